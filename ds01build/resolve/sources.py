@@ -1,0 +1,289 @@
+"""Where .debs come from: reads a host's apt sources, and derives those of a recipe's suite."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote, unquote
+
+from debian.deb822 import Deb822
+
+from ds01build.errors import ResolveError, Unavailable
+from ds01build.location import split_credentials
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from ds01build.pin import DebPin
+
+__all__ = ["KEYRINGS", "AptSource", "debian_sources", "locations", "parse_sources", "plain"]
+
+_URI = re.compile(
+    r"(?:https?://(?:[A-Za-z0-9._~%!$&*+;:=-]+@)?(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])"
+    r"(?::[0-9]{1,5})?|file:(?://)?(?=/))"
+    r"(?:/[A-Za-z0-9._~%+:=@,-]+)*"
+)
+_SUITE = re.compile(r"[a-z0-9][a-z0-9.-]*(?:/updates)?")
+_COMPONENT = re.compile(r"[a-z0-9][a-z0-9/-]*")
+_KEYRING = re.compile(r"/[A-Za-z0-9._+@~/-]+")
+_ONE_LINE = re.compile(
+    r"deb\s+(?:\[(?P<options>[^\]]*)\]\s+)?(?P<uri>\S+)\s+(?P<suite>\S+)\s+(?P<components>.+)"
+)
+_OWN_SUITE = re.compile(
+    r"(?P<codename>buster|bullseye|bookworm|trixie|forky|duke|sid"
+    r"|(?:old){0,2}stable|testing|unstable)(?P<part>-updates|-security)?"
+)
+_SNAPSHOT = re.compile(r"/[0-9]{8}T[0-9]{6}Z(?:/|\Z)")
+KEYRINGS = (  # as Debian's and Ubuntu's debian-archive-keyring package installs it
+    Path("/usr/share/keyrings/debian-archive-keyring.gpg"),
+    Path("/usr/share/keyrings/debian-archive-keyring.pgp"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AptSource:
+    """One suite of an archive. ``archive`` is the alias that locks use: debian or security.
+
+    ``uri`` is the root of the archive (http, https, file) without a slash at its end; it may hold
+    a password. ``signed_by`` is the path of a keyring, empty where an entry names none. What is
+    not ``required`` may be missing at the mirror; where ``expires`` is false, an index past its
+    Valid-Until is accepted. Raises ValueError, which does not repeat the values.
+    """
+
+    archive: str
+    uri: str = field(repr=False)
+    suite: str
+    components: tuple[str, ...]
+    signed_by: str = ""
+    required: bool = True
+    expires: bool = True
+
+    def __post_init__(self) -> None:
+        if not _URI.fullmatch(self.uri):
+            raise ValueError("not the http, https or file URL of an archive")
+        if not _SUITE.fullmatch(self.suite):
+            raise ValueError("not the name of a suite")
+        if not self.components or not all(map(_COMPONENT.fullmatch, self.components)):
+            raise ValueError("not the components of a suite")
+        if self.signed_by and not _KEYRING.fullmatch(self.signed_by):
+            raise ValueError("not the absolute path of a keyring")
+
+
+def parse_sources(texts: Mapping[str, str], *, expires: bool = True) -> tuple[AptSource, ...]:
+    """Return the entries of ``texts``, the contents of sources.list(5) files by absolute path.
+
+    ``.sources`` files are deb822, ``.list`` files have one entry a line; other files are mirror
+    lists that ``mirror+file:`` entries name. Disabled entries and what cannot be read is left out.
+    ``expires`` is false on a host whose own apt accepts an index past its Valid-Until.
+    """
+    found: list[AptSource] = []
+    for path in sorted(texts):
+        if path.endswith(".sources"):
+            found += _deb822_entries(texts[path], texts)
+        elif path.endswith(".list"):
+            found += _one_line_entries(texts[path], texts)
+    return tuple(found) if expires else tuple(replace(each, expires=False) for each in found)
+
+
+def debian_sources(
+    suite: str,
+    *,
+    host: tuple[AptSource, ...],
+    mirror: str | None,
+    keyring: str | None,
+    installed: tuple[Path, ...] = KEYRINGS,
+) -> tuple[AptSource, ...]:
+    """Return the sources of Debian's ``suite``: itself, its -updates and its -security.
+
+    ``mirror`` is the root of an archive; the security archive is taken to lie beside it, or is a
+    second URL after a space. Without it the host's entries for Debian serve, whatever suites they
+    are for. ``keyring`` is a path; without it, the host's entry or ``installed`` say which one.
+    Raises Unavailable when mirror or keyring are not to be had, and ResolveError when they are
+    malformed.
+    """
+    main, security = _configured(mirror, suite) if mirror else _of_host(host, suite)
+    signed_by = keyring or (main.signed_by if main else "") or _first(installed)
+    if main is None or not signed_by:
+        raise _lacking(suite, mirror=main is not None, keyring=bool(signed_by))
+    updates = replace(main, suite=f"{suite}-updates", required=False)
+    security = security or _beside(main, suite)
+    try:
+        return tuple(replace(each, signed_by=signed_by) for each in (main, updates, security))
+    except ValueError as error:
+        raise ResolveError(f"the keyring for apt is {error}: {signed_by!r:.200}") from error
+
+
+def locations(pin: DebPin, sources: Iterable[AptSource]) -> tuple[str, ...]:
+    """Return the URLs that ``pin`` may be fetched from, its own archive's first.
+
+    They hold the credentials of the sources.
+    """
+    ordered = sorted(sources, key=lambda source: source.archive != pin.archive)
+    return tuple(dict.fromkeys(f"{each.uri}/{quote(pin.path)}" for each in ordered))
+
+
+def plain(uri: str) -> str:
+    """Return the form of an archive's root in which apt's spelling and ours can be compared."""
+    clean = split_credentials(uri)[0]
+    return unquote(re.sub(r"\Afile:/+", "file:/", clean).rstrip("/"))
+
+
+def _deb822_entries(text: str, texts: Mapping[str, str]) -> Iterator[AptSource]:
+    for entry in Deb822.iter_paragraphs(text, use_apt_pkg=False):
+        if "deb" not in entry.get("Types", "").split() or _is_no(entry.get("Enabled", "yes")):
+            continue
+        for uri in entry.get("URIs", "").split():
+            for suite in entry.get("Suites", "").split():
+                yield from _entry(
+                    _resolved(uri, texts),
+                    suite,
+                    tuple(entry.get("Components", "").split()),
+                    signed_by=entry.get("Signed-By", ""),
+                    expires=not _is_no(entry.get("Check-Valid-Until", "yes")),
+                )
+
+
+def _one_line_entries(text: str, texts: Mapping[str, str]) -> Iterator[AptSource]:
+    for line in text.splitlines():
+        match = _ONE_LINE.fullmatch(line.partition("#")[0].strip())
+        if match is None:
+            continue
+        options = dict(word.partition("=")[::2] for word in (match["options"] or "").split())
+        yield from _entry(
+            _resolved(match["uri"], texts),
+            match["suite"],
+            tuple(match["components"].split()),
+            signed_by=options.get("signed-by", ""),
+            expires=not _is_no(options.get("check-valid-until", "yes")),
+        )
+
+
+def _entry(
+    uri: str, suite: str, components: tuple[str, ...], *, signed_by: str, expires: bool
+) -> Iterator[AptSource]:
+    archive = "security" if suite.endswith(("-security", "/updates")) else "debian"
+    try:
+        yield AptSource(
+            archive=archive,
+            uri=uri.rstrip("/"),
+            suite=suite,
+            components=components,
+            # Keys may also be given by fingerprint, or written out: apt's business, not ours.
+            signed_by=signed_by if _KEYRING.fullmatch(signed_by) else "",
+            expires=expires,
+        )
+    except ValueError:
+        return
+
+
+def _is_no(text: str) -> bool:
+    return text.strip().lower() in {"no", "false", "without", "off", "disable", "0"}
+
+
+def _resolved(uri: str, texts: Mapping[str, str]) -> str:
+    """Replace ``mirror+file:/path`` by the first mirror of that list (apt-transport-mirror(1))."""
+    match = re.fullmatch(r"mirror\+file:/*(/.*)", uri)
+    if match is None:
+        return uri
+    mirrors = [line.split()[0] for line in texts.get(match[1], "").splitlines() if line.strip()]
+    return next((mirror for mirror in mirrors if not mirror.startswith("#")), uri)
+
+
+def _configured(mirror: str, suite: str) -> tuple[AptSource, AptSource | None]:
+    main, _, security = mirror.strip().partition(" ")
+    expires = not _SNAPSHOT.search(mirror)  # of a snapshot every index is past its date
+    try:
+        source = AptSource(
+            archive="debian",
+            uri=main.rstrip("/"),
+            suite=suite,
+            components=("main",),
+            expires=expires,
+        )
+        return source, _security(source, security.strip(), suite) if security else None
+    except ValueError as error:
+        raise ResolveError(f"the mirror for apt cannot be used: {error}") from error
+
+
+def _of_host(host: tuple[AptSource, ...], suite: str) -> tuple[AptSource | None, AptSource | None]:
+    main, security = _best(host, part=None), _best(host, part="-security")
+    if main is None:
+        return None, None
+    main = replace(main, archive="debian", suite=suite, components=("main",))
+    return main, _security(main, security.uri, suite) if security else None
+
+
+def _security(main: AptSource, uri: str, suite: str) -> AptSource:
+    """Return the security archive that somebody named; unstable has none."""
+    return replace(
+        main,
+        archive="security",
+        uri=uri.rstrip("/"),
+        suite=f"{suite}-security",
+        required=suite not in {"sid", "unstable"},
+    )
+
+
+def _best(host: tuple[AptSource, ...], *, part: str | None) -> AptSource | None:
+    """Return the first of the entries that are most surely an archive of Debian's own."""
+    fitting = []
+    for source in host:
+        match = _OWN_SUITE.fullmatch(source.suite)
+        if match and match["part"] == part and "main" in source.components:
+            fitting.append((_standing(source, host), source))
+    best = max((standing for standing, _ in fitting), default=0)
+    return next((source for standing, source in fitting if standing == best > 0), None)
+
+
+def _standing(source: AptSource, host: tuple[AptSource, ...]) -> int:
+    """Return how sure it is that an entry, whose suite has a name of Debian's, is Debian's.
+
+    Vendors publish for suites with these names too, under keys of their own, and without -updates
+    and -security.
+    """
+    if Path(source.signed_by).name.startswith("debian-archive"):
+        return 3
+    updates = f"{source.suite}-updates"
+    if source.archive == "security" or any((s.uri, s.suite) == (source.uri, updates) for s in host):
+        return 2
+    named = {"debian", "debian-archive"}.intersection(source.uri.split("/"))
+    return 1 if named and not source.signed_by else 0
+
+
+def _beside(main: AptSource, suite: str) -> AptSource:
+    """Return the security archive of a mirror that names none: optional, since it is a guess."""
+    head, name, tail = main.uri.rpartition("/debian")
+    beside = name and (not tail or tail.startswith("/"))
+    return replace(
+        main,
+        archive="security",
+        uri=f"{head}/debian-security{tail}" if beside else main.uri,
+        suite=f"{suite}-security",
+        required=False,
+    )
+
+
+def _first(keyrings: tuple[Path, ...]) -> str:
+    return next((str(path) for path in keyrings if path.is_file()), "")
+
+
+def _lacking(suite: str, *, mirror: bool, keyring: bool) -> Unavailable:
+    wants, ways = [], []
+    if not mirror:
+        wants.append("mirror")
+        ways.append(
+            'export DS01_APT_MIRROR=URL, or set apt-mirror = "URL" under [resolve] of the recipe, '
+            f"where URL is the root of a Debian archive: the directory above dists/{suite}"
+        )
+    if not keyring:
+        wants.append("keyring")
+        ways.append(
+            "sudo apt-get install debian-archive-keyring, or export DS01_APT_KEYRING=FILE with "
+            "the keys of the Debian archive"
+        )
+    return Unavailable(
+        f"no {' and no '.join(wants)} for Debian {suite!r:.50} is known on this machine",
+        hint="; ".join(ways),
+    )
