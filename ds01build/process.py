@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import selectors
 import signal
 import subprocess
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Completed", "run"]
 
 OUTPUT_LIMIT = 64 * 1024 * 1024  # bytes
+_CHUNK = 64 * 1024  # bytes; what a pipe holds
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +46,24 @@ def run(
     this process is interrupted.
     """
     command = [str(word) for word in argv]
+    with _started(command, environment, cwd) as process:
+        try:
+            stdout, stderr = _output(process, seconds)
+        except subprocess.TimeoutExpired as error:
+            problem = f"did not finish within {seconds:.0f} seconds"
+            raise Unavailable(f"{command[0]} {problem}") from error
+        except BufferError as error:
+            raise Unavailable(f"{command[0]} printed more than {OUTPUT_LIMIT} bytes") from error
+        finally:
+            _end(process)
+    return Completed(process.returncode, stdout.decode(errors="replace"), _text(stderr))
+
+
+def _started(
+    command: list[str], environment: Mapping[str, str], cwd: Path
+) -> subprocess.Popen[bytes]:
     try:
-        process = subprocess.Popen(
+        return subprocess.Popen(
             command,
             env=dict(environment),
             cwd=cwd,
@@ -55,15 +74,36 @@ def run(
         )
     except FileNotFoundError as error:
         raise Unavailable(f"{command[0]} is not installed") from error
-    try:
-        stdout, stderr = process.communicate(timeout=seconds)
-    except subprocess.TimeoutExpired as error:
-        raise Unavailable(f"{command[0]} did not finish within {seconds:.0f} seconds") from error
-    finally:
-        _end(process)
-    if len(stdout) + len(stderr) > OUTPUT_LIMIT:
-        raise Unavailable(f"{command[0]} printed more than {OUTPUT_LIMIT} bytes")
-    return Completed(process.returncode, stdout.decode(errors="replace"), _text(stderr))
+    except OSError as error:
+        raise Unavailable(f"{command[0]} cannot be started: {error.strerror}") from error
+
+
+def _output(process: subprocess.Popen[bytes], seconds: float) -> tuple[bytes, bytes]:
+    """Return what ``process`` prints, once it and whoever else holds its output have ended.
+
+    Raises TimeoutExpired, and BufferError as soon as there is too much.
+    """
+    assert process.stdout is not None, "it has a pipe for either"
+    assert process.stderr is not None, "it has a pipe for either"
+    deadline = time.monotonic() + seconds
+    printed = {process.stdout.fileno(): bytearray(), process.stderr.fileno(): bytearray()}
+    with selectors.DefaultSelector() as waiting:
+        for descriptor in printed:
+            waiting.register(descriptor, selectors.EVENT_READ)
+        while waiting.get_map():
+            ready = waiting.select(max(0.0, deadline - time.monotonic()))
+            if not ready:
+                raise subprocess.TimeoutExpired(process.args, seconds)
+            for key, _ in ready:
+                chunk = os.read(key.fd, _CHUNK)
+                printed[key.fd] += chunk
+                if not chunk:
+                    waiting.unregister(key.fd)
+            if sum(map(len, printed.values())) > OUTPUT_LIMIT:
+                raise BufferError
+    process.wait(max(0.0, deadline - time.monotonic()))
+    stdout, stderr = printed.values()
+    return bytes(stdout), bytes(stderr)
 
 
 def _text(output: bytes) -> str:
@@ -71,7 +111,8 @@ def _text(output: bytes) -> str:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is None:
+    """Kill what is left of a program that was not waited for, and of what it started."""
+    if process.returncode is None:  # nobody else can have its id, even when it has ended
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()

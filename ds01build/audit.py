@@ -1,0 +1,280 @@
+"""Looks a store through: what is damaged, missing or foreign, and what its bytes are for."""
+
+from __future__ import annotations
+
+import contextlib
+import stat
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from ds01build import roots
+from ds01build.blobs import digest_of
+from ds01build.digest import Digest, Key
+from ds01build.durable import read_own
+from ds01build.errors import StoreError
+from ds01build.index import is_sealed
+from ds01build.layout import DIRECTORIES, FILES, FORMAT, LAYOUT
+from ds01build.rows import read_document, read_layer, row_path
+from ds01build.sealed import parse_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from ds01build.digest import Canonical
+    from ds01build.store import DirStore
+
+__all__ = ["Finding", "Usage", "usage", "verify"]
+
+LIMIT = 64 * 1024 * 1024  # bytes of a manifest, row or index
+
+MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"  # OCI image-spec, manifest.md
+
+_Part = tuple[Digest, int]  # of an image, with its size in bytes
+Kind = Literal["corrupt", "missing", "foreign"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Finding:
+    """One thing wrong with a store. ``digest`` is that of the blob where it is one."""
+
+    path: str  # relative to the store
+    kind: Kind
+    problem: str
+    digest: Digest | None = None
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.kind}: {self.problem}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """The bytes of a store by what they are for."""
+
+    layers: int
+    images: int  # manifests and configurations
+    sources: int  # wheels and .debs, and blobs that nothing names
+    rows: int  # key map, generations, index
+    facts: int
+    temporary: int  # being written, or left by a killed process
+    quarantined: int
+
+    @property
+    def total(self) -> int:
+        """Return the sum."""
+        kept = self.layers + self.images + self.sources
+        return kept + self.rows + self.facts + self.temporary + self.quarantined
+
+
+def verify(store: DirStore, *, threads: int = 2) -> Iterator[Finding]:
+    """Read everything and yield what is wrong; nothing is changed.
+
+    Blobs are compared with their names, rows and generations with their seals, and all that they
+    and the index name is looked for. What running processes write is left alone.
+    """
+    yield from _files(store)
+    blobs = sorted((store.root / "blobs" / "sha256").iterdir())
+    with ThreadPoolExecutor(threads) as pool:
+        for finding in pool.map(_blob, blobs):
+            if finding is not None:
+                yield finding
+    yield from _rows(store)
+    yield from _roots(store)
+    for manifest, by in sorted(dict(_image_names(store)).items()):
+        yield from _image(store, manifest, by)
+
+
+def usage(store: DirStore) -> Usage:
+    """Return what the bytes of ``store`` are for; what a blob is follows from what names it."""
+    sizes = {path.name: _size(path) for path in (store.root / "blobs/sha256").iterdir()}
+    images, layers = _named(store)
+    rows = [store.root / name for name in ("keys", "roots", "index.json")]
+    return Usage(
+        layers=sum(sizes.get(digest.hex, 0) for digest in layers),
+        images=sum(sizes.get(digest.hex, 0) for digest in images - layers),
+        sources=sum(sizes.values()) - sum(sizes.get(digest.hex, 0) for digest in images | layers),
+        rows=sum(map(_bytes_below, rows)),
+        facts=_bytes_below(store.root / "facts"),
+        temporary=_bytes_below(store.root / "tmp"),
+        quarantined=_bytes_below(store.root / "quarantine"),
+    )
+
+
+def _files(store: DirStore) -> Iterator[Finding]:
+    root = store.root
+    tops = {name.partition("/")[0] for name in DIRECTORIES}
+    for path in sorted(root.iterdir()):
+        if path.name not in {*tops, *FILES, "lost+found"}:
+            yield Finding(path=path.name, kind="foreign", problem="not part of a store")
+    for path in sorted((root / "blobs").iterdir()):
+        if path.name != "sha256":
+            yield Finding(path=_relative(root, path), kind="foreign", problem="not part of a store")
+    checks = {
+        "oci-layout": LAYOUT.__eq__,
+        "version": (b"%d\n" % FORMAT).__eq__,
+        "index.json": is_sealed,
+    }
+    for name, is_right in checks.items():
+        content = read_own(root / name, uid=store.uid, limit=LIMIT)
+        if content is None:
+            yield Finding(path=name, kind="missing", problem="no such file of yours")
+        elif not is_right(content):
+            yield Finding(path=name, kind="corrupt", problem="not what ds01 wrote")
+
+
+def _blob(path: Path) -> Finding | None:
+    where = f"blobs/sha256/{path.name}"
+    try:
+        name = Digest(f"sha256:{path.name}")
+    except ValueError:
+        return Finding(path=where, kind="foreign", problem="not the name of a blob")
+    try:
+        problem = _blob_problem(path, name)
+    except FileNotFoundError:
+        return None  # removed since it was listed
+    except OSError as error:
+        problem = f"it can't be read: {error.strerror}"
+    return Finding(path=where, kind="corrupt", problem=problem, digest=name) if problem else None
+
+
+def _blob_problem(path: Path, name: Digest) -> str:
+    mode = path.lstat().st_mode
+    if not stat.S_ISREG(mode):
+        return "not a file"
+    digest, size = digest_of(path)
+    if digest != name:
+        return f"its {size} bytes are {digest}"
+    return "it can be written to" if mode & 0o222 else ""
+
+
+def _rows(store: DirStore) -> Iterator[Finding]:
+    keys = store.root / "keys"
+    for path in sorted(_paths_below(keys)):
+        where = _relative(store.root, path)
+        key = _key_of(keys, path)
+        if key is None:
+            yield Finding(path=where, kind="foreign", problem="not the name of a row")
+            continue
+        row = read_own(path, uid=store.uid, limit=LIMIT)
+        layer = read_layer(row, key)
+        if layer is None and read_document(row, key) is None:
+            yield Finding(path=where, kind="corrupt", problem="not a row that ds01 wrote")
+        elif layer is not None and not store.has(layer.digest, layer.size):
+            problem = f"no {layer.digest} of {layer.size} bytes"
+            yield Finding(path=where, kind="missing", problem=problem, digest=layer.digest)
+
+
+def _key_of(keys: Path, path: Path) -> Key | None:
+    try:
+        key = Key(f"sha256:{path.name.removesuffix('.json')}")
+    except ValueError:
+        return None
+    return key if row_path(keys, key) == path else None
+
+
+def _roots(store: DirStore) -> Iterator[Finding]:
+    names = roots.names(store.root)
+    for path in sorted(_paths_below(store.root / "roots")):
+        name = path.parent.name
+        where = _relative(store.root, path)
+        if where != f"roots/{name}/{path.name}" or name not in names:
+            yield Finding(path=where, kind="foreign", problem="not the name of a generation")
+        elif roots.read(path, name, uid=store.uid) is None:
+            yield Finding(path=where, kind="corrupt", problem="not a generation that ds01 wrote")
+
+
+def _image_names(store: DirStore) -> Iterator[tuple[Digest, str]]:
+    """Yield the manifests that must be there, and what names them."""
+    for tag in store.tags():
+        yield tag.manifest, "index.json"
+    for name in roots.names(store.root):
+        for generation in roots.generations(store.root, name):
+            yield generation.image, f"roots/{name}/{generation.number}.json"
+
+
+def _image(store: DirStore, manifest: Digest, by: str) -> Iterator[Finding]:
+    if not store.has(manifest):
+        yield Finding(path=by, kind="missing", problem=f"no manifest {manifest}", digest=manifest)
+        return
+    where = f"blobs/sha256/{manifest.hex}"
+    try:
+        config, layers = _parts(store, manifest)
+        if store.has(config[0]):
+            _document(store, config[0])
+    except (ValueError, StoreError) as error:
+        yield Finding(path=where, kind="corrupt", problem=str(error), digest=manifest)
+        return
+    for digest, size in (config, *layers):
+        if not store.has(digest, size):
+            problem = f"no {digest} of {size} bytes"
+            yield Finding(path=where, kind="missing", problem=problem, digest=digest)
+
+
+def _parts(store: DirStore, manifest: Digest) -> tuple[_Part, list[_Part]]:
+    """Return the configuration and the layers of an image. Raises ValueError."""
+    document = _document(store, manifest)
+    layers = document.get("layers")
+    if document.get("mediaType") != MANIFEST_TYPE or not isinstance(layers, list):
+        raise ValueError("not a manifest of an image")
+    return _part(document.get("config")), [_part(one) for one in layers]
+
+
+def _part(value: Canonical) -> _Part:
+    if not isinstance(value, dict):
+        raise ValueError("not a descriptor")  # noqa: TRY004 (of the file, not of a caller)
+    digest, size = value.get("digest"), value.get("size")
+    if type(size) is not int or not isinstance(digest, str):
+        raise ValueError("not a descriptor")
+    return Digest(digest), size
+
+
+def _document(store: DirStore, digest: Digest) -> dict[str, Canonical]:
+    source = store.source(digest)
+    if source.size > LIMIT:
+        raise ValueError(f"{source.size} bytes of JSON")
+    document = parse_json(source.read(0, source.size))
+    if not isinstance(document, dict):
+        raise ValueError("not a JSON object")  # noqa: TRY004 (of the file, not of a caller)
+    return document
+
+
+def _named(store: DirStore) -> tuple[set[Digest], set[Digest]]:
+    """Return the digests of manifests and configurations, and those of layers."""
+    layers = set(_recorded_layers(store))
+    images: set[Digest] = set()
+    for manifest, _ in _image_names(store):
+        images.add(manifest)
+        with contextlib.suppress(ValueError, StoreError):  # not an image, or missing
+            config, parts = _parts(store, manifest)
+            images.add(config[0])
+            layers.update(digest for digest, _ in parts)
+    return images, layers
+
+
+def _recorded_layers(store: DirStore) -> Iterator[Digest]:
+    keys = store.root / "keys"
+    for path in _paths_below(keys):
+        key = _key_of(keys, path)
+        layer = key and read_layer(read_own(path, uid=store.uid, limit=LIMIT), key)
+        if layer:
+            yield layer.digest
+
+
+def _paths_below(directory: Path) -> Iterable[Path]:
+    return (path for path in directory.rglob("*") if path.is_symlink() or not path.is_dir())
+
+
+def _bytes_below(path: Path) -> int:
+    return _size(path) if path.is_file() else sum(map(_size, _paths_below(path)))
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.lstat().st_size
+    except FileNotFoundError:
+        return 0  # removed since it was listed
+
+
+def _relative(root: Path, path: Path) -> str:
+    return path.relative_to(root).as_posix()

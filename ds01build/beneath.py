@@ -1,0 +1,70 @@
+"""Reads files that a recipe names: below its directory, through no link, up to a size."""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import TYPE_CHECKING
+
+from ds01build.errors import Ds01Error
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["read", "read_text"]
+
+LIMIT = 256 * 1024 * 1024  # bytes
+TEXT_LIMIT = 1024 * 1024  # bytes
+
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+# Not blocking: a FIFO in a cloned repository must not hang a build.
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+def read(root: Path, relative: str, *, limit: int = LIMIT) -> bytes:
+    """Return the content of the regular file ``relative`` below ``root``.
+
+    Each part is opened beneath the one before it, so that no link, and no change while this
+    runs, leads outside. Raises Ds01Error naming the file.
+    """
+    parts = relative.split("/")
+    if "\0" in relative or any(part in ("", ".", "..") for part in parts):
+        raise Ds01Error(f"{relative!r:.200} is not a path below the recipe")
+    try:
+        return _read(root, parts, limit)
+    except OSError as error:
+        raise Ds01Error(f"{relative!r:.200} cannot be read: {error.strerror}") from error
+
+
+def read_text(root: Path, relative: str) -> str:
+    """Return the text of ``relative``, as ``read`` does; UTF-8, at most 1 MiB."""
+    try:
+        return read(root, relative, limit=TEXT_LIMIT).decode()
+    except UnicodeDecodeError as error:
+        raise Ds01Error(f"{relative!r:.200} is not UTF-8 text") from error
+
+
+def _read(root: Path, parts: list[str], limit: int) -> bytes:
+    here = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        for part in parts[:-1]:
+            below = os.open(part, _DIRECTORY, dir_fd=here)
+            os.close(here)
+            here = below
+        descriptor = os.open(parts[-1], _FILE, dir_fd=here)
+    finally:
+        os.close(here)
+    try:
+        return _content(descriptor, "/".join(parts), limit)
+    finally:
+        os.close(descriptor)
+
+
+def _content(descriptor: int, name: str, limit: int) -> bytes:
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        raise Ds01Error(f"{name!r:.200} is not a regular file")
+    if status.st_size > limit:
+        raise Ds01Error(f"{name!r:.200} is larger than {limit} bytes")
+    with os.fdopen(descriptor, "rb", closefd=False) as file:
+        return file.read(limit)

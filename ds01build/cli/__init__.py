@@ -1,0 +1,94 @@
+"""The command line: parses, calls one library function, prints its answer on stdout.
+
+Everything for people goes to stderr. Commands import the library inside their bodies, so that
+``--help`` and a build that changes nothing start fast.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+from ds01build import __version__
+from ds01build.cli import build, graph, image, lock, plan, store
+from ds01build.cli.output import visible
+from ds01build.errors import Ds01Error
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+__all__ = ["ds01", "main"]
+
+INTERRUPTED = 130
+BUG = 70  # EX_SOFTWARE of sysexits.h
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="ds01")
+def ds01() -> None:
+    """Build container images for data science from recipes, without Docker and without root."""
+
+
+for command in (lock.lock, plan.plan, build.build, graph.graph, image.image, store.store):
+    ds01.add_command(command)
+
+
+def main() -> NoReturn:
+    """Run the command line and exit with its code."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    os.umask(0o077)
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run the command line and return its exit code; errors are printed, never raised."""
+    try:
+        ds01.main(args=arguments, prog_name="ds01", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        return INTERRUPTED
+    except Ds01Error as error:
+        _show(error)
+        return error.exit_code
+    except BrokenPipeError:
+        # Whoever read the answer has gone: nothing can be told, not even by Python at its exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception:  # noqa: BLE001 (the one place where a bug ends)
+        return _show_bug()
+    return 0
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _show(error: Ds01Error) -> None:
+    for line in str(error).splitlines():
+        click.echo(f"{click.style('error:', fg='red')} {visible(line)}", err=True)
+    if error.hint:
+        click.echo(f"{click.style('hint:', fg='cyan')}  {visible(error.hint)}", err=True)
+
+
+def _show_bug() -> int:
+    if "DS01_DEBUG" in os.environ:
+        traceback.print_exc()
+    kind, value, trace = sys.exc_info()
+    where = traceback.extract_tb(trace)[-1]
+    name = kind.__name__ if kind else "error"
+    click.echo(
+        f"error: a bug in ds01 {__version__}: {name} in {where.name}, line {where.lineno} "
+        f"of {Path(where.filename).name}: {visible(f'{value!s:.200}')}\n"
+        "hint:  DS01_DEBUG=1 shows where it comes from; please report it",
+        err=True,
+    )
+    return BUG

@@ -1,0 +1,84 @@
+"""``ds01 image``: what the store holds, and how it leaves it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ds01build.cli import options
+
+if TYPE_CHECKING:
+    from ds01build.export import Form
+
+__all__ = ["image"]
+
+
+@click.group()
+def image() -> None:
+    """List and export images."""
+
+
+@image.command("list")
+@options.as_json
+def list_images(as_json: bool) -> None:
+    """List the images of the store, with the generation that each name stands for."""
+    from ds01build.cli import wiring
+    from ds01build.cli.output import print_json, readable, table
+    from ds01build.inventory import images
+
+    found = images(wiring.open_store())
+    if as_json:
+        print_json({"schema": "ds01.images/1", "images": [row.answer() for row in found]})
+        return
+    rows = [
+        [
+            row.name,
+            str(row.generation or "-"),
+            row.digest.hex[:12],
+            str(row.layers),
+            readable(row.size),
+            row.created,
+        ]
+        for row in found
+    ]
+    click.echo(table(["NAME", "GENERATION", "DIGEST", "LAYERS", "SIZE", "BUILT"], rows))
+
+
+@image.command("export")
+@click.argument("name", metavar="IMAGE")
+@click.option("--oci-dir", type=click.Path(path_type=Path), help="Write an OCI image layout.")
+@click.option("--oci-archive", type=click.Path(path_type=Path), help="Write a tar of one.")
+@click.option("--docker-archive", type=click.Path(path_type=Path), help="Write a docker load file.")
+@click.option("--recompress", is_flag=True, help="Make each layer a single gzip member.")
+def export_image(
+    name: str,
+    oci_dir: Path | None,
+    oci_archive: Path | None,
+    docker_archive: Path | None,
+    recompress: bool,
+) -> None:
+    r"""Write IMAGE (NAME, NAME@DIGEST or DIGEST) to a new file or directory and print its path.
+
+    \b
+    ds01 image export quickstart --docker-archive quickstart.tar && docker load <quickstart.tar
+    """
+    from ds01build.cli import wiring
+    from ds01build.export import export, find, recompressed
+
+    places: dict[Form, Path | None] = {
+        "oci-dir": oci_dir,
+        "oci-archive": oci_archive,
+        "docker-archive": docker_archive,
+    }
+    given = [(form, place) for form, place in places.items() if place is not None]
+    if len(given) != 1:
+        raise click.UsageError("give one of --oci-dir, --oci-archive, --docker-archive")
+    (form, place), found = given[0], find(wiring.open_store(), name)
+    if recompress and form != "docker-archive":  # its layers are plain
+        with recompressed(found) as again:
+            export(again, form, place)
+    else:
+        export(found, form, place)
+    click.echo(place)

@@ -1,0 +1,74 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ds01build.workflow import Choices
+
+__all__ = ["as_json", "check", "choices", "locking", "quiet", "recipe"]
+
+F = TypeVar("F", bound="Callable[..., Any]")
+
+recipe = click.argument(
+    "recipe", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="RECIPE"
+)
+as_json = click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
+quiet = click.option("--quiet", "-q", is_flag=True, help="Show no progress.")
+
+_LOCKING = (
+    click.option("--locked", is_flag=True, help="Fail (exit 3) if the lock is stale."),
+    click.option("--frozen", is_flag=True, help="Use the lock as it is, stale or not."),
+    click.option("--offline", is_flag=True, help="Use only what this machine has already."),
+    click.option("--upgrade", is_flag=True, help="Let every package move to a newer version."),
+    click.option(
+        "--upgrade-package",
+        "upgrade_packages",
+        multiple=True,
+        metavar="NAME",
+        help="Let this package move to a newer version; may be repeated.",
+    ),
+    click.option(
+        "--update-missing",
+        is_flag=True,
+        help="Replace locked .debs that the mirror has dropped.",
+    ),
+)
+
+
+def locking(function: F) -> F:
+    """Add the options that decide how a lock is used or made."""
+    for option in reversed(_LOCKING):
+        function = option(function)
+    return function
+
+
+def check(options: dict[str, Any]) -> None:
+    """Raise UsageError for options of ``locking`` that contradict each other."""
+    given = [name for name in ("locked", "frozen") if options[name]]
+    moves = [name for name in ("upgrade", "upgrade_packages", "update_missing") if options[name]]
+    if len(given) > 1 or (given and moves):
+        words = [f"--{word.rstrip('s').replace('_', '-')}" for word in (*given, *moves)[:2]]
+        raise click.UsageError(f"{words[0]} and {words[1]} contradict each other")
+
+
+def choices(options: dict[str, Any], *, keep_sources: bool = False) -> Choices:
+    """Return the choices that the options of ``locking`` come to. Raises UsageError."""
+    from ds01build.locking import Upgrade
+    from ds01build.workflow import Choices
+
+    check(options)
+    names = frozenset(name.lower().replace("_", "-") for name in options["upgrade_packages"])
+    return Choices(
+        mode="locked" if options["locked"] else "frozen" if options["frozen"] else "update",
+        upgrade=Upgrade(everything=options["upgrade"], packages=names),
+        update_missing=options["update_missing"],
+        offline=options["offline"],
+        keep_sources=keep_sources,
+    )

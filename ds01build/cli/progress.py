@@ -1,0 +1,141 @@
+"""Shows the events of long work on stderr: bars on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+from ds01build.cli.output import readable
+from ds01build.events import Expected, Note, Received, Written
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rich.progress import Progress, TaskID
+
+    from ds01build.events import Event, Report
+
+__all__ = ["progress"]
+
+_EVERY = 2.0  # seconds between plain lines about downloads
+
+
+@contextmanager
+def progress(*, quiet: bool) -> Iterator[Report]:
+    """Yield what shows events; ``quiet`` shows none. ``NO_COLOR`` is honoured, as rich does."""
+    if quiet:
+        yield lambda _: None
+    elif sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb":
+        with _bars() as bars:
+            yield _Bars(bars).show
+    else:
+        yield _Lines().show
+
+
+def _bars() -> Progress:
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TransferSpeedColumn,
+    )
+
+    class Sizes(DownloadColumn):
+        """Bytes for downloads, a count for layers."""
+
+        def render(self, task):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+            counted = task.fields.get("counted")
+            return MofNCompleteColumn().render(task) if counted else super().render(task)
+
+    class Speed(TransferSpeedColumn):
+        """Bytes per second, and nothing for what is counted."""
+
+        def render(self, task):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+            from rich.text import Text
+
+            return Text("") if task.fields.get("counted") else super().render(task)
+
+    return Progress(
+        TextColumn("{task.description:<10}"),
+        BarColumn(),
+        Sizes(binary_units=True),
+        Speed(),
+        console=Console(stderr=True),
+        transient=True,
+    )
+
+
+class _Bars:
+    """Two bars, one of bytes and one of layers; notes scroll by above them."""
+
+    def __init__(self, bars: Progress) -> None:
+        self._bars = bars
+        self._download: TaskID | None = None
+        self._layers: TaskID | None = None
+
+    def show(self, event: Event) -> None:
+        if isinstance(event, Note):
+            self._bars.console.print(event.text, markup=False, highlight=False)
+        elif isinstance(event, Expected):
+            if event.size:
+                self._download = self._bars.add_task("download", total=event.size)
+            if event.layers:
+                self._layers = self._bars.add_task("layers", total=event.layers, counted=True)
+        elif isinstance(event, Received) and self._download is not None:
+            self._bars.advance(self._download, event.size)
+        elif isinstance(event, Written) and self._layers is not None:
+            self._bars.advance(self._layers)
+
+
+class _Lines:
+    """A line for each layer, and one now and then for downloads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._expected = Expected(files=0, size=0, layers=0)
+        self._received = 0
+        self._files = 0
+        self._written = 0
+        self._begin = self._told = time.monotonic()
+
+    def show(self, event: Event) -> None:
+        with self._lock:
+            if isinstance(event, Note):
+                click.echo(event.text, err=True)
+            elif isinstance(event, Expected):
+                self._expect(event)
+            elif isinstance(event, Received):
+                self._receive(event)
+            else:
+                self._written += 1
+                place = f"{self._written}/{self._expected.layers}"
+                size = readable(event.size)
+                click.echo(f"layer {place}  {event.tier}: {event.title} ({size})", err=True)
+
+    def _expect(self, event: Expected) -> None:
+        self._expected, self._begin = event, time.monotonic()
+        if event.files:
+            click.echo(f"fetching {event.files} files, {readable(event.size)}", err=True)
+
+    def _receive(self, event: Received) -> None:
+        self._received += event.size
+        self._files += event.complete
+        now = time.monotonic()
+        done = self._files == self._expected.files
+        if done or now - self._told > _EVERY:
+            self._told = now
+            rate = readable(self._received / max(now - self._begin, 0.001))
+            click.echo(
+                f"fetched {self._files}/{self._expected.files} files, "
+                f"{readable(self._received)} of {readable(self._expected.size)}, {rate}/s",
+                err=True,
+            )

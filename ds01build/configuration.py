@@ -1,0 +1,130 @@
+"""What a machine and its user set: where things lie, and where packages come from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ds01build.errors import Ds01Error
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+__all__ = ["Configuration", "configure", "store_path"]
+
+# What tools may see of the caller's environment: certificates and proxies.
+_PASSED = (
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+    "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "all_proxy",
+    "no_proxy",
+)
+_APT_KEYS = ("mirror", "keyring")
+# A machine that is set up for uv or pip needs no second setting.
+_INDEX_VARIABLES = ("DS01_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configuration:
+    """Directories and sources. URLs may hold credentials: they are never printed."""
+
+    store: Path
+    cache: Path
+    indexes: Mapping[str, str] = field(repr=False, default_factory=dict)  # URL by alias
+    apt_mirror: str = field(repr=False, default="")
+    apt_keyring: str = ""
+    environment: Mapping[str, str] = field(repr=False, default_factory=dict)  # for tools
+    netrc: Path | None = None
+
+
+def configure(
+    environment: Mapping[str, str], home: Path, files: Sequence[tuple[str, str]] = ()
+) -> Configuration:
+    """Return what ``environment`` and the TOML ``files`` (name, text) say.
+
+    Later files win over earlier ones, the environment over both. Directories follow the XDG Base
+    Directory Specification. Raises Ds01Error for a file that is not valid.
+    """
+    indexes: dict[str, str] = {}
+    apt: dict[str, str] = {}
+    for name, text in files:
+        tables = _tables(name, text)
+        indexes.update(tables["index"])
+        apt.update(tables["apt"])
+    for variable in reversed(_INDEX_VARIABLES):
+        if environment.get(variable):
+            indexes["default"] = _url(variable, environment[variable])
+    mirror = environment.get("DS01_APT_MIRROR", "")
+    for url in mirror.split():
+        _url("DS01_APT_MIRROR", url)
+    return Configuration(
+        store=store_path(environment, home),
+        cache=_directory(environment.get("XDG_CACHE_HOME"), home / ".cache") / "ds01",
+        indexes=indexes,
+        apt_mirror=mirror or apt.get("mirror", ""),
+        apt_keyring=environment.get("DS01_APT_KEYRING") or apt.get("keyring", ""),
+        environment={name: environment[name] for name in _PASSED if name in environment},
+        netrc=Path(environment.get("NETRC") or home / ".netrc"),
+    )
+
+
+def store_path(environment: Mapping[str, str], home: Path) -> Path:
+    """Return where the store lies: ``DS01_STORE``, or below the user's data directory."""
+    data = _directory(environment.get("XDG_DATA_HOME"), home / ".local/share")
+    return Path(environment.get("DS01_STORE") or data / "ds01/store").absolute()
+
+
+def _directory(value: str | None, default: Path) -> Path:
+    """Return the directory of an XDG variable; a relative one is ignored, as the text has it."""
+    return Path(value) if value and value.startswith("/") else default
+
+
+def _url(where: str, url: str) -> str:
+    """Return ``url`` if it can be taken apart. The error names only where it stands."""
+    from ds01build.location import origin, split_credentials  # noqa: PLC0415 (as below)
+
+    try:
+        clean, _ = split_credentials(url)
+        if clean.startswith(("http:", "https:")):
+            origin(clean)
+    except ValueError as error:
+        raise Ds01Error(f"{where} is {error}") from error
+    return url
+
+
+def _urls(table: str, key: str, value: str) -> list[str]:
+    """Return what has to be a URL in a value of a configuration file."""
+    if table == "index":
+        return [value]
+    return value.split() if key == "mirror" else []
+
+
+def _tables(name: str, text: str) -> dict[str, dict[str, str]]:
+    """Return the tables ``index`` and ``apt`` of a configuration file."""
+    from ds01build.fields import load  # noqa: PLC0415 (not needed to find the store)
+
+    try:
+        document = load(text)
+    except ValueError as error:
+        raise Ds01Error(f"{name}: {error}") from error
+    tables: dict[str, dict[str, str]] = {"index": {}, "apt": {}}
+    for table, values in document.items():
+        if table not in tables or not isinstance(values, dict):
+            raise Ds01Error(f"{name}: {table!r:.60}: unknown table; there are [index] and [apt]")
+        if not all(isinstance(value, str) for value in values.values()):
+            raise Ds01Error(f"{name}: {table}: every value is a string")
+        for key, value in values.items():
+            for url in _urls(table, key, value):
+                _url(f"{name}: {table}.{key!r:.60}", url)
+        for key in values if table == "apt" else ():
+            if key not in _APT_KEYS:
+                raise Ds01Error(f"{name}: apt.{key!r:.60}: unknown key; there are mirror, keyring")
+        tables[table] = values
+    return tables

@@ -1,0 +1,46 @@
+"""What long work reports while it runs; whoever shows it decides how."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+__all__ = ["Event", "Expected", "Note", "Received", "Report", "Written"]
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something began, or went otherwise than planned."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expected:
+    """What is about to be done in all: downloads (files, bytes) and layers to write."""
+
+    files: int
+    size: int  # bytes
+    layers: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Received:
+    """Some bytes of a download came in; the last ones where ``complete``."""
+
+    name: str
+    size: int  # bytes
+    complete: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """A layer is in the store."""
+
+    tier: str
+    title: str
+    size: int  # bytes
+
+
+Event = Note | Expected | Received | Written
+Report = Callable[[Event], None]  # called from any thread

@@ -1,0 +1,262 @@
+"""Writes an image of the store to a place that other tools read: OCI layout, or docker-archive."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import json
+import os
+import shutil
+import tarfile
+import tempfile
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Literal, cast
+
+from isal import igzip
+
+from ds01build.digest import Digest, canonical
+from ds01build.errors import Ds01Error, MismatchError, StoreError
+from ds01build.image import LAYER_TYPE, MANIFEST_TYPE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from ds01build.digest import Canonical
+    from ds01build.store import DirStore
+
+__all__ = ["Form", "Stored", "export", "find", "recompressed"]
+
+Form = Literal["oci-dir", "oci-archive", "docker-archive"]
+_CHUNK = 1 << 20  # bytes
+_LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """An image whose blobs are files. ``name`` has no digest in it."""
+
+    name: str
+    manifest: bytes
+    path: Callable[[Digest], Path]
+
+    def config(self) -> Digest:
+        """Return the digest of the configuration."""
+        return Digest(json.loads(self.manifest)["config"]["digest"])
+
+    def layers(self) -> tuple[Digest, ...]:
+        """Return the digests of the layers, lowest first."""
+        return tuple(Digest(layer["digest"]) for layer in json.loads(self.manifest)["layers"])
+
+    def blobs(self) -> tuple[Digest, ...]:
+        """Return the digests of all that the manifest names, each once."""
+        return tuple(dict.fromkeys([self.config(), *self.layers()]))
+
+
+def find(store: DirStore, image: str) -> Stored:
+    """Return the image that is called ``image``: NAME, NAME@DIGEST or DIGEST.
+
+    Raises Ds01Error with the names that there are.
+    """
+    tags = store.tags()
+    match = next((t for t in tags if image in (t.name, str(t.manifest))), None)
+    if match is None:
+        names = sorted(t.name for t in tags if "@" not in t.name)
+        raise Ds01Error(
+            f"no image is called {image!r:.200}; there are {', '.join(names) or 'none'}",
+            hint="ds01 image list",
+        )
+    manifest = store.path(match.manifest).read_bytes()
+    if Digest.of(manifest) != match.manifest:
+        raise MismatchError(
+            where="manifest",
+            expected=str(match.manifest),
+            actual=str(Digest.of(manifest)),
+            hint="ds01 store verify",
+        )
+    return Stored(name=match.name.partition("@")[0], manifest=manifest, path=store.path)
+
+
+def export(image: Stored, form: Form, destination: Path) -> None:
+    """Write ``image`` to ``destination``, which must not exist yet.
+
+    Every blob is verified while it is copied; what was written is removed when that fails. Raises
+    MismatchError, and StoreError naming the file that cannot be written.
+    """
+    if os.path.lexists(destination):
+        raise Ds01Error(f"{destination} exists already")
+    try:
+        if form == "oci-dir":
+            _export_directory(image, destination)
+        else:
+            with _aside(destination) as file, tarfile.open(fileobj=file, mode="w") as archive:
+                write = _write_layout if form == "oci-archive" else _write_docker
+                write(image, archive)
+    except OSError as error:
+        raise StoreError(f"{destination} cannot be written: {error.strerror}") from error
+
+
+@contextmanager
+def recompressed(image: Stored) -> Iterator[Stored]:
+    """Yield ``image`` with each layer as one gzip member, for readers that stop after the first.
+
+    Diff_ids are the same, digests are not. The new blobs are removed at the end.
+    """
+    with tempfile.TemporaryDirectory(prefix="ds01-export-") as directory:
+        blobs = Path(directory)
+        manifest = json.loads(image.manifest)
+        manifest["layers"] = [_recompress(image.path(digest), blobs) for digest in image.layers()]
+        config = image.config()
+        shutil.copyfile(image.path(config), blobs / config.hex)
+        yield Stored(
+            name=image.name,
+            manifest=canonical(manifest),
+            path=lambda digest: blobs / digest.hex,
+        )
+
+
+def _recompress(layer: Path, directory: Path) -> dict[str, Canonical]:
+    descriptor, name = tempfile.mkstemp(dir=directory)
+    with (
+        os.fdopen(descriptor, "wb") as file,
+        _inflated(layer) as plain,
+        gzip.GzipFile(filename="", fileobj=file, mode="wb", compresslevel=6, mtime=0) as packed,
+    ):
+        shutil.copyfileobj(plain, packed, _CHUNK)
+    digest, size = _digest_of(Path(name)), Path(name).stat().st_size
+    Path(name).rename(directory / digest.hex)
+    return {"mediaType": LAYER_TYPE, "digest": str(digest), "size": size}
+
+
+def _inflated(layer: Path) -> IO[bytes]:
+    return cast("IO[bytes]", igzip.open(layer))  # type: ignore[no-untyped-call]
+
+
+def _digest_of(path: Path) -> Digest:
+    reader = _Summed(path.open("rb"))
+    with reader.file:
+        while reader.read(_CHUNK):
+            pass
+    return reader.digest()
+
+
+def _index(image: Stored) -> bytes:
+    return canonical(
+        {
+            "schemaVersion": 2,
+            "manifests": [
+                {
+                    "mediaType": MANIFEST_TYPE,
+                    "digest": str(Digest.of(image.manifest)),
+                    "size": len(image.manifest),
+                    "annotations": {"org.opencontainers.image.ref.name": image.name},
+                }
+            ],
+        }
+    )
+
+
+def _export_directory(image: Stored, destination: Path) -> None:
+    aside = Path(tempfile.mkdtemp(prefix=f".{destination.name}-", dir=destination.parent))
+    try:
+        blobs = aside / "blobs/sha256"
+        blobs.mkdir(parents=True)
+        for digest in image.blobs():
+            source, copy = image.path(digest).open("rb"), (blobs / digest.hex).open("wb")
+            with copy, _verified(source, digest) as reader:
+                shutil.copyfileobj(reader, copy, _CHUNK)
+        (blobs / Digest.of(image.manifest).hex).write_bytes(image.manifest)
+        (aside / "oci-layout").write_bytes(_LAYOUT)
+        (aside / "index.json").write_bytes(_index(image))
+        aside.rename(destination)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _write_layout(image: Stored, archive: tarfile.TarFile) -> None:
+    _add(archive, "oci-layout", _LAYOUT)
+    _add(archive, "index.json", _index(image))
+    _add(archive, f"blobs/sha256/{Digest.of(image.manifest).hex}", image.manifest)
+    for digest in image.blobs():
+        member = _member(f"blobs/sha256/{digest.hex}", image.path(digest).stat().st_size)
+        with _verified(image.path(digest).open("rb"), digest) as source:
+            archive.addfile(member, source)
+
+
+def _write_docker(image: Stored, archive: tarfile.TarFile) -> None:
+    """Write what ``docker save`` writes: plain layers, named by their diff_ids."""
+    with _verified(image.path(image.config()).open("rb"), image.config()) as source:
+        config = source.read(-1)
+    diff_ids = [Digest(value) for value in json.loads(config)["rootfs"]["diff_ids"]]
+    for digest, diff_id in zip(image.layers(), diff_ids, strict=True):
+        member = _member(f"{diff_id.hex}.tar", _plain_size(image.path(digest)))
+        with _verified(_inflated(image.path(digest)), diff_id) as source:
+            archive.addfile(member, source)
+    _add(archive, f"{image.config().hex}.json", config)
+    row = {
+        "Config": f"{image.config().hex}.json",
+        "RepoTags": [f"{image.name}:latest"],
+        "Layers": [f"{diff_id.hex}.tar" for diff_id in diff_ids],
+    }
+    _add(archive, "manifest.json", json.dumps([row]).encode())
+
+
+def _plain_size(layer: Path) -> int:
+    """Return the inflated size: tar wants it before the bytes, so these pass twice."""
+    with _inflated(layer) as plain:
+        return sum(len(chunk) for chunk in iter(lambda: plain.read(_CHUNK), b""))
+
+
+def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
+    archive.addfile(_member(name, len(content)), io.BytesIO(content))
+
+
+def _member(name: str, size: int) -> tarfile.TarInfo:
+    member = tarfile.TarInfo(name)
+    member.size = size
+    return member
+
+
+@contextmanager
+def _verified(file: IO[bytes], digest: Digest) -> Iterator[_Summed]:
+    """Yield a reader of ``file``, close it, and raise MismatchError if its bytes were others."""
+    with file:
+        reader = _Summed(file)
+        yield reader
+    if reader.digest() != digest:
+        raise MismatchError(
+            where="blob",
+            expected=str(digest),
+            actual=str(reader.digest()),
+            hint="ds01 store verify",
+        )
+
+
+class _Summed:
+    """Reads a file and sums what it reads."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.file = file
+        self._sum = hashlib.sha256()
+
+    def read(self, limit: int = -1, /) -> bytes:
+        chunk = self.file.read(limit)
+        self._sum.update(chunk)
+        return chunk
+
+    def digest(self) -> Digest:
+        return Digest(f"sha256:{self._sum.hexdigest()}")
+
+
+@contextmanager
+def _aside(destination: Path) -> Iterator[IO[bytes]]:
+    """Yield a file that becomes ``destination`` if nothing fails."""
+    descriptor, name = tempfile.mkstemp(prefix=f".{destination.name}-", dir=destination.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
+        Path(name).rename(destination)
+    finally:
+        Path(name).unlink(missing_ok=True)

@@ -1,0 +1,125 @@
+"""OCI images as values: configuration, manifest, and their digests (OCI image-spec 1.1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ds01build import stack
+from ds01build.digest import Digest, canonical
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ds01build.digest import Canonical
+    from ds01build.layer import Layer
+    from ds01build.stack import Stat
+
+__all__ = ["CONFIG_TYPE", "LAYER_TYPE", "MANIFEST_TYPE", "Image", "ImageConfig", "StackedLayer"]
+
+MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
+CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
+LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar+gzip"
+
+# The time that every file of a native layer has: zip can't hold one before 1980.
+CREATED = "1980-01-02T00:00:00Z"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageConfig:
+    """What a container of the image starts with (OCI image-spec, config.md)."""
+
+    architecture: str  # as Go and OCI name it, such as amd64
+    env: Mapping[str, str]
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    workdir: str = ""
+    user: str = ""
+    entrypoint: tuple[str, ...] = ()
+    cmd: tuple[str, ...] = ()
+    ports: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StackedLayer:
+    """A layer in its place: the tier it belongs to, and what it holds in a few words."""
+
+    tier: str
+    title: str
+    layer: Layer
+    listing: Mapping[str, Stat]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """An image: the bytes of its configuration and manifest, and its layers, lowest first."""
+
+    config: bytes
+    manifest: bytes
+    layers: tuple[Layer, ...]
+
+    @property
+    def digest(self) -> Digest:
+        """The manifest's digest, which names the image in a store or registry."""
+        return Digest.of(self.manifest)
+
+    @property
+    def config_digest(self) -> Digest:
+        """The configuration's digest, by which Docker's graph drivers know the image."""
+        return Digest.of(self.config)
+
+    @property
+    def size(self) -> int:
+        """Return the bytes that a registry would hold: layers, configuration, manifest."""
+        return sum(layer.size for layer in self.layers) + len(self.config) + len(self.manifest)
+
+
+def assemble(layers: Sequence[StackedLayer], config: ImageConfig) -> Image:
+    """Return the image of ``layers``, lowest first, after checking that they commute.
+
+    Raises CollisionError. Nothing in it depends on time or on who builds.
+    """
+    stack.check((f"{one.tier}: {one.title}", one.listing) for one in layers)
+    config_bytes = canonical(_config(layers, config))
+    manifest: dict[str, Canonical] = {
+        "schemaVersion": 2,
+        "mediaType": MANIFEST_TYPE,
+        "config": _descriptor(CONFIG_TYPE, Digest.of(config_bytes), len(config_bytes)),
+        "layers": [_descriptor(LAYER_TYPE, s.layer.digest, s.layer.size) for s in layers],
+        "annotations": dict(config.annotations),
+    }
+    return Image(
+        config=config_bytes,
+        manifest=canonical(manifest),
+        layers=tuple(one.layer for one in layers),
+    )
+
+
+def _descriptor(media_type: str, digest: Digest, size: int) -> dict[str, Canonical]:
+    return {"mediaType": media_type, "digest": str(digest), "size": size}
+
+
+def _config(layers: Sequence[StackedLayer], config: ImageConfig) -> dict[str, Canonical]:
+    container: dict[str, Canonical] = {
+        "Env": [f"{name}={value}" for name, value in sorted(config.env.items())],
+        "Labels": dict(config.labels),
+    }
+    optional: dict[str, Canonical] = {
+        "WorkingDir": config.workdir,
+        "User": config.user,
+        "Entrypoint": list(config.entrypoint),
+        "Cmd": list(config.cmd),
+        "ExposedPorts": {port: {} for port in config.ports},
+    }
+    container.update({name: value for name, value in optional.items() if value})
+    return {
+        "architecture": config.architecture,
+        "os": "linux",
+        "created": CREATED,
+        "config": container,
+        "rootfs": {"type": "layers", "diff_ids": [str(one.layer.diff_id) for one in layers]},
+        "history": [
+            {"created": CREATED, "created_by": f"ds01 {one.tier}", "comment": one.title}
+            for one in layers
+        ],
+    }

@@ -1,0 +1,115 @@
+"""index.json: the images of a store by name, as other OCI tools read it (image-layout.md)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ds01build.digest import Digest, canonical
+from ds01build.sealed import parse_json
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ds01build.digest import Canonical
+
+__all__ = ["Descriptors", "Tag", "encode", "is_sealed", "parse", "replaced", "tag_of"]
+
+INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
+_NAME = "org.opencontainers.image.ref.name"
+_CHECK = "ds01.check"  # digest of the index without this annotation
+_NAMES = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@/+-]{0,254}")  # image-spec, annotations.md
+
+Descriptors = list["Mapping[str, Canonical]"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tag:
+    """A name and the manifest that it stands for. Raises ValueError for a malformed name."""
+
+    name: str
+    manifest: Digest
+    size: int  # bytes
+    media_type: str
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not _NAMES.fullmatch(self.name):
+            raise ValueError(f"not a name for an image: {self.name!r:.100}")
+
+
+def parse(text: bytes) -> Descriptors:
+    """Return the descriptors of an index, by whatever tool it was written.
+
+    Raises ValueError when it isn't an index.
+    """
+    document = parse_json(text)
+    if not isinstance(document, dict) or document.get("schemaVersion") != 2:  # noqa: PLR2004
+        raise ValueError("not an OCI index")
+    if document.get("mediaType", INDEX_TYPE) != INDEX_TYPE:
+        raise ValueError("not an OCI index, by its media type")
+    manifests = document.get("manifests")
+    if not isinstance(manifests, list) or not all(isinstance(one, dict) for one in manifests):
+        raise ValueError("an index without manifests")
+    return manifests
+
+
+def encode(descriptors: Sequence[Mapping[str, Canonical]]) -> bytes:
+    """Return an index of ``descriptors`` with a check that shows when a byte has changed."""
+    index: dict[str, Canonical] = {
+        "schemaVersion": 2,
+        "mediaType": INDEX_TYPE,
+        "manifests": sorted(descriptors, key=canonical),
+    }
+    check = Digest.of(canonical(index)).value
+    return canonical({**index, "annotations": {_CHECK: check}}) + b"\n"
+
+
+def is_sealed(text: bytes) -> bool:
+    """Say whether the index is unchanged since ``encode``; other tools' indexes are not."""
+    try:
+        return encode(parse(text)) == text
+    except (ValueError, TypeError):
+        return False
+
+
+def replaced(descriptors: Descriptors, tag: Tag) -> Descriptors:
+    """Return ``descriptors`` with ``tag``, in the place of what had its name."""
+    others = [one for one in descriptors if _name(one) != tag.name]
+    return [*others, _descriptor(tag)]
+
+
+def tag_of(descriptor: Mapping[str, Canonical]) -> Tag | None:
+    """Return the tag that a descriptor says, or None where it has no name or isn't one of ours."""
+    digest, size = descriptor.get("digest"), descriptor.get("size")
+    media_type, notes = descriptor.get("mediaType"), descriptor.get("annotations")
+    if not isinstance(digest, str) or type(size) is not int or not isinstance(media_type, str):
+        return None
+    if not isinstance(notes, dict):
+        return None
+    texts = {name: text for name, text in notes.items() if isinstance(text, str)}
+    try:
+        return Tag(
+            name=texts.pop(_NAME, ""),
+            manifest=Digest(digest),
+            size=size,
+            media_type=media_type,
+            annotations=texts,
+        )
+    except ValueError:
+        return None
+
+
+def _name(descriptor: Mapping[str, Canonical]) -> str | None:
+    tag = tag_of(descriptor)
+    return tag.name if tag else None
+
+
+def _descriptor(tag: Tag) -> dict[str, Canonical]:
+    return {
+        "mediaType": tag.media_type,
+        "digest": tag.manifest.value,
+        "size": tag.size,
+        "annotations": {**tag.annotations, _NAME: tag.name},
+    }

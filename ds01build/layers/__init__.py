@@ -1,0 +1,1 @@
+"""Pure generators of layers: from open wheels, .debs and files to tar and gzip streams."""

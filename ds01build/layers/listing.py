@@ -1,0 +1,105 @@
+"""Listings: what a layer says of each path, noted while it streams or read from its bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import tarfile
+from typing import IO, TYPE_CHECKING, cast
+
+from isal import igzip
+
+from ds01build.stack import Kind, Listing, Stat
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from ds01build.layers.entry import Entry, Source
+
+__all__ = ["from_json", "noted", "read", "to_json"]
+
+SCHEMA = "ds01.listing/1"
+
+_KINDS: dict[bytes, Kind] = {
+    tarfile.REGTYPE: "file",
+    tarfile.DIRTYPE: "directory",
+    tarfile.SYMTYPE: "symlink",
+    tarfile.LNKTYPE: "hardlink",
+}
+
+
+def noted(entries: Iterable[Entry], paths: Listing) -> Iterator[Entry]:
+    """Pass ``entries`` on and note the stat of each in ``paths``."""
+    for entry in entries:
+        paths[entry.path] = entry.stat
+        yield entry
+
+
+def to_json(paths: Listing) -> dict[str, object]:
+    """Return the JSON form of a listing."""
+    return {"schema": SCHEMA, "paths": [[path, *stat] for path, stat in paths.items()]}
+
+
+def from_json(value: object) -> Listing | None:
+    """Return the listing, or None when ``value`` is not the JSON form of one."""
+    if not isinstance(value, dict) or value.get("schema") != SCHEMA:
+        return None
+    rows = value.get("paths")
+    if not isinstance(rows, list) or not all(map(_is_row, rows)):
+        return None
+    return {row[0]: Stat(*row[1:]) for row in rows}
+
+
+def _is_row(row: object) -> bool:
+    types = [str, str, int, int, int, str]
+    return isinstance(row, list) and [type(value) for value in row] == types
+
+
+def read(source: Source) -> Listing:
+    """Return the listing of a layer that ds01 wrote, from its gzip stream.
+
+    Slow: every byte is inflated and hashed. The caller has verified the layer's digest.
+    """
+    paths: Listing = {}
+    packed = io.BufferedReader(_Stream(source), 1 << 20)
+    inflated = cast("IO[bytes]", igzip.open(packed))  # type: ignore[no-untyped-call]
+    with inflated as plain, tarfile.open(fileobj=plain, mode="r|") as archive:
+        for member in archive:
+            paths[_path(member.name)] = _stat(archive, member)
+    return paths
+
+
+def _path(name: str) -> str:
+    return "" if name == "." else name.removeprefix("./")
+
+
+def _stat(archive: tarfile.TarFile, member: tarfile.TarInfo) -> Stat:
+    kind = _KINDS[member.type]
+    content = member.linkname
+    if kind == "file":
+        summed = hashlib.sha256()
+        body = archive.extractfile(member)
+        assert body is not None, "a regular file has a body"
+        while chunk := body.read(1 << 20):
+            summed.update(chunk)
+        content = summed.hexdigest()
+    return Stat(kind, member.mode, member.uid, member.gid, content)
+
+
+class _Stream(io.RawIOBase):
+    """A source as the raw stream that the standard library reads from."""
+
+    def __init__(self, source: Source) -> None:
+        super().__init__()
+        self._source = source
+        self._offset = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: object) -> int:
+        view = memoryview(cast("bytearray", buffer))
+        content = self._source.read(self._offset, len(view))
+        view[: len(content)] = content
+        self._offset += len(content)
+        return len(content)

@@ -1,0 +1,285 @@
+"""Reads and writes a lock's file. It is machine-written, so whatever is odd in it is an error."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+import tomli_w
+from packaging.utils import parse_wheel_filename
+
+from ds01build import grammar, lock
+from ds01build.digest import Digest
+from ds01build.errors import Issue, LockError
+from ds01build.fields import Fields, Issues, load
+from ds01build.lock import Lock, LockedBase, LockedLayer, LockedTier
+from ds01build.pin import DebPin, FilePin, WheelPin
+from ds01build.platform import MACHINES
+from ds01build.settings import read_image
+from ds01build.target import Directory, Link, Schemes, Target
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable
+
+__all__ = ["dumps", "loads"]
+
+T = TypeVar("T")
+
+
+def _any(text: str) -> str:
+    return text
+
+
+_SCHEMES = ("purelib", "platlib", "scripts", "data", "headers")
+_NONE = "sha256:" + "0" * 64  # stands for an address that is an issue already
+
+HEADER = "# Written by ds01. Change the recipe instead, and run `ds01 lock`.\n\n"
+LIMIT = 8 * 1024 * 1024  # characters
+
+_name = grammar.matching(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?", "a normalised package name")
+_version = grammar.matching(r"[0-9A-Za-z][0-9A-Za-z.!+_-]{0,127}", "a version")
+_deb_name = grammar.matching(r"[a-z0-9][a-z0-9+.-]+", "the name of a Debian package")
+_deb_version = grammar.matching(r"[0-9][A-Za-z0-9.+:~-]{0,127}", "the version of a .deb")
+_architecture = grammar.matching(r"[a-z0-9]{2,16}", "an architecture")
+_machine = grammar.matching("|".join(MACHINES), f"one of {', '.join(MACHINES)}")
+_archive = grammar.matching(r"[a-z][a-z0-9-]{0,31}", "the alias of an archive")
+_alias = grammar.matching(r"[a-z0-9][a-z0-9-]{0,62}", "the alias of an index")
+_python = grammar.matching(r"3\.[0-9]{1,2}\.[0-9]{1,2}", "the version of an interpreter")
+_kind = grammar.matching(r"apt|python|files", "apt, python or files")
+_layer_kind = grammar.matching(r"debs|wheels|files", "debs, wheels or files")
+_mode = grammar.matching(r"[0-7]{4}", "a mode of four octal digits")
+_tier = grammar.matching(r"[a-z0-9][a-z0-9-]{0,62}", "a tier name")
+_suite = grammar.suite
+_address = grammar.matching(r"sha256:[0-9a-f]{64}", "a digest")
+_hex = grammar.matching(r"[0-9a-f]{64}", "a sha256 in hex")
+_inside = grammar.matching(r"(?:[^/]+(?:/[^/]+)*)?", "a path from the root")
+
+
+def dumps(content: Lock) -> str:
+    """Return the text of a lock's file: TOML, the same for equal locks."""
+    return HEADER + tomli_w.dumps(lock.to_dict(content))
+
+
+def loads(text: str, *, source: str) -> Lock:
+    """Parse a lock's file.
+
+    Raises LockError with every issue and its dotted path; ``source`` names the file in it.
+    """
+    issues = Issues()
+    try:
+        tables = load(text, limit=LIMIT)
+    except ValueError as error:
+        issues.add("", str(error))
+        raise _damaged(source, issues) from error
+    top = Fields(tables, "", issues)
+    _check_version(top, issues, source)
+    content = _lock(top)
+    top.close()
+    if not issues.found():
+        _check_names(content, issues)
+    if issues.found():
+        raise _damaged(source, issues)
+    return content
+
+
+def _check_version(top: Fields, issues: Issues, source: str) -> None:
+    """Refuse the lock of a newer ds01 before anything else in it is judged."""
+    version = top.number("version")
+    if version < lock.VERSION and not issues.found():
+        top.report(f"{version} is not a version of locks", "version")
+    if version > lock.VERSION:
+        raise LockError(
+            source=source,
+            issues=(Issue("version", f"{version} was written by a newer ds01"),),
+            hint="pip install --upgrade ds01build",
+        )
+
+
+def _lock(top: Fields) -> Lock:
+    return Lock(
+        name=top.required("name", grammar.recipe_name),
+        recipe=Digest(top.required("recipe", _address) or _NONE),
+        base=_base(top.table("base")),
+        target=_target(top.table("target")),
+        image=read_image(top.table("image")),
+        tiers=_each(top, "tier", _locked_tier),
+        debs=_each(top, "deb", _deb),
+        wheels=_each(top, "wheel", _wheel),
+        files=_each(top, "file", _file),
+        layers=_each(top, "layer", _layer),
+    )
+
+
+def _each(top: Fields, key: str, read: Callable[[Fields], T]) -> tuple[T, ...]:
+    return tuple(_closed(read, table) for table in top.tables(key))
+
+
+def _closed(read: Callable[[Fields], T], table: Fields) -> T:
+    value = read(table)
+    table.close()
+    return value
+
+
+def _base(table: Fields) -> LockedBase:
+    base = LockedBase(
+        suite=table.required("suite", _suite),
+        architecture=table.required("architecture", _machine),
+        packages=table.texts("packages", grammar.deb),
+    )
+    table.close()
+    return base
+
+
+def _target(table: Fields) -> Target:
+    schemes = table.table("schemes")
+    target = Target(
+        interpreter=table.required("interpreter", grammar.absolute_path),
+        version=table.required("version", _python),
+        schemes=Schemes(
+            **{name: schemes.required(name, grammar.absolute_path) for name in _SCHEMES}
+        ),
+        directories=_each(table, "directories", _directory),
+        links=_each(table, "links", _link),
+    )
+    schemes.close()
+    table.close()
+    return target
+
+
+def _directory(table: Fields) -> Directory:
+    return Directory(
+        path=table.required("path", _inside),
+        mode=int(table.required("mode", _mode) or "0", 8),
+        uid=table.number("uid"),
+        gid=table.number("gid"),
+    )
+
+
+def _link(table: Fields) -> Link:
+    return Link(path=table.required("path", _inside), to=table.required("to", _any))
+
+
+def _locked_tier(table: Fields) -> LockedTier:
+    return LockedTier(
+        name=table.required("name", _tier),
+        kind=table.required("kind", _kind),
+        after=table.texts("after", _tier),
+        requests=table.texts("requests", _any),
+    )
+
+
+def _deb(table: Fields) -> DebPin:
+    return DebPin(
+        name=table.required("name", _deb_name),
+        version=table.required("version", _deb_version),
+        architecture=table.required("architecture", _architecture),
+        path=table.required("path", grammar.relative_path),
+        size=table.number("size"),
+        digest=_digest(table),
+        tier=table.required("tier", _tier),
+        archive=table.required("archive", _archive),
+    )
+
+
+def _wheel(table: Fields) -> WheelPin:
+    return WheelPin(
+        name=table.required("name", _name),
+        version=table.required("version", _version),
+        file=table.required("file", _wheel_file),
+        size=table.number("size"),
+        digest=_digest(table),
+        tier=table.required("tier", _tier),
+        index=table.required("index", _alias),
+        requires=table.texts("requires", _name),
+    )
+
+
+def _file(table: Fields) -> FilePin:
+    return FilePin(
+        to=table.required("to", grammar.absolute_path),
+        source=table.required("source", grammar.relative_path),
+        mode=int(table.required("mode", _mode) or "0", 8),
+        size=table.number("size"),
+        digest=_digest(table),
+        tier=table.required("tier", _tier),
+    )
+
+
+def _layer(table: Fields) -> LockedLayer:
+    return LockedLayer(
+        tier=table.required("tier", _tier),
+        kind=table.required("kind", _layer_kind),
+        names=table.texts("names", _any),
+    )
+
+
+def _digest(table: Fields) -> Digest:
+    found = table.required("sha256", _hex)
+    return Digest(f"sha256:{found}" if found else _NONE)
+
+
+def _wheel_file(text: str) -> str:
+    if "/" in text or not text.endswith(".whl"):
+        raise ValueError(f"{text!r:.100} is not the name of a wheel")
+    parse_wheel_filename(text)
+    return text
+
+
+def _check_names(content: Lock, issues: Issues) -> None:
+    """Check what one table says of another: names are unique, and those used exist."""
+    tiers = {"base", *(tier.name for tier in content.tiers)}
+    pins: dict[str, dict[str, str]] = {
+        "debs": {pin.name: pin.tier for pin in content.debs},
+        "wheels": {pin.name: pin.tier for pin in content.wheels},
+        "files": {pin.to: pin.tier for pin in content.files},
+    }
+    _unique(issues, "tier", ["base", *(tier.name for tier in content.tiers)])
+    for table, names in _NAMES.items():
+        _unique(issues, table, [getattr(pin, names[1]) for pin in getattr(content, names[0])])
+    for kind, owned in pins.items():
+        for name, owner in owned.items():
+            if owner not in tiers:
+                issues.add(f"{kind[:-1]} {name}", f"there is no tier {owner!r:.80}")
+    for number, tier in enumerate(content.tiers):
+        for name in sorted(set(tier.after) - tiers):
+            issues.add(f"tier[{number}].after", f"there is no tier {name!r:.80}")
+    for number, wheel in enumerate(content.wheels):
+        for name in sorted(set(wheel.requires) - pins["wheels"].keys()):
+            issues.add(f"wheel[{number}].requires", f"{name!r:.80} is not locked")
+    _check_layers(content, pins, tiers, issues)
+
+
+_NAMES = {"deb": ("debs", "name"), "wheel": ("wheels", "name"), "file": ("files", "to")}
+
+
+def _check_layers(
+    content: Lock, pins: dict[str, dict[str, str]], tiers: Collection[str], issues: Issues
+) -> None:
+    """Every pin is in one layer, and layers name nothing else.
+
+    A layer without names, or a lock without layers, is what is left of one that was cut short.
+    """
+    if not content.layers:
+        issues.add("layer", "required")
+    for kind, owned in pins.items():
+        placed = [name for layer in content.layers if layer.kind == kind for name in layer.names]
+        _unique(issues, f"layer {kind}", placed)
+        for name in sorted(set(owned).symmetric_difference(placed)):
+            where = "is in no layer" if name in owned else "is in a layer, but not locked"
+            issues.add(f"{kind[:-1]} {name!r:.80}", where)
+    for number, layer in enumerate(content.layers):
+        if not layer.names:
+            issues.add(f"layer[{number}].names", "required")
+        if layer.tier not in tiers:
+            issues.add(f"layer[{number}].tier", f"there is no tier {layer.tier!r:.80}")
+
+
+def _unique(issues: Issues, table: str, names: Iterable[str]) -> None:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            issues.add(table, f"{name!r:.80} stands there twice")
+        seen.add(name)
+
+
+def _damaged(source: str, issues: Issues) -> LockError:
+    return LockError(source=source, issues=issues.found(), hint="ds01 lock RECIPE")

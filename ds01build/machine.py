@@ -1,0 +1,178 @@
+"""Builds the edges of a machine from an environment that the caller hands over."""
+
+from __future__ import annotations
+
+import netrc
+import os
+import platform
+import sys
+import time
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from uv import find_uv_bin
+
+from ds01build.configuration import configure
+from ds01build.events import Note
+from ds01build.facts import open_facts
+from ds01build.location import origin, split_credentials
+from ds01build.resolve.machine import MachineResolver
+from ds01build.resolve.session import host_checks_expiry
+from ds01build.resolve.sources import parse_sources
+from ds01build.resolve.uv import Index, Uv
+from ds01build.store import open_store
+from ds01build.transfer import remote_size
+from ds01build.transport import HttpTransport, Proxies, Settings
+from ds01build.workflow import Edges
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from ds01build.configuration import Configuration
+    from ds01build.events import Report
+    from ds01build.resolve.sources import AptSource
+
+__all__ = ["edges"]
+
+SITE = Path("/etc/ds01/config.toml")
+APT = Path("/etc/apt")
+_LIMIT = 1024 * 1024  # bytes of a configuration file
+
+
+def edges(
+    environment: Mapping[str, str],
+    home: Path,
+    report: Report,
+    *,
+    offline: bool = False,
+    update_missing: bool = False,
+) -> Edges:
+    """Return the edges for a user whose environment and home directory these are.
+
+    Raises StoreError and Ds01Error for a store or configuration that cannot be used.
+    """
+    configuration = _configuration(environment, home)
+    store = open_store(configuration.store, uid=os.getuid())
+    facts = open_facts(store.root / "facts")
+    sources = _host_sources(environment)
+    transport = _transport(configuration, sources)
+    resolver = MachineResolver(
+        tool=_uv(configuration, offline=offline),
+        cache=configuration.cache,
+        memory=facts,
+        architecture={"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), "amd64"),
+        host_sources=sources,
+        mirror=configuration.apt_mirror,
+        keyring=configuration.apt_keyring,
+        environment=configuration.environment,
+        size_of=lambda url: remote_size(transport, url),
+        update_missing=update_missing,
+        note=lambda text: report(Note(text)),
+    )
+    return Edges(
+        store=store,
+        facts=facts,
+        resolver=resolver,
+        transport=transport,
+        report=report,
+        now=lambda: datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        clock=time.monotonic,
+        workers=len(os.sched_getaffinity(0)),
+    )
+
+
+def _configuration(environment: Mapping[str, str], home: Path) -> Configuration:
+    own = environment.get("XDG_CONFIG_HOME", "")
+    user = (Path(own) if own.startswith("/") else home / ".config") / "ds01/config.toml"
+    texts = [(str(path), _text(path)) for path in (SITE, user)]
+    return configure(environment, home, [(name, text) for name, text in texts if text])
+
+
+def _text(path: Path) -> str:
+    try:
+        with path.open(encoding="utf-8", errors="replace") as file:
+            return file.read(_LIMIT)
+    except OSError:
+        return ""  # a file that is not there, or not for this user, configures nothing
+
+
+def _host_sources(environment: Mapping[str, str]) -> tuple[AptSource, ...]:
+
+    paths = [APT / "sources.list", *_listed(APT / "sources.list.d"), *_listed(APT / "mirrors")]
+    texts = {str(path): _text(path) for path in paths}
+    return parse_sources(texts, expires=host_checks_expiry(environment))
+
+
+def _listed(directory: Path) -> Iterator[Path]:
+    try:
+        yield from sorted(directory.iterdir())
+    except OSError:
+        return
+
+
+def _uv(configuration: Configuration, *, offline: bool) -> Uv:
+
+    indexes = tuple(
+        Index(alias=alias, url=split_credentials(url)[0], secret_url=url)
+        for alias, url in configuration.indexes.items()
+    )
+    environment = {
+        **configuration.environment,
+        "HOME": str(configuration.cache),
+        "PATH": "/usr/bin:/bin",
+        "LC_ALL": "C.UTF-8",
+        "UV_CACHE_DIR": str(configuration.cache / "uv"),
+    }
+    if _has_netrc(configuration):
+        environment["NETRC"] = str(configuration.netrc)
+    return Uv(
+        program=Path(find_uv_bin()),
+        interpreter=Path(sys.executable),
+        environment=environment,
+        indexes=indexes,
+        offline=offline,
+    )
+
+
+def _has_netrc(configuration: Configuration) -> bool:
+    # Not Path.exists: that raises where this user may not look into the directory.
+    return configuration.netrc is not None and os.access(configuration.netrc, os.R_OK)
+
+
+def _transport(configuration: Configuration, sources: tuple[AptSource, ...]) -> HttpTransport:
+
+    mirrors = [source.uri for source in sources] + configuration.apt_mirror.split()
+    urls = [*configuration.indexes.values(), *mirrors]
+    known = {origin(clean): own for clean, own in map(split_credentials, urls) if own}
+    environment = configuration.environment
+    exempt = environment.get("no_proxy", environment.get("NO_PROXY", ""))
+    every = environment.get("all_proxy", environment.get("ALL_PROXY", ""))
+    return HttpTransport(
+        Settings(
+            credentials={**_netrc(configuration, urls), **known},
+            # A .deb is proved by the lock's hash: mirrors over http are as good as any.
+            plain=frozenset(origin(url) for url in mirrors if url.startswith("http://")),
+            proxies=Proxies(
+                http=environment.get("http_proxy", environment.get("HTTP_PROXY", every)),
+                https=environment.get("https_proxy", environment.get("HTTPS_PROXY", every)),
+                exempt=tuple(word.strip() for word in exempt.split(",") if word.strip()),
+            ),
+        )
+    )
+
+
+def _netrc(configuration: Configuration, urls: list[str]) -> dict[str, tuple[str, str]]:
+    """Return the credentials that the user's netrc file has for the servers of ``urls``."""
+    if not _has_netrc(configuration):
+        return {}
+    try:
+        hosts = netrc.netrc(str(configuration.netrc)).hosts
+    except (netrc.NetrcParseError, OSError):
+        return {}
+    found = {}
+    for url in (split_credentials(url)[0] for url in urls if url.startswith("http")):
+        login = hosts.get(url.partition("://")[2].partition("/")[0].partition(":")[0])
+        if login and login[2]:
+            found[origin(url)] = (login[0], login[2])
+    return found

@@ -1,0 +1,86 @@
+"""The build that changes nothing: decided from the bytes of the recipe, its lock and the store.
+
+Imports nothing heavy: no resolver, no graph, no TOML.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from ds01build import __version__, beneath
+from ds01build.built import remembered
+from ds01build.digest import Digest, Key
+from ds01build.errors import Ds01Error
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from ds01build.built import Built
+    from ds01build.digest import Canonical
+    from ds01build.store import DirStore
+
+__all__ = ["build_key", "document", "find", "lock_path"]
+
+
+def lock_path(recipe: Path) -> Path:
+    """Return where the lock of a recipe lies: ``lockfiles/`` serves ``recipes/``."""
+    name = f"{recipe.stem}.lock"
+    if recipe.parent.name == "recipes":
+        return recipe.parent.parent / "lockfiles" / name
+    return recipe.parent / name
+
+
+def build_key(recipe: Digest, lock: Digest) -> Key:
+    """Return the key of a build: this ds01, the bytes of a recipe, and those of its lock."""
+    return Key.of(
+        {
+            "schema": "ds01.build/1",
+            "version": __version__,
+            "recipe": str(recipe),
+            "lock": str(lock),
+        }
+    )
+
+
+def document(built: Built, included: Mapping[str, Digest]) -> dict[str, Canonical]:
+    """Return what a store remembers of a build: its answer, and the files beside the recipe."""
+    files: dict[str, Canonical] = {path: str(digest) for path, digest in included.items()}
+    return {**built.document(), "included": files}
+
+
+def find(recipe: Path, lock: Path, store: DirStore) -> Built | None:
+    """Return the image of ``recipe`` if nothing has changed since it was built.
+
+    That is: recipe, lock and every file that was read beside the recipe have the same bytes, the
+    store has every blob of the image in full length, and the image's name stands for it.
+    """
+    try:
+        row = store.document(build_key(_digest(recipe), _digest(lock)))
+        if row is None or not _same_files(recipe, cast("Mapping[str, str]", row["included"])):
+            return None
+    except Ds01Error:
+        return None
+    built = remembered(row)
+    return built if built is not None and _is_whole(built, store) else None
+
+
+def _digest(path: Path) -> Digest:
+    return Digest.of(beneath.read(path.parent, path.name))
+
+
+def _same_files(recipe: Path, included: Mapping[str, str]) -> bool:
+    return all(
+        str(Digest.of(beneath.read(recipe.parent, path))) == digest
+        for path, digest in included.items()
+    )
+
+
+def _is_whole(built: Built, store: DirStore) -> bool:
+    named = any(t.name == built.name and t.manifest == built.digest for t in store.tags())
+    return (
+        named
+        and store.has(built.digest, built.manifest_size)
+        and store.has(built.config_digest, built.config_size)
+        and all(store.has(layer.digest, layer.size) for layer in built.layers)
+    )

@@ -1,0 +1,142 @@
+"""A recipe with all that it includes, and the digest that says whether a lock is stale."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ds01build import beneath
+from ds01build.catalogue import bundles
+from ds01build.digest import Digest, canonical
+from ds01build.errors import Unavailable
+from ds01build.pin import FilePin
+from ds01build.projection import projection
+from ds01build.recipe import (
+    AptTier,
+    DebianBase,
+    FilesTier,
+    PythonTier,
+    Recipe,
+    RunTier,
+    packages_of,
+    parse,
+)
+from ds01build.requirements import Requirements, expand
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from ds01build.recipe import Tier
+
+__all__ = ["Request", "read_request", "refuse_engine_work"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What a recipe asks for. ``packages`` are by tier, bundles and includes expanded.
+
+    ``constraints`` bound versions of packages that something else asks for, and ``digests`` the
+    files of packages. ``included`` is what was read beside the recipe, by path.
+    """
+
+    path: Path
+    content: Digest  # of the bytes of the recipe's file
+    recipe: Recipe
+    packages: dict[str, tuple[str, ...]]
+    constraints: tuple[str, ...]
+    digests: dict[str, tuple[Digest, ...]]
+    included: dict[str, Digest]
+    files: tuple[FilePin, ...]
+    digest: Digest
+
+    @property
+    def directory(self) -> Path:
+        """The directory that included and declared files lie below."""
+        return self.path.parent
+
+
+def read_request(path: Path) -> Request:
+    """Read the recipe at ``path`` and everything that it includes.
+
+    Raises RecipeError and CycleError, and Ds01Error where an included or declared file is not
+    there, is a link, or lies outside the recipe's directory.
+    """
+    text = beneath.read_text(path.parent, path.name)
+    recipe = parse(text, source=str(path))
+    texts: dict[str, str] = {}
+
+    def read(relative: str) -> str:
+        texts[relative] = beneath.read_text(path.parent, relative)
+        return texts[relative]
+
+    extra = {t.name: expand(t, read) for t in recipe.tiers if isinstance(t, PythonTier)}
+    files = tuple(pin for tier in recipe.tiers for pin in _pins(tier, path.parent))
+    sources = {pin.source: pin.digest for pin in files}
+    projected = projection(
+        recipe, texts, {source: str(digest) for source, digest in sources.items()}, bundles()
+    )
+    return Request(
+        path=path,
+        content=Digest.of(text.encode()),
+        recipe=recipe,
+        packages={t.name: _packages(t, extra.get(t.name, Requirements())) for t in recipe.tiers},
+        constraints=tuple(sorted({line for one in extra.values() for line in one.constraints})),
+        digests=_common(one.digests for one in extra.values()),
+        included={**{name: Digest.of(text.encode()) for name, text in texts.items()}, **sources},
+        files=files,
+        digest=Digest.of(canonical(projected)),
+    )
+
+
+def _common(
+    tables: Iterable[Mapping[str, tuple[Digest, ...]]],
+) -> dict[str, tuple[Digest, ...]]:
+    """Return the digests that every table which names a package allows it."""
+    allowed: dict[str, tuple[Digest, ...]] = {}
+    for table in tables:
+        for name, digests in table.items():
+            before = allowed.get(name, digests)
+            allowed[name] = tuple(digest for digest in digests if digest in before)
+    return allowed
+
+
+def _packages(tier: Tier, included: Requirements) -> tuple[str, ...]:
+    if not isinstance(tier, (AptTier, PythonTier)):
+        return ()
+    return tuple(sorted({*packages_of(tier, bundles()), *included.packages}))
+
+
+def _pins(tier: Tier, directory: Path) -> list[FilePin]:
+    entries = tier.files if isinstance(tier, FilesTier) else ()
+    contents = [(entry, beneath.read(directory, entry.source)) for entry in entries]
+    return [
+        FilePin(
+            to=entry.to,
+            source=entry.source,
+            mode=entry.mode,
+            size=len(content),
+            digest=Digest.of(content),
+            tier=tier.name,
+        )
+        for entry, content in contents
+    ]
+
+
+def refuse_engine_work(recipe: Recipe) -> DebianBase:
+    """Return the base of a recipe that can be made without an engine.
+
+    Raises Unavailable, naming what needs one.
+    """
+    if not isinstance(recipe.base, DebianBase):
+        raise Unavailable(
+            f"{recipe.name} needs a container engine: its base is an image",
+            hint='use a native base: [base] debian = "bookworm"',
+        )
+    for tier in recipe.tiers:
+        if isinstance(tier, RunTier):
+            raise Unavailable(
+                f"{recipe.name} needs a container engine: tier {tier.name} runs commands",
+                hint=f"remove [tiers.{tier.name}] to build without an engine",
+            )
+    return recipe.base

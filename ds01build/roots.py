@@ -1,0 +1,142 @@
+"""Roots: what each recipe's builds came out as, numbered, so that one can go back."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ds01build.digest import Digest, Key
+from ds01build.durable import disk_errors, make_directory, read_own, write_durably
+from ds01build.errors import StoreError
+from ds01build.flock import hold
+from ds01build.sealed import seal, unseal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from ds01build.digest import Canonical
+
+__all__ = ["Generation", "append", "generations", "latest", "names"]
+
+_SCHEMA = "ds01.generation/1"
+_NAME = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")  # RFC 3339, UTC
+_FILE = re.compile(r"([1-9][0-9]{0,8})\.json")
+_MAX_NAME = 128
+_LIMIT = 64 * 1024  # bytes of a generation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Generation:
+    """The ``number``-th image of a root, by the digest of its manifest."""
+
+    number: int
+    image: Digest
+    lock: Digest | None
+    created: str  # RFC 3339, UTC, such as 2026-11-01T12:00:00Z
+
+
+def append(
+    store: Path, name: str, *, image: Digest, lock: Digest | None, created: str
+) -> Generation:
+    """Add a generation durably and return it; the latest one, if that has this image and lock.
+
+    ``store`` is the root directory of a store. Raises StoreError, and ValueError for a malformed
+    name or time.
+    """
+    if not _TIME.fullmatch(created):
+        raise ValueError(f"not a time in UTC: {created!r:.100}")
+    directory = _directory(store, name)
+    with disk_errors(directory), hold(_lock_path(store, name), lambda _: None):
+        make_directory(directory)
+        last = latest(store, name)
+        if last is not None and (last.image, last.lock) == (image, lock):
+            return last
+        number = max(_numbers(directory), default=0) + 1
+        new = Generation(number=number, image=image, lock=lock, created=created)
+        path = directory / f"{number}.json"
+        write_durably(path, seal(_document(name, new)), aside=store / "tmp")
+        return new
+
+
+def latest(store: Path, name: str) -> Generation | None:
+    """Return the newest generation of a root, or None where there is none."""
+    return max(generations(store, name), key=lambda one: one.number, default=None)
+
+
+def generations(store: Path, name: str) -> tuple[Generation, ...]:
+    """Return the generations of a root, oldest first, apart from files that are damaged.
+
+    Raises ValueError for a malformed name.
+    """
+    directory = _directory(store, name)
+    uid = store.stat().st_uid  # checked when the store was opened
+    found = (read(directory / f"{n}.json", name, uid=uid) for n in sorted(_numbers(directory)))
+    return tuple(one for one in found if one is not None)
+
+
+def names(store: Path) -> tuple[str, ...]:
+    """Return the names of all roots, sorted."""
+    try:
+        return tuple(sorted(path.name for path in (store / "roots").iterdir() if _fits(path.name)))
+    except OSError as error:
+        raise StoreError(f"cannot read {store / 'roots'}: {error.strerror}") from error
+
+
+def read(path: Path, name: str, *, uid: int) -> Generation | None:
+    """Return the generation of root ``name`` in a file, or None unless it is whole and ours."""
+    text = read_own(path, uid=uid, limit=_LIMIT)
+    fields = unseal(text) if text is not None else None
+    number = _FILE.fullmatch(path.name)
+    if fields is None or number is None:
+        return None
+    try:
+        generation = _parsed(fields, int(number[1]))
+    except (KeyError, TypeError, ValueError):
+        return None
+    return generation if _document(name, generation) == fields else None
+
+
+def _parsed(fields: Mapping[str, Canonical], number: int) -> Generation:
+    lock = fields["lock"]
+    return Generation(
+        number=number,
+        image=Digest(str(fields["image"])),
+        lock=None if lock is None else Digest(str(lock)),
+        created=str(fields["created"]),
+    )
+
+
+def _document(name: str, generation: Generation) -> dict[str, Canonical]:
+    return {
+        "schema": _SCHEMA,
+        "name": name,
+        "number": generation.number,
+        "image": generation.image.value,
+        "lock": generation.lock.value if generation.lock else None,
+        "created": generation.created,
+    }
+
+
+def _fits(name: str) -> bool:
+    return len(name) <= _MAX_NAME and _NAME.fullmatch(name) is not None
+
+
+def _directory(store: Path, name: str) -> Path:
+    if not _fits(name):
+        raise ValueError(f"not a name for a root: {name!r:.100}")
+    return store / "roots" / name
+
+
+def _lock_path(store: Path, name: str) -> Path:
+    return store / "locks" / Key.of({"root": name}).hex
+
+
+def _numbers(directory: Path) -> set[int]:
+    try:
+        matches = [_FILE.fullmatch(path.name) for path in directory.iterdir()]
+    except FileNotFoundError:
+        return set()
+    return {int(match[1]) for match in matches if match}

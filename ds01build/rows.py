@@ -1,0 +1,77 @@
+"""The key map as files: one sealed JSON document per key."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ds01build.digest import DiffId, Digest
+from ds01build.layer import Layer
+from ds01build.sealed import seal, unseal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from ds01build.digest import Canonical, Key
+
+__all__ = ["document_row", "layer_row", "read_document", "read_layer", "row_path"]
+
+_LAYER = "ds01.layer/1"
+_DOCUMENT = "ds01.document/1"
+
+
+def row_path(directory: Path, key: Key) -> Path:
+    """Return where the row of ``key`` is kept."""
+    return directory / key.hex[:2] / f"{key.hex}.json"
+
+
+def layer_row(key: Key, layer: Layer, inputs: Mapping[str, Canonical]) -> bytes:
+    """Return the row that says ``key`` came out as ``layer``; ``inputs`` are for people."""
+    return seal(
+        {
+            "schema": _LAYER,
+            "key": key.value,
+            "layer": {
+                "digest": layer.digest.value,
+                "diff_id": layer.diff_id.value,
+                "size": layer.size,
+            },
+            "inputs": inputs,
+        }
+    )
+
+
+def document_row(key: Key, document: Mapping[str, Canonical]) -> bytes:
+    """Return the row that says ``key`` came out as ``document``."""
+    return seal({"schema": _DOCUMENT, "key": key.value, "document": document})
+
+
+def read_layer(row: bytes | None, key: Key) -> Layer | None:
+    """Return the layer of a row, or None unless it is a whole and unchanged one of ``key``."""
+    fields = _member(row, key, schema=_LAYER, name="layer")
+    if fields is None or fields.keys() != {"digest", "diff_id", "size"}:
+        return None
+    digest, diff_id, size = fields["digest"], fields["diff_id"], fields["size"]
+    if type(size) is not int or size < 0:
+        return None
+    if not isinstance(digest, str) or not isinstance(diff_id, str):
+        return None
+    try:
+        return Layer(digest=Digest(digest), diff_id=DiffId(diff_id), size=size)
+    except ValueError:
+        return None
+
+
+def read_document(row: bytes | None, key: Key) -> Mapping[str, Canonical] | None:
+    """Return the document of a row, or None unless it is a whole and unchanged one of ``key``."""
+    return _member(row, key, schema=_DOCUMENT, name="document")
+
+
+def _member(
+    row: bytes | None, key: Key, *, schema: str, name: str
+) -> Mapping[str, Canonical] | None:
+    fields = unseal(row) if row is not None else None
+    if fields is None or fields.get("schema") != schema or fields.get("key") != key.value:
+        return None
+    member = fields.get(name)
+    return member if isinstance(member, dict) else None

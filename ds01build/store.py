@@ -1,0 +1,282 @@
+"""The store: an OCI image layout of blobs, and a map from key to what it came out as.
+
+    blobs/sha256/HEX    bytes, proved by their name          index.json   images by name
+    keys/HH/HEX.json    key to layer, key to document        roots/       generations
+    quarantine/         bytes that turned out to lie         facts/       can be thrown away
+    tmp/ locks/ leases/ of processes that are running        version      of this arrangement
+
+A blob is durable before the row that names it, so a crash leaves blobs that nothing names, never
+names without blobs. Where one is missing all the same, the row is a miss.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from ds01build import index, layout
+from ds01build.blobs import BlobSource, Expected, blob_writer
+from ds01build.digest import Digest
+from ds01build.durable import (
+    discard,
+    disk_errors,
+    make_directory,
+    read_own,
+    sync_directory,
+    temporary,
+    write_all,
+    write_durably,
+)
+from ds01build.errors import StoreError
+from ds01build.flock import hold, remove_abandoned
+from ds01build.index import Tag
+from ds01build.rows import document_row, layer_row, read_document, read_layer, row_path
+from ds01build.sealed import seal, unseal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from ds01build.blobs import BlobWriter
+    from ds01build.digest import Canonical, Key
+    from ds01build.layer import Layer
+
+__all__ = ["DirStore", "Store", "open_store"]
+
+_LEASE = "ds01.lease/1"
+LIMIT = 64 * 1024 * 1024  # bytes of a row or index
+
+
+class Store(Protocol):
+    """Blobs by digest, layers by key."""
+
+    def writer(
+        self, expected: Digest | None = None, expected_size: int | None = None, *, name: str = ""
+    ) -> AbstractContextManager[BlobWriter]:
+        """Open a blob for writing; it exists once its ``commit`` has returned."""
+
+    def put(self, content: bytes) -> Digest:
+        """Store ``content`` durably, unless it is there, and return its digest."""
+
+    def has(self, digest: Digest, size: int | None = None) -> bool:
+        """Say whether the blob is there, with ``size`` bytes; its bytes are not read."""
+
+    def source(self, digest: Digest) -> BlobSource:
+        """Return a reader of the blob."""
+
+    def layer(self, key: Key) -> Layer | None:
+        """Return what ``key`` came out as, if that is known and the blob is there."""
+
+    def record(self, key: Key, layer: Layer, inputs: Mapping[str, Canonical]) -> None:
+        """Remember durably that ``key``, made of ``inputs``, came out as ``layer``."""
+
+    def lock(self, key: Key, on_wait: Callable[[str], None]) -> AbstractContextManager[None]:
+        """Hold the lock of ``key`` among all threads and processes."""
+
+
+def open_store(root: Path, *, uid: int) -> DirStore:
+    """Return the store of user ``uid`` at ``root``, created with mode 0700 if need be.
+
+    Raises StoreError: see ``layout.prepare``.
+    """
+    return DirStore(root=layout.prepare(root, uid=uid), uid=uid)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DirStore:
+    """A Store in a directory that only ``uid`` can write to. Get one from ``open_store``."""
+
+    root: Path  # absolute, without symbolic links
+    uid: int
+
+    def writer(
+        self, expected: Digest | None = None, expected_size: int | None = None, *, name: str = ""
+    ) -> AbstractContextManager[BlobWriter]:
+        """Open a blob for writing; it exists once its ``commit`` has returned.
+
+        ``name`` stands for it in messages. What isn't committed when the block ends is removed.
+        """
+        want = Expected(digest=expected, size=expected_size, name=name)
+        return blob_writer(self._blobs, self._aside, want)
+
+    def put(self, content: bytes) -> Digest:
+        """Store ``content`` durably, unless these very bytes are there, and return their digest."""
+        digest = Digest.of(content)
+        if read_own(self.path(digest), uid=self.uid, limit=len(content)) != content:
+            with self.writer(digest, len(content)) as writer:
+                writer.write(content)
+                writer.commit()
+        return digest
+
+    def has(self, digest: Digest, size: int | None = None) -> bool:
+        """Say whether the blob is there, with ``size`` bytes; its bytes are not read."""
+        try:
+            status = self.path(digest).lstat()
+        except OSError:
+            return False
+        return stat.S_ISREG(status.st_mode) and size in (None, status.st_size)
+
+    def path(self, digest: Digest) -> Path:
+        """Return where the blob is, or would be."""
+        return self._blobs / digest.hex
+
+    def source(self, digest: Digest) -> BlobSource:
+        """Return a reader of the blob. Raises StoreError when it isn't there."""
+        path = self.path(digest)
+        try:
+            return BlobSource(path=path, size=path.lstat().st_size)
+        except OSError as error:
+            raise StoreError(f"{digest} is not in the store: {error.strerror}") from error
+
+    def remove(self, digest: Digest) -> None:
+        """Delete the blob, if it is there; rows that name it become misses."""
+        path = self.path(digest)
+        with disk_errors(path):
+            path.unlink(missing_ok=True)
+
+    def quarantine(self, digest: Digest) -> None:
+        """Move a blob whose bytes are not those of its name to where nothing reads it."""
+        path = self.path(digest)
+        with disk_errors(path), contextlib.suppress(FileNotFoundError):
+            path.rename(self.root / "quarantine" / digest.hex)
+            sync_directory(path.parent)
+
+    def layer(self, key: Key) -> Layer | None:
+        """Return what ``key`` came out as, or None.
+
+        None also where the row is damaged, or could be another user's, and where the blob is
+        missing or has another size.
+        """
+        layer = read_layer(self._row(key), key)
+        return layer if layer is not None and self.has(layer.digest, layer.size) else None
+
+    def record(self, key: Key, layer: Layer, inputs: Mapping[str, Canonical]) -> None:
+        """Remember durably that ``key``, made of ``inputs``, came out as ``layer``.
+
+        Raises StoreError when the layer's blob isn't there.
+        """
+        if not self.has(layer.digest, layer.size):
+            raise StoreError(f"{layer.digest} ({layer.size} bytes) is not in the store")
+        self._write_row(key, layer_row(key, layer, inputs))
+
+    def document(self, key: Key) -> Mapping[str, Canonical] | None:
+        """Return the document recorded for ``key``, or None; blobs that it names are unchecked."""
+        return read_document(self._row(key), key)
+
+    def record_document(self, key: Key, document: Mapping[str, Canonical]) -> None:
+        """Remember ``document`` durably as what ``key`` came out as."""
+        self._write_row(key, document_row(key, document))
+
+    @contextlib.contextmanager
+    def lock(self, key: Key, on_wait: Callable[[str], None]) -> Iterator[None]:
+        """Hold the lock of ``key`` among all threads and processes.
+
+        ``on_wait`` is told who holds it, before each wait, and may raise to give up. Look again
+        for what is to be made once the lock is held.
+        """
+        with contextlib.ExitStack() as stack:
+            path = self.root / "locks" / key.hex
+            with disk_errors(path):
+                stack.enter_context(hold(path, on_wait))
+            yield
+
+    @contextlib.contextmanager
+    def lease(self, digests: Iterable[Digest]) -> Iterator[None]:
+        """Declare blobs in use for as long as the block runs, whether they exist yet or not.
+
+        A lease is a locked file under leases/ that names them; one that isn't locked has no owner.
+        """
+        names = sorted({digest.value for digest in digests})
+        text = seal({"schema": _LEASE, "process": os.getpid(), "digests": names})
+        with disk_errors(self.root / "leases", len(text)):
+            descriptor, temp = temporary(self._aside)
+        path = self.root / "leases" / f"{temp.name}.json"
+        try:
+            with disk_errors(path, len(text)), self._leases():
+                write_all(descriptor, text)
+                temp.rename(path)  # not synced: it means nothing after a crash
+            yield
+        finally:
+            discard(temp)
+            discard(path)
+            os.close(descriptor)
+
+    def remove_unleased(self, digests: Iterable[Digest]) -> None:
+        """Delete those blobs that no lease names."""
+        with disk_errors(self._blobs), self._leases():
+            remove_abandoned(self.root / "leases")
+            for digest in sorted(set(digests) - self._leased()):
+                self.path(digest).unlink(missing_ok=True)
+
+    def tag(
+        self,
+        name: str,
+        *,
+        manifest: Digest,
+        size: int,
+        media_type: str,
+        annotations: Mapping[str, str],
+    ) -> None:
+        """Let ``name`` stand for a manifest in index.json, whatever it stood for before.
+
+        An index that can't be read is moved to quarantine first. Raises StoreError when the
+        manifest isn't there, and ValueError for a malformed name.
+        """
+        tag = Tag(
+            name=name, manifest=manifest, size=size, media_type=media_type, annotations=annotations
+        )
+        if not self.has(tag.manifest, tag.size):
+            raise StoreError(f"{tag.manifest} ({tag.size} bytes) is not in the store")
+        path = self.root / "index.json"
+        with disk_errors(path), hold(self.root / "locks" / "index", lambda _: None):
+            descriptors = self._descriptors()
+            if descriptors is None and path.exists():
+                path.rename(self.root / "quarantine" / "index.json")
+            text = index.encode(index.replaced(descriptors or [], tag))
+            write_durably(path, text, aside=self._aside)
+
+    def tags(self) -> tuple[Tag, ...]:
+        """Return the images that have a name, sorted by it; none where the index is damaged."""
+        tags = map(index.tag_of, self._descriptors() or [])
+        return tuple(sorted((tag for tag in tags if tag), key=lambda tag: tag.name))
+
+    def _leases(self) -> AbstractContextManager[None]:
+        """Keep leases from being added, for the moment that a decision about them takes."""
+        return hold(self.root / "locks" / "leases", lambda _: None)
+
+    def _leased(self) -> set[Digest]:
+        found: set[Digest] = set()
+        for path in (self.root / "leases").iterdir():
+            text = read_own(path, uid=self.uid, limit=LIMIT)
+            names = (unseal(text) or {}).get("digests") if text is not None else None
+            if isinstance(names, list):
+                found.update(Digest(name) for name in names if isinstance(name, str))
+        return found
+
+    @property
+    def _blobs(self) -> Path:
+        return self.root / "blobs" / "sha256"
+
+    @property
+    def _aside(self) -> Path:
+        return self.root / "tmp"
+
+    def _row(self, key: Key) -> bytes | None:
+        return read_own(row_path(self.root / "keys", key), uid=self.uid, limit=LIMIT)
+
+    def _write_row(self, key: Key, row: bytes) -> None:
+        path = row_path(self.root / "keys", key)
+        with disk_errors(path, len(row)):
+            make_directory(path.parent)
+        write_durably(path, row, aside=self._aside)
+
+    def _descriptors(self) -> index.Descriptors | None:
+        text = read_own(self.root / "index.json", uid=self.uid, limit=LIMIT)
+        try:
+            return None if text is None else index.parse(text)
+        except ValueError:
+            return None

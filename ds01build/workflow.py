@@ -1,0 +1,212 @@
+"""The public API below a build: the edges, the lock of a recipe, its plan."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Protocol, TypeGuard
+
+from ds01build import graph, lockfile, plan, spec
+from ds01build.digest import Digest
+from ds01build.errors import Ds01Error, Issue, LockError
+from ds01build.layers.wheel import check_platform
+from ds01build.locking import Upgrade, platform_of, relock, require_fresh
+from ds01build.plan import Present
+from ds01build.platform import wheel_tags
+from ds01build.quick import lock_path
+from ds01build.request import read_request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from ds01build.events import Report
+    from ds01build.graph import Graph
+    from ds01build.lock import Lock
+    from ds01build.pin import DebPin, WheelPin
+    from ds01build.plan import Plan
+    from ds01build.request import Request
+    from ds01build.resolve.machine import MachineResolver
+    from ds01build.store import DirStore
+    from ds01build.transfer import Transport
+
+__all__ = ["Choices", "Edges", "Facts", "Locked", "Planned", "check_lock", "make_lock", "make_plan"]
+
+LOCK_LIMIT = 32 * 1024 * 1024  # bytes
+
+
+class Facts(Protocol):
+    """Derived facts that may be lost at any time."""
+
+    def get(self, kind: str, key: str) -> object:
+        """Return a fact, or None."""
+
+    def put(self, kind: str, key: str, value: object) -> None:
+        """Keep a fact."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edges:
+    """The world as a workflow sees it."""
+
+    store: DirStore
+    facts: Facts
+    resolver: MachineResolver
+    transport: Transport
+    report: Report
+    now: Callable[[], str]  # the time in UTC, RFC 3339
+    clock: Callable[[], float]  # seconds that only grow
+    workers: int  # threads that write layers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choices:
+    """What a caller decides about the lock and what is kept."""
+
+    mode: Literal["update", "locked", "frozen"] = "update"
+    upgrade: Upgrade = field(default_factory=Upgrade)
+    update_missing: bool = False
+    keep_sources: bool = False
+    offline: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Locked:
+    """A recipe, its lock, and whether that was made or changed just now."""
+
+    request: Request
+    path: Path
+    lock: Lock
+    content: Digest  # of the bytes of the lock's file
+    changed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """What would be done for a lock; ``free`` is what the store's file system has left.
+
+    ``scripts`` is what the maintainer scripts of a .deb would do and ds01 does not, by package;
+    ``unread`` are the .debs whose scripts have not been seen on this machine yet.
+    """
+
+    locked: Locked
+    graph: Graph
+    plan: Plan
+    free: int  # bytes
+    scripts: Mapping[str, tuple[str, ...]]
+    unread: tuple[str, ...]
+
+
+def check_lock(recipe: Path) -> Locked:
+    """Return the lock of ``recipe`` if it is there, whole, and made for it.
+
+    Asks no network. Raises RecipeError, LockError, CheckFailed.
+    """
+    request, path = read_request(recipe), lock_path(recipe)
+    found, content = _read_lock(path)
+    fresh = require_fresh(found, request, path.name)
+    return Locked(request=request, path=path, lock=fresh, content=content)
+
+
+def make_lock(recipe: Path, edges: Edges, choices: Choices) -> Locked:
+    """Return the lock of ``recipe``, made or brought up to date and written where needed.
+
+    With mode ``locked`` a stale lock is CheckFailed; with ``frozen`` it is used as it is. Raises
+    RecipeError, CycleError, LockError, ResolveError, MissingDebs, Unavailable.
+    """
+    if choices.mode == "locked":
+        return check_lock(recipe)
+    request, path = read_request(recipe), lock_path(recipe)
+    found, content = _read_lock(path)
+    if choices.mode == "frozen" and found is None:
+        raise LockError(source=str(path), issues=(Issue("", "does not exist"),))
+    fresh = found is not None and found.recipe == request.digest and not choices.upgrade
+    if found is not None and (fresh or choices.mode == "frozen"):
+        return Locked(request=request, path=path, lock=found, content=content)
+    return write_lock(request, found, edges, choices.upgrade)
+
+
+def write_lock(request: Request, previous: Lock | None, edges: Edges, upgrade: Upgrade) -> Locked:
+    """Resolve ``request`` and write its lock, all of it or nothing."""
+    made = relock(
+        request,
+        previous,
+        edges.resolver.with_settings(request.recipe.resolve),
+        upgrade=upgrade,
+        architecture=edges.resolver.architecture,
+    )
+    path, text = lock_path(request.path), lockfile.dumps(made)
+    _write(path, text)
+    content = Digest.of(text.encode())
+    return Locked(request=request, path=path, lock=made, content=content, changed=made != previous)
+
+
+def make_plan(locked: Locked, edges: Edges) -> Planned:
+    """Return what a build of ``locked`` would do, given what the store has.
+
+    Raises RejectedFile for a wheel of another platform, which an edited lock may name.
+    """
+    tags = wheel_tags(platform_of(locked.lock.debs, locked.lock.base.architecture))
+    for wheel in locked.lock.wheels:
+        check_platform(wheel, tags)
+    made = graph.of(locked.lock)
+    store, facts = edges.store, edges.facts
+    pins: list[WheelPin | DebPin] = [*locked.lock.wheels, *locked.lock.debs]
+    keys = {spec.key(layer) for _, layer in made.stack}
+    layers = {key: store.layer(key) for key in keys}
+    seen = {pin: facts.get("scripts", str(pin.digest)) for pin in locked.lock.debs}
+    scripts = {pin.name: tuple(map(str, found)) for pin, found in seen.items() if _is_list(found)}
+    present = Present(
+        layers={key: layer for key, layer in layers.items() if layer is not None},
+        sources=frozenset(pin.digest for pin in pins if store.has(pin.digest, pin.size)),
+        facts=frozenset(pin.digest for pin in locked.lock.debs if pin.name in scripts),
+    )
+    status = os.statvfs(store.root)
+    return Planned(
+        locked=locked,
+        graph=made,
+        plan=plan.make(made, present),
+        free=status.f_bavail * status.f_frsize,
+        scripts={name: missing for name, missing in scripts.items() if missing},
+        unread=tuple(pin.name for pin in locked.lock.debs if pin.name not in scripts),
+    )
+
+
+def _is_list(value: object) -> TypeGuard[list[object]]:
+    return isinstance(value, list)
+
+
+def _read_lock(path: Path) -> tuple[Lock | None, Digest]:
+    """Return the lock of a file, None where there is no file, and the digest of its bytes."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return None, Digest.of(b"")
+    except OSError as error:
+        raise Ds01Error(f"{path} cannot be read: {error.strerror}") from error
+    try:
+        text = content.decode()
+    except UnicodeDecodeError as error:
+        raise LockError(source=str(path), issues=(Issue("", "not UTF-8 text"),)) from error
+    return lockfile.loads(text, source=str(path)), Digest.of(content)
+
+
+def _write(path: Path, text: str) -> None:
+    """Replace the file at once: a crash leaves the old lock or the new one, never half of one."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(descriptor)
+            Path(aside).chmod(0o644)
+            Path(aside).replace(path)
+        finally:
+            with suppress(FileNotFoundError):
+                Path(aside).unlink()
+    except OSError as error:
+        raise Ds01Error(f"{path} cannot be written: {error.strerror}") from error

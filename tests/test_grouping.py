@@ -1,0 +1,215 @@
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from values import MIB, digest
+
+from ds01build.errors import Ds01Error
+from ds01build.grouping import BUDGET, SHARE, Group, Item, group
+
+if TYPE_CHECKING:
+    from random import Random
+
+TIERS = ("base", "system", "work", "extra", "config")
+KINDS = {"base": "debs", "system": "debs", "work": "wheels", "extra": "wheels", "config": "files"}
+
+SIZES = st.sampled_from([0, 1000, 3 * MIB - 1, 3 * MIB, 4 * MIB - 1, 4 * MIB, 50 * MIB])
+
+
+def item(name: str, size: int, tier: str = "work", content: str = "") -> Item:
+    return Item(tier, KINDS[tier], name, size, digest(content or name))
+
+
+NAMES = st.sampled_from([f"{letter}{number}" for letter in "abcdef" for number in range(4)])
+ITEMS = st.dictionaries(NAMES, st.tuples(SIZES, st.sampled_from(TIERS)), max_size=12).map(
+    lambda rows: [item(name, size, tier) for name, (size, tier) in sorted(rows.items())]
+)
+
+
+def names_of(items: list[Item]) -> frozenset[str]:
+    return frozenset(f"{one.kind}:{one.name}" for one in items)
+
+
+def alone(groups: tuple[Group, ...], name: str) -> bool:
+    return any(one.names == (name,) for one in groups)
+
+
+@given(ITEMS, st.integers(min_value=1, max_value=8))
+def test_every_item_is_in_exactly_one_layer_of_its_kind(items: list[Item], budget: int) -> None:
+    try:
+        groups = group(items, TIERS, budget=budget)
+    except Ds01Error:
+        return
+    placed = sorted((one.kind, name) for one in groups for name in one.names)
+    assert placed == sorted((one.kind, one.name) for one in items)
+    assert all(one.names for one in groups)
+
+
+@given(ITEMS, st.integers(min_value=1, max_value=8))
+def test_the_budget_is_met_or_the_kinds_need_more(items: list[Item], budget: int) -> None:
+    runs = len({one.kind for one in items})  # kinds do not interleave in TIERS
+    if runs > budget:
+        with pytest.raises(Ds01Error, match=f"{budget} are possible"):
+            group(items, TIERS, budget=budget)
+    else:
+        assert len(group(items, TIERS, budget=budget)) <= budget
+
+
+def test_a_budget_that_cannot_be_met_is_an_error_with_a_way_out() -> None:
+    items = [item("a", 1, "base"), item("b", 1, "work"), item("/c", 1, "config")]
+    with pytest.raises(Ds01Error) as caught:
+        group(items, TIERS, budget=2)
+    assert str(caught.value) == "the image needs 3 layers, 2 are possible"
+    assert caught.value.hint == "declare files in fewer tiers"
+
+
+@given(ITEMS)
+def test_large_items_are_alone_and_small_ones_of_a_tier_share(items: list[Item]) -> None:
+    groups = group(items, TIERS)
+    for one in items:
+        small = [it for it in items if it.tier == one.tier and not is_large(it)]
+        if is_large(one) or small == [one]:
+            assert alone(groups, one.name)
+        elif sum(it.size for it in small) <= SHARE:
+            assert not alone(groups, one.name)
+
+
+def is_large(one: Item) -> bool:
+    return one.size >= 4 * MIB and one.kind != "files"
+
+
+def test_many_small_items_are_divided_into_layers_of_similar_size() -> None:
+    items = [item(f"p{number}", MIB) for number in range(100)]
+    groups = group(items, TIERS)
+    assert len(groups) == -(-100 * MIB // SHARE)
+    assert all(4 <= len(one.names) <= 30 for one in groups)
+
+
+def test_a_new_small_item_moves_no_other() -> None:
+    items = [item(f"p{number}", MIB) for number in range(40)]
+    before = set(group(items, TIERS))
+    after = set(group([*items, item("new", MIB)], TIERS))
+    assert len(before - after) == len(after - before) == 1
+
+
+def test_four_mib_get_a_layer_and_three_keep_it() -> None:
+    rest = [item("x", 1000), item("y", 1000)]
+    first = group([item("a", 4 * MIB), *rest], TIERS)
+    assert alone(first, "a")
+    assert not alone(group([item("a", 4 * MIB - 1), *rest], TIERS), "a")
+    assert alone(group([item("a", 3 * MIB, content="2"), *rest], TIERS, previous=first), "a")
+    assert not alone(group([item("a", 3 * MIB - 1), *rest], TIERS, previous=first), "a")
+
+
+def test_a_file_has_no_layer_for_its_size() -> None:
+    items = [item("/a", 10 * MIB, "config"), item("/b", 1, "config"), item("/c", 1, "config")]
+    assert group(items, TIERS) == (Group("config", "files", ("/a", "/b", "/c")),)
+
+
+def test_a_fresh_order_is_that_of_tiers_then_large_before_small() -> None:
+    items = [
+        item("m", 1000),
+        item("a", 1000),
+        item("z", 9 * MIB),
+        item("y", 5 * MIB),
+        item("libc6", 1000, "base"),
+    ]
+    assert group(items, TIERS) == (
+        Group("base", "debs", ("libc6",)),
+        Group("work", "wheels", ("y",)),
+        Group("work", "wheels", ("z",)),
+        Group("work", "wheels", ("a", "m")),
+    )
+
+
+@given(ITEMS, st.randoms(use_true_random=False), st.integers(min_value=3, max_value=8))
+def test_the_order_of_items_does_not_matter(items: list[Item], random: Random, budget: int) -> None:
+    shuffled = list(items)
+    random.shuffle(shuffled)
+    assert group(shuffled, TIERS, budget=budget) == group(items, TIERS, budget=budget)
+
+
+@given(ITEMS, st.integers(min_value=3, max_value=12))
+def test_grouping_again_changes_nothing(items: list[Item], budget: int) -> None:
+    once = group(items, TIERS, budget=budget)
+    again = group(items, TIERS, previous=once, unchanged=names_of(items), budget=budget)
+    assert again == once
+
+
+def test_grouping_again_changes_nothing_where_a_middling_item_fell_alone() -> None:
+    sizes = {"p0": 2.0, "p1": 2.0, "p2": 9.0, "p3": 3.5, "p4": 3.5, "p6": 9.0, "p7": 3.5, "p8": 3.5}
+    items = [item(name, int(size * MIB), "extra") for name, size in sizes.items()]
+    items.append(item("p5", int(3.5 * MIB)))
+    once = group(items, TIERS, budget=4)
+    assert group(items, TIERS, previous=once, unchanged=names_of(items), budget=4) == once
+
+
+def test_an_item_keeps_its_layer_through_many_patch_releases() -> None:
+    groups: tuple[Group, ...] = ()
+    for size in (4 * MIB, 3 * MIB, 4 * MIB - 1, 3 * MIB + 1):
+        groups = group([item("a", size), item("x", 1), item("y", 1)], TIERS, previous=groups)
+        assert alone(groups, "a")
+
+
+@given(ITEMS, ITEMS)
+def test_unchanged_layers_keep_their_order_below_the_changed_ones(
+    before: list[Item], after: list[Item]
+) -> None:
+    previous = group(before, TIERS)
+    kept = names_of([one for one in before if one in after])
+    groups = group(after, TIERS, previous=previous, unchanged=kept)
+    same = [
+        one
+        for one in previous
+        if one in groups and {f"{one.kind}:{name}" for name in one.names} <= kept
+    ]
+    assert list(groups[: len(same)]) == same
+
+
+def test_a_changed_layer_goes_on_top() -> None:
+    items = [item(name, 5 * MIB) for name in "abc"]
+    previous = group(items, TIERS)
+    changed = [item("a", 5 * MIB, content="2"), *items[1:]]
+    groups = group(changed, TIERS, previous=previous, unchanged=names_of(items[1:]))
+    assert [one.names for one in groups] == [("b",), ("c",), ("a",)]
+
+
+def test_the_smallest_neighbours_of_one_tier_are_merged_first() -> None:
+    items = [
+        item("a", 9 * MIB),
+        item("b", 5 * MIB),
+        item("c", 6 * MIB),
+        item("tiny", 1, "system"),
+        item("wee", 1, "base"),
+    ]
+    assert [one.names for one in group(items, TIERS, budget=4)] == [
+        ("wee",),
+        ("tiny",),
+        ("a",),
+        ("b", "c"),
+    ]
+    merged = group(items, TIERS, budget=2)
+    assert merged == (Group("base", "debs", ("wee", "tiny")), Group("work", "wheels", tuple("abc")))
+
+
+@given(ITEMS)
+def test_renaming_tiers_changes_nothing_but_their_names(items: list[Item]) -> None:
+    new = {tier: f"new-{tier}" for tier in TIERS}
+    renamed = group(
+        [replace(one, tier=new[one.tier]) for one in items], [new[tier] for tier in TIERS]
+    )
+    old = group(items, TIERS)
+    assert renamed == tuple(replace(one, tier=new[one.tier]) for one in old)
+
+
+def test_a_thousand_tiers_fit_into_the_budget_in_a_second() -> None:
+    tiers = [f"t{number:04}" for number in range(1000)]
+    items = [Item(tier, "wheels", f"p{tier}", 1000, digest(tier)) for tier in tiers]
+    start = time.perf_counter()
+    assert len(group(items, tiers)) == BUDGET
+    assert time.perf_counter() - start < 1.0
