@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["BlobSource", "BlobWriter", "Expected", "blob_writer", "digest_of"]
 
 CHUNK = 1024 * 1024  # bytes
+_HELD = 256 * 1024  # bytes
 _WINDOW = 8 * 1024 * 1024  # bytes
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
@@ -43,6 +44,7 @@ class BlobWriter:
         self._expected = expected
         self._sum = hashlib.sha256()
         self._size = 0
+        self._held = bytearray()  # the end of what was written, not on the disk yet
         self._started = 0  # bytes whose writeback was begun
         with disk_errors(directory, expected.size or 0):
             self._descriptor, self._temp = temporary(aside)
@@ -57,15 +59,25 @@ class BlobWriter:
 
         Raises MismatchError as soon as there is more than was expected, and StoreError.
         """
+        if self._descriptor < 0:
+            raise StoreError(f"{self._expected} is complete: nothing can be added to it")
         size = self._size + len(content)
         limit = self._expected.size
         if limit is not None and size > limit:
             raise self._mismatch(f"{limit} bytes", f"more than {limit} bytes")
-        self._sum.update(content)
-        with disk_errors(self._directory, size):
-            write_all(self._descriptor, content)
-            self._start_writeback(size)
         self._size = size
+        # A TLS record has 16 KiB, a small file less: each by itself would cost more to pass on
+        # than to hash.
+        self._held += content
+        if len(self._held) >= _HELD:
+            self._flush()
+
+    def _flush(self) -> None:
+        content, self._held = self._held, bytearray()
+        self._sum.update(content)
+        with disk_errors(self._directory, self._size):
+            write_all(self._descriptor, content)
+            self._start_writeback(self._size)
 
     def _start_writeback(self, size: int) -> None:
         """Let the disk begin with what is complete, so that ``commit`` has little to wait for."""
@@ -81,6 +93,7 @@ class BlobWriter:
 
         Raises MismatchError unless it is what was expected, and StoreError.
         """
+        self._flush()
         digest = Digest(f"sha256:{self._sum.hexdigest()}")
         want = self._expected
         if want.size not in (None, self._size):

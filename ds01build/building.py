@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ds01build import beneath, lockfile, owners, quick, roots, spec
+from ds01build import beneath, downloads, lockfile, owners, quick, roots, spec
 from ds01build import image as oci
 from ds01build.built import Built, BuiltLayer, Seconds
 from ds01build.digest import Digest
@@ -18,9 +17,8 @@ from ds01build.errors import (
     StoreError,
     Unavailable,
 )
-from ds01build.events import Expected, Note, Received, Written
-from ds01build.fetch import Download, Finished, NotThere, Retrying, fetch
-from ds01build.fetch import Received as Progress
+from ds01build.events import Expected, Note, Written
+from ds01build.fetch import NotThere
 from ds01build.graph import STATE
 from ds01build.image import ImageConfig, StackedLayer, assemble
 from ds01build.locking import Upgrade
@@ -33,8 +31,6 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
     from pathlib import Path
 
-    from ds01build.fetch import Event as FetchEvent
-    from ds01build.fetch import Waiting
     from ds01build.image import Image
     from ds01build.layer import Layer
     from ds01build.lock import Lock
@@ -119,13 +115,12 @@ def _build(locked: Locked, edges: Edges, choices: Choices, timer: _Timer) -> Bui
 
 
 def _refuse_offline(planned: Planned, choices: Choices) -> None:
-    downloads = planned.plan.downloads
-    if choices.offline and downloads:
-        more = ", ..." if len(downloads) > _NAMED else ""
-        names = ", ".join(map(str, downloads[:_NAMED])) + more
+    pins = planned.plan.downloads
+    if choices.offline and pins:
+        more = ", ..." if len(pins) > _NAMED else ""
+        names = ", ".join(map(str, pins[:_NAMED])) + more
         raise Unavailable(
-            f"{len(downloads)} files are not in the store, and --offline forbids to fetch them: "
-            f"{names}",
+            f"{len(pins)} files are not in the store, and --offline forbids to fetch them: {names}",
             hint=f"ds01 build {planned.locked.request.path}",
         )
 
@@ -144,13 +139,13 @@ def _realise(
     planned: Planned, edges: Edges, received: list[int], timer: _Timer
 ) -> tuple[Made, ...]:
     steps = [step for step in planned.plan.stack if step.action == "write"]
-    downloads = planned.plan.downloads
-    size = sum(pin.size for pin in downloads)
-    edges.report(Expected(files=len(downloads), size=size, layers=len(steps)))
+    pins = planned.plan.downloads
+    size = sum(pin.size for pin in pins)
+    edges.report(Expected(files=len(pins), size=size, layers=len(steps)))
     begin = timer.elapsed()
 
     def fetched(pins: Sequence[WheelPin | DebPin]) -> Generator[Digest, None, None]:
-        yield from _fetch(pins, planned.locked, edges, received)
+        yield from downloads.arrivals(pins, planned.locked, edges, received)
         timer.fetch = timer.elapsed() - begin
 
     def written(step: LayerStep, layer: Layer) -> None:
@@ -167,49 +162,6 @@ def _realise(
     made = realise(planned.plan, materials, workers=edges.workers)
     timer.layers = timer.elapsed() - begin
     return made
-
-
-def _fetch(
-    pins: Sequence[WheelPin | DebPin], locked: Locked, edges: Edges, received: list[int]
-) -> Generator[Digest, None, None]:
-    """Yield the digest of each file as it becomes durable in the store."""
-
-    def report(event: FetchEvent) -> None:
-        if isinstance(event, Progress):
-            edges.report(Received(name=event.download.name, size=event.size))
-        elif isinstance(event, Finished):
-            received.append(event.fetched)
-            edges.report(Received(name=event.download.name, size=0, complete=True))
-        else:
-            edges.report(Note(_delay(event)))
-
-    downloads = _downloads(pins, locked, edges)
-    arrivals = fetch(downloads, store=edges.store, transport=edges.transport, report=report)
-    with closing(arrivals):
-        for download in arrivals:
-            yield download.digest
-
-
-def _delay(event: Retrying | Waiting) -> str:
-    if isinstance(event, Retrying):
-        return f"{event.download.name}: {event.reason}; once more in {event.seconds:.0f} s"
-    return f"{event.download.name}: waiting for {event.holder}"
-
-
-def _downloads(pins: Sequence[WheelPin | DebPin], locked: Locked, edges: Edges) -> list[Download]:
-    if not pins:
-        return []
-    resolver = edges.resolver.with_settings(locked.request.recipe.resolve)
-    wheels = [pin for pin in pins if isinstance(pin, WheelPin)]
-    found = resolver.wheel_urls(wheels, locked.lock.target.version) if wheels else {}
-    urls: dict[Digest, tuple[str, ...]] = {pin.digest: (url,) for pin, url in found.items()}
-    for pin in pins:
-        if isinstance(pin, DebPin):
-            urls[pin.digest] = resolver.deb_urls(pin, locked.lock.base.suite)
-    return [
-        Download(digest=pin.digest, size=pin.size, urls=urls.get(pin.digest, ()), name=str(pin))
-        for pin in pins
-    ]
 
 
 def _read_file(pin: FilePin, locked: Locked) -> bytes:

@@ -69,7 +69,7 @@ def temporary(directory: Path) -> tuple[int, Path]:
         os.close(descriptor)  # swept between creation and lock
 
 
-def write_all(descriptor: int, content: bytes | memoryview) -> None:
+def write_all(descriptor: int, content: bytes | bytearray | memoryview) -> None:
     """Write all of ``content``, however many calls it takes."""
     rest = memoryview(content)
     while rest:

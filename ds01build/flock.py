@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["hold", "is_at", "remove_abandoned"]
 
-_FLAGS = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+_LOOK = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+_CLAIM = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
 
 @contextlib.contextmanager
@@ -47,7 +48,7 @@ def remove_abandoned(directory: Path) -> None:
     """Delete the files of ``directory`` that nobody holds a lock on."""
     for path in directory.iterdir():
         with contextlib.suppress(OSError):  # gone, held, or not a file: not ours to remove
-            descriptor = os.open(path, _FLAGS)
+            descriptor = os.open(path, _LOOK)  # a finished blob may be read only
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 if is_at(descriptor, path):
@@ -58,7 +59,7 @@ def remove_abandoned(directory: Path) -> None:
 
 def _acquire(path: Path, on_wait: Callable[[str], None]) -> int:
     while True:
-        descriptor = os.open(path, _FLAGS | os.O_CREAT, 0o600)
+        descriptor = os.open(path, _CLAIM, 0o600)
         try:
             _lock(descriptor, on_wait)
             if is_at(descriptor, path):

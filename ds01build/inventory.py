@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ds01build import roots
+from ds01build.digest import Digest
+from ds01build.durable import read_own
 
 if TYPE_CHECKING:
-    from ds01build.digest import Digest
     from ds01build.store import DirStore
 
 __all__ = ["Held", "images"]
@@ -46,9 +47,10 @@ def images(store: DirStore) -> tuple[Held, ...]:
     held: list[Held] = []
     for tag in store.tags():
         latest = roots.latest(store.root, tag.name) if "@" not in tag.name else None
-        if latest is None or not store.has(tag.manifest):
+        content = read_own(store.path(tag.manifest), uid=store.uid, limit=tag.size)
+        if latest is None or content is None or Digest.of(content) != tag.manifest:
             continue
-        manifest = json.loads(store.path(tag.manifest).read_bytes())
+        manifest = json.loads(content)
         sizes = [blob["size"] for blob in (manifest["config"], *manifest["layers"])]
         held.append(
             Held(

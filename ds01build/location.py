@@ -16,12 +16,14 @@ _VISIBLE = re.compile(r"[!-~]+")  # ASCII without spaces and control characters,
 def redact(url: str) -> str:
     """Return ``url`` as it may be shown: no user, password, query, fragment or control characters.
 
-    Of a URL that can't be taken apart for certain only the scheme is left, since a password with
-    a slash in it looks like a path.
+    Of a URL that can't be taken apart for certain only the scheme is left: where a password has a
+    slash in it, host and path look like others.
     """
     try:
         parts = _split(url)
     except ValueError:
+        parts = None
+    if parts is None or "@" in parts.path + parts.query + parts.fragment:
         scheme, mark, _ = url.partition("://")
         return f"{scheme}://..." if mark and scheme.isalnum() else "..."
     return urlunsplit((parts.scheme, _authority(parts), parts.path, "", ""))

@@ -172,7 +172,7 @@ def _deb(table: Fields) -> DebPin:
         name=table.required("name", _deb_name),
         version=table.required("version", _deb_version),
         architecture=table.required("architecture", _architecture),
-        path=table.required("path", grammar.relative_path),
+        path=table.required("path", _pool_path),
         size=table.number("size"),
         digest=_digest(table),
         tier=table.required("tier", _tier),
@@ -215,6 +215,13 @@ def _layer(table: Fields) -> LockedLayer:
 def _digest(table: Fields) -> Digest:
     found = table.required("sha256", _hex)
     return Digest(f"sha256:{found}" if found else _NONE)
+
+
+def _pool_path(text: str) -> str:
+    try:
+        return grammar.relative_path(text)
+    except ValueError as error:
+        raise ValueError(f"{text!r:.100} is not a path below the archive's root") from error
 
 
 def _wheel_file(text: str) -> str:
@@ -282,4 +289,5 @@ def _unique(issues: Issues, table: str, names: Iterable[str]) -> None:
 
 
 def _damaged(source: str, issues: Issues) -> LockError:
-    return LockError(source=source, issues=issues.found(), hint="ds01 lock RECIPE")
+    hint = f"restore {source}, or remove it and lock again"
+    return LockError(source=source, issues=issues.found(), hint=hint)

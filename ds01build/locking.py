@@ -30,9 +30,16 @@ class Resolver(Protocol):
     """Finds packages: apt and uv behind one face."""
 
     def debs(
-        self, suite: str, requests: Sequence[AptRequest], keep: Mapping[str, str]
+        self,
+        suite: str,
+        requests: Sequence[AptRequest],
+        keep: Mapping[str, str],
+        release: frozenset[str],
     ) -> tuple[DebPin, ...]:
-        """Return the .debs of all requests, those of ``keep`` at these versions."""
+        """Return the .debs of all requests, those of ``keep`` at these versions.
+
+        Those of ``release`` may move, and what holds them back.
+        """
 
     def wheels(self, wanted: Wanted, keep: Mapping[str, WheelPin]) -> tuple[WheelPin, ...]:
         """Return the wheels of ``wanted``, those of ``keep`` at their versions."""
@@ -129,9 +136,10 @@ def _debs(
         same = previous.base == base and _apt_requests(previous.base, previous.tiers) == asked
         if same and len(keep) == len(previous.debs):
             return previous.debs
-        versions = {pin.name: pin.version for pin in previous.debs if pin.name in keep}
-        return resolver.debs(base.suite, asked, versions)
-    return resolver.debs(base.suite, asked, {})
+        if not upgrade.everything:
+            versions = {pin.name: pin.version for pin in previous.debs}
+            return resolver.debs(base.suite, asked, versions, frozenset(versions) - keep)
+    return resolver.debs(base.suite, asked, {}, frozenset())
 
 
 def _apt_requests(base: LockedBase, tiers: Sequence[LockedTier]) -> tuple[AptRequest, ...]:

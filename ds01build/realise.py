@@ -7,6 +7,7 @@ from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import chain
+from queue import PriorityQueue
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from ds01build import spec
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from ds01build.stack import Listing
 
 __all__ = ["Facts", "Made", "Materials", "Store", "realise"]
+
+_DEB = 11  # times as long takes a .deb as a wheel of its size: xz, and compressing anew
 
 
 class BlobWriter(Protocol):
@@ -98,9 +101,12 @@ def realise(plan: Plan, materials: Materials, *, workers: int) -> tuple[Made, ..
     fetching, wheels, .debs and the store raise; what was finished by then stays in the store.
     """
     shop = _Workshop(materials)
-    with closing(materials.fetch(plan.downloads)) as arrivals, closing(_Pool(workers)) as pool:
+    with (
+        closing(materials.fetch(plan.downloads)) as arrivals,
+        closing(_Pool(workers, shop.write)) as pool,
+    ):
         early = {step.key: step for step in plan.stack if _is_early(step)}
-        _write_early(early, arrivals, {pin.digest for pin in plan.downloads}, shop, pool)
+        _write_early(early, arrivals, {pin.digest for pin in plan.downloads}, pool)
         late = [step for step in plan.stack if step.action == "write" and step.key not in early]
         made = {step.key: shop.write(step) for step in late}
         made.update(pool.results())
@@ -116,7 +122,6 @@ def _write_early(
     steps: Mapping[Key, LayerStep],
     arrivals: Iterable[Digest],
     expected: set[Digest],
-    shop: _Workshop,
     pool: _Pool,
 ) -> None:
     waiting = {key: _digests(step.spec) & expected for key, step in steps.items()}
@@ -125,7 +130,7 @@ def _write_early(
             missing.discard(digest)
         for key in [key for key, missing in waiting.items() if not missing]:
             del waiting[key]
-            pool.submit(key, shop.write, steps[key])
+            pool.submit(steps[key])
         pool.raise_failure()
     pool.join()
 
@@ -135,29 +140,41 @@ def _digests(layer: LayerSpec) -> set[Digest | None]:
 
 
 class _Pool:
-    """Threads that write layers; the first failure stops the rest."""
+    """Threads that write layers, the heaviest that is ready first; one failure stops the rest."""
 
-    def __init__(self, workers: int) -> None:
+    def __init__(self, workers: int, write: Callable[[LayerStep], Made]) -> None:
         self._executor = ThreadPoolExecutor(workers, thread_name_prefix="layer")
-        self._futures: dict[Key, Future[Made]] = {}
+        self._write = write
+        self._ready: PriorityQueue[tuple[int, Key, LayerStep]] = PriorityQueue()
+        self._futures: list[Future[Made]] = []
 
     def close(self) -> None:
         self._executor.shutdown(wait=True, cancel_futures=True)
 
-    def submit(self, key: Key, write: Callable[[LayerStep], Made], step: LayerStep) -> None:
-        self._futures[key] = self._executor.submit(write, step)
+    def submit(self, step: LayerStep) -> None:
+        self._ready.put((-_weight(step.spec), step.key, step))
+        self._futures.append(self._executor.submit(self._write_heaviest))
+
+    def _write_heaviest(self) -> Made:
+        return self._write(self._ready.get_nowait()[-1])
 
     def raise_failure(self) -> None:
-        for future in self._futures.values():
+        for future in self._futures:
             if future.done():
                 future.result()
 
     def join(self) -> None:
-        wait(self._futures.values(), return_when=FIRST_EXCEPTION)
+        wait(self._futures, return_when=FIRST_EXCEPTION)
         self.raise_failure()
 
     def results(self) -> dict[Key, Made]:
-        return {key: future.result() for key, future in self._futures.items()}
+        return {made.step.key: made for made in (future.result() for future in self._futures)}
+
+
+def _weight(layer: LayerSpec) -> int:
+    """Return how long the layer takes, in bytes of wheels that would take as long."""
+    size = sum(pin.size for pin in spec.sources(layer))
+    return size * (_DEB if isinstance(layer, DebSpec) else 1)
 
 
 @dataclass(frozen=True, slots=True)

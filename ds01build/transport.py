@@ -45,6 +45,7 @@ _MOST_REDIRECTS = 5
 _ABSENT = (404, 410)
 _PASSING = (408, 425, 429, 500, 502, 503, 504)
 _PARTIAL = 206
+_RECORD = 16 * 1024  # bytes: the most that TLS hands over at once, RFC 8446, 5.1
 _OK = 200
 _RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/(?:[0-9]{1,18}|\*)")  # RFC 9110, 14.4
 
@@ -178,7 +179,14 @@ class _Body:
     _response: urllib3.BaseHTTPResponse
 
     def read(self, limit: int) -> bytes:
-        return self._response.read1(limit, decode_content=False)
+        pieces: list[bytes] = []
+        while limit:
+            piece = self._response.read1(min(limit, _RECORD), decode_content=False)
+            pieces.append(piece)
+            limit -= len(piece)
+            if len(piece) < _RECORD:
+                break  # a slow server's bytes are not waited for: its rate must show
+        return b"".join(pieces)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol, TypeGuard
 
-from ds01build import graph, lockfile, plan, spec
+from ds01build import beneath, graph, lockfile, plan, spec
 from ds01build.digest import Digest
-from ds01build.errors import Ds01Error, Issue, LockError
+from ds01build.errors import Ds01Error, Issue, LockError, MissingDebs
 from ds01build.layers.wheel import check_platform
 from ds01build.locking import Upgrade, platform_of, relock, require_fresh
 from ds01build.plan import Present
@@ -130,13 +130,17 @@ def make_lock(recipe: Path, edges: Edges, choices: Choices) -> Locked:
 
 def write_lock(request: Request, previous: Lock | None, edges: Edges, upgrade: Upgrade) -> Locked:
     """Resolve ``request`` and write its lock, all of it or nothing."""
-    made = relock(
-        request,
-        previous,
-        edges.resolver.with_settings(request.recipe.resolve),
-        upgrade=upgrade,
-        architecture=edges.resolver.architecture,
-    )
+    try:
+        made = relock(
+            request,
+            previous,
+            edges.resolver.with_settings(request.recipe.resolve),
+            upgrade=upgrade,
+            architecture=edges.resolver.architecture,
+        )
+    except MissingDebs as error:
+        hint = f"ds01 lock --update-missing {request.path}"
+        raise MissingDebs(debs=error.debs, hint=hint) from error
     path, text = lock_path(request.path), lockfile.dumps(made)
     _write(path, text)
     content = Digest.of(text.encode())
@@ -181,11 +185,11 @@ def _is_list(value: object) -> TypeGuard[list[object]]:
 def _read_lock(path: Path) -> tuple[Lock | None, Digest]:
     """Return the lock of a file, None where there is no file, and the digest of its bytes."""
     try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        return None, Digest.of(b"")
-    except OSError as error:
-        raise Ds01Error(f"{path} cannot be read: {error.strerror}") from error
+        content = beneath.read(path.parent, path.name, limit=LOCK_LIMIT)
+    except Ds01Error as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            return None, Digest.of(b"")
+        raise
     try:
         text = content.decode()
     except UnicodeDecodeError as error:

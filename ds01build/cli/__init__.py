@@ -74,9 +74,14 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
 
 def _show(error: Ds01Error) -> None:
     for line in str(error).splitlines():
-        click.echo(f"{click.style('error:', fg='red')} {visible(line)}", err=True)
+        _say(f"{click.style('error:', fg='red')} {visible(line)}")
     if error.hint:
-        click.echo(f"{click.style('hint:', fg='cyan')}  {visible(error.hint)}", err=True)
+        _say(f"{click.style('hint:', fg='cyan')}  {visible(error.hint)}")
+
+
+def _say(text: str) -> None:
+    """Print on stderr; click itself does not know NO_COLOR (no-color.org)."""
+    click.echo(text, err=True, color=False if os.environ.get("NO_COLOR") else None)
 
 
 def _show_bug() -> int:

@@ -37,6 +37,7 @@ def lock(recipe: Path, check: bool, as_json: bool, quiet: bool, **rest: Any) -> 
     from ds01build.cli.progress import progress
 
     if check:
+        options.check({**rest, "check": True})
         _show(workflow.check_lock(recipe), as_json=as_json)
         return
     chosen = options.choices(rest)

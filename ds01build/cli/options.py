@@ -51,7 +51,7 @@ def locking(function: F) -> F:
 
 def check(options: dict[str, Any]) -> None:
     """Raise UsageError for options of ``locking`` that contradict each other."""
-    given = [name for name in ("locked", "frozen") if options[name]]
+    given = [name for name in ("check", "locked", "frozen") if options.get(name)]
     moves = [name for name in ("upgrade", "upgrade_packages", "update_missing") if options[name]]
     if len(given) > 1 or (given and moves):
         words = [f"--{word.rstrip('s').replace('_', '-')}" for word in (*given, *moves)[:2]]

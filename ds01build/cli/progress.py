@@ -32,8 +32,11 @@ def progress(*, quiet: bool) -> Iterator[Report]:
     if quiet:
         yield lambda _: None
     elif sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb":
-        with _bars() as bars:
+        bars = _bars()
+        try:
             yield _Bars(bars).show
+        finally:
+            bars.stop()
     else:
         yield _Lines().show
 
@@ -75,7 +78,10 @@ def _bars() -> Progress:
 
 
 class _Bars:
-    """Two bars, one of bytes and one of layers; notes scroll by above them."""
+    """Two bars, one of bytes and one of layers; notes scroll by above them.
+
+    They start with the first: stopping without any would leave an empty line.
+    """
 
     def __init__(self, bars: Progress) -> None:
         self._bars = bars
@@ -86,6 +92,8 @@ class _Bars:
         if isinstance(event, Note):
             self._bars.console.print(event.text, markup=False, highlight=False)
         elif isinstance(event, Expected):
+            if event.size or event.layers:
+                self._bars.start()
             if event.size:
                 self._download = self._bars.add_task("download", total=event.size)
             if event.layers:

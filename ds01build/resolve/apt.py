@@ -16,6 +16,7 @@ from ds01build.resolve.stanza import (
     NAME,
     VERSION,
     dependents,
+    needs,
     parse_offers,
     parse_stanzas,
     status_text,
@@ -23,7 +24,7 @@ from ds01build.resolve.stanza import (
 from ds01build.resolve.update import open_apt, reopen_apt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from ds01build.resolve.stanza import Offer, Stanza
 
@@ -70,15 +71,14 @@ def resolve(
     if len(asked) != len(requests):
         raise ValueError("two requests of one tier")
     _check_names(session, asked)
-    kept = _fitting(asked, {n: v for n, v in keep.items() if n not in release})
-    try:
-        return _kept(session, asked, kept)
-    except (Unsatisfiable, MissingDebs):
-        if not release:
-            raise
-    session.write("status", "")
-    loose = dependents(_entries(session, keep, "--no-all-versions"), release)
-    return _kept(session, asked, {n: v for n, v in kept.items() if n not in loose})
+    kept = _fitting(asked, keep)
+    failure: ResolveError | MissingDebs = ResolveError("nothing was tried")
+    for loose in _loosened(session, keep, release):
+        try:
+            return _kept(session, asked, {n: v for n, v in kept.items() if n not in loose})
+        except (Unsatisfiable, MissingDebs) as error:  # noqa: PERF203 (each runs apt)
+            failure = error
+    raise failure
 
 
 def python_version(pins: Iterable[DebPin]) -> str:
@@ -111,6 +111,27 @@ class _Found:
 
     pin: DebPin
     stanza: Stanza
+
+
+def _loosened(
+    session: AptSession, keep: Mapping[str, str], release: frozenset[str]
+) -> Iterator[frozenset[str]]:
+    """Yield what of ``keep`` may move, each time a little more: no more than has to."""
+    yield release
+    if not release:
+        return
+    session.write("status", "")
+    outgrown = release
+    while True:
+        wanted = [n for e in _entries(session, outgrown, "--no-all-versions") for n in needs(e)]
+        more = {n.name for n in wanted if n.name in keep and not n.is_met_by(keep[n.name])}
+        if more <= outgrown:
+            break
+        outgrown |= more
+    if outgrown != release:
+        yield outgrown
+    session.write("status", "")  # what the attempt before has left there
+    yield dependents(_entries(session, keep, "--no-all-versions"), outgrown)
 
 
 def _words(request: AptRequest) -> dict[str, str]:

@@ -75,7 +75,11 @@ class MachineResolver:
         return replace(self, tool=tool, mirror=self.mirror or settings.apt_mirror)
 
     def debs(
-        self, suite: str, requests: Sequence[AptRequest], keep: Mapping[str, str]
+        self,
+        suite: str,
+        requests: Sequence[AptRequest],
+        keep: Mapping[str, str],
+        release: frozenset[str],
     ) -> tuple[DebPin, ...]:
         """Return the .debs of all requests: see ``apt.resolve``.
 
@@ -84,13 +88,13 @@ class MachineResolver:
         self.note(f"resolving .debs of {suite}")
         with self._session(suite) as session:
             try:
-                return apt.resolve(session, requests, keep=keep)
+                return apt.resolve(session, requests, keep=keep, release=release)
             except MissingDebs as error:
                 if not self.update_missing:
                     raise
-                release = frozenset(name.partition("=")[0] for name in error.debs)
+                gone = frozenset(name.partition("=")[0] for name in error.debs)
                 self.note(f"replacing {', '.join(error.debs)}")
-                return apt.resolve(session, requests, keep=keep, release=release)
+                return apt.resolve(session, requests, keep=keep, release=release | gone)
 
     def wheels(self, wanted: Wanted, keep: Mapping[str, WheelPin]) -> tuple[WheelPin, ...]:
         """Return the wheels of ``wanted``: see ``python.resolve``."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 
 from debian.deb822 import Deb822
+from debian.debian_support import NativeVersion
 
 from ds01build.digest import Digest
 from ds01build.errors import ResolveError
@@ -72,6 +73,17 @@ class Need(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.operator} {self.version})" if self.operator else self.name
+
+    def is_met_by(self, version: str) -> bool:
+        """Return whether ``version`` of the package is one that is needed (Debian policy 7.1)."""
+        if not VERSION.fullmatch(self.version):  # none, or nothing that could be compared
+            return True
+        found, wanted = NativeVersion(version), NativeVersion(self.version)
+        order = (found > wanted) - (found < wanted)
+        return (
+            order
+            in {"<<": (-1,), "<=": (-1, 0), "=": (0,), ">=": (0, 1), ">>": (1,)}[self.operator]
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

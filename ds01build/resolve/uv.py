@@ -114,7 +114,7 @@ def _failure(stderr: str, tool: Uv) -> ResolveError | Unavailable:
     if tool.offline and "network was disabled" in text:
         return Unavailable(
             "the package index was not asked (--offline) and its cache lacks what is needed",
-            hint="ds01 lock RECIPE",
+            hint="run it once without --offline",
         )
     if match := _FORBIDDEN.search(text):
         return Unavailable(

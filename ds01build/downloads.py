@@ -1,0 +1,77 @@
+"""The files of a plan on their way into the store, in the order that keeps all hands busy."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from itertools import chain, islice
+from typing import TYPE_CHECKING
+
+from ds01build.events import Note, Received
+from ds01build.fetch import Download, Finished, Retrying, fetch
+from ds01build.fetch import Received as Progress
+from ds01build.pin import DebPin, WheelPin
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+
+    from ds01build.digest import Digest
+    from ds01build.fetch import Event as FetchEvent
+    from ds01build.fetch import Waiting
+    from ds01build.workflow import Edges, Locked
+
+__all__ = ["arrivals"]
+
+
+def arrivals(
+    pins: Sequence[WheelPin | DebPin], locked: Locked, edges: Edges, received: list[int]
+) -> Generator[Digest, None, None]:
+    """Yield the digest of each file as it becomes durable in the store.
+
+    ``received`` gets the sizes in bytes of what came over the network. Raises what ``fetch`` and
+    asking for the places of wheels raise.
+    """
+
+    def report(event: FetchEvent) -> None:
+        if isinstance(event, Progress):
+            edges.report(Received(name=event.download.name, size=event.size))
+        elif isinstance(event, Finished):
+            received.append(event.fetched)
+            edges.report(Received(name=event.download.name, size=0, complete=True))
+        else:
+            edges.report(Note(_delay(event)))
+
+    def arriving(downloads: list[Download]) -> Generator[Download, None, None]:
+        return fetch(downloads, store=edges.store, transport=edges.transport, report=report)
+
+    wheels = [pin for pin in pins if isinstance(pin, WheelPin)]
+    debs = [pin for pin in pins if isinstance(pin, DebPin)]
+    # First .debs: to unpack one takes ten times as long as to pass on a wheel of its size. And
+    # once the first is here, the others go on arriving while the index is asked for the wheels.
+    with closing(arriving(_deb_downloads(debs, locked, edges))) as early:
+        yield from (download.digest for download in islice(early, 1))
+        with closing(arriving(_wheel_downloads(wheels, locked, edges))) as late:
+            yield from (download.digest for download in chain(early, late))
+
+
+def _delay(event: Retrying | Waiting) -> str:
+    if isinstance(event, Retrying):
+        return f"{event.download.name}: {event.reason}; once more in {event.seconds:.0f} s"
+    return f"{event.download.name}: waiting for {event.holder}"
+
+
+def _deb_downloads(pins: Sequence[DebPin], locked: Locked, edges: Edges) -> list[Download]:
+    resolver = edges.resolver.with_settings(locked.request.recipe.resolve)
+    suite = locked.lock.base.suite
+    return [_download(pin, resolver.deb_urls(pin, suite)) for pin in pins]
+
+
+def _wheel_downloads(pins: Sequence[WheelPin], locked: Locked, edges: Edges) -> list[Download]:
+    if not pins:
+        return []
+    resolver = edges.resolver.with_settings(locked.request.recipe.resolve)
+    found = resolver.wheel_urls(pins, locked.lock.target.version)
+    return [_download(pin, (found[pin],) if pin in found else ()) for pin in pins]
+
+
+def _download(pin: WheelPin | DebPin, urls: tuple[str, ...]) -> Download:
+    return Download(digest=pin.digest, size=pin.size, urls=urls, name=str(pin))
