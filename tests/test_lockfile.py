@@ -303,7 +303,7 @@ def test_all_issues_are_told_at_once_with_what_to_run() -> None:
     assert str(error) == (
         "x.lock: deb[0].size: expected a size, found a string\nx.lock: wheel[1].file: required"
     )
-    assert (error.hint, error.exit_code) == ("ds01 lock RECIPE", 1)
+    assert (error.hint, error.exit_code) == ("restore x.lock, or remove it and lock again", 1)
 
 
 def test_the_lock_of_a_newer_ds01_is_refused_before_anything_else() -> None:

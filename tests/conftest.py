@@ -1,0 +1,56 @@
+"""Which tests run: slow ones on demand, those of the network where there is one."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+from images import Gallery
+
+GALLERY = pytest.StashKey[Gallery]()
+DIRECTORY = pytest.StashKey["tempfile.TemporaryDirectory[str]"]()
+UNREACHABLE = pytest.StashKey[str]()  # why packages can't be had, empty where they can
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--slow", action="store_true", help="run tests marked slow, as CI=true does")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--slow") or os.environ.get("CI") == "true":
+        return
+    skip = pytest.mark.skip(reason="slow: runs with --slow, or where CI=true")
+    for item in items:
+        if item.get_closest_marker("slow"):
+            item.add_marker(skip)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip before any fixture asks the network for something."""
+    skipped = any(item.iter_markers("skip"))
+    if item.get_closest_marker("network") and not skipped:
+        stash = item.config.stash
+        if UNREACHABLE not in stash:
+            stash[UNREACHABLE] = _gallery(item.config).probe()
+        if stash[UNREACHABLE]:
+            pytest.skip(f"packages can't be reached: {stash[UNREACHABLE]}")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if DIRECTORY in config.stash:
+        config.stash[DIRECTORY].cleanup()
+
+
+def _gallery(config: pytest.Config) -> Gallery:
+    if GALLERY not in config.stash:
+        config.stash[DIRECTORY] = tempfile.TemporaryDirectory(prefix="ds01-tests-")
+        config.stash[GALLERY] = Gallery(Path(config.stash[DIRECTORY].name))
+    return config.stash[GALLERY]
+
+
+@pytest.fixture(scope="session")
+def gallery(pytestconfig: pytest.Config) -> Gallery:
+    return _gallery(pytestconfig)

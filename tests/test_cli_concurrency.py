@@ -1,0 +1,131 @@
+"""Several builds at once, and builds that are killed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+from servers import slow
+from wheels import File
+from world import RECIPE, copied, ended
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from world import Outcome, World
+
+pytest_plugins = ("world_fixtures",)
+
+LARGE = File(name=b"large.bin", content=bytes(range(256)) * 4000, method=0)
+MORE = RECIPE.replace('"app"', '"app", "other", "large"')
+needs_strace = pytest.mark.skipif(shutil.which("strace") is None, reason="injects with strace")
+
+
+def furnished(world: World) -> World:
+    """Return a world with an empty store and a lock with a wheel of several chunks."""
+    shutil.rmtree(world.store)
+    world.index.offer("large", "1.0", LARGE)
+    world.write(MORE)
+    return world
+
+
+@pytest.mark.parametrize(("count", "has_lock"), [(2, False), (2, True), (4, True)])
+def test_builds_at_once_do_the_work_once(world: World, count: int, has_lock: bool) -> None:  # noqa: FBT001
+    world = furnished(world)
+    if has_lock:
+        assert world.ds01("lock", "demo.toml").code == 0
+        shutil.rmtree(world.store)
+    else:
+        world.lock.unlink()
+    world.index.server.requests.clear()
+    started = [world.start("build", "--json", "demo.toml") for _ in range(count)]
+    outcomes = [ended(process) for process in started]
+    assert [outcome.code for outcome in outcomes] == [0] * count, [o.err for o in outcomes]
+    assert len({outcome.answer["image"]["digest"] for outcome in outcomes}) == 1
+    fetched = Counter(
+        path for path in world.index.server.paths() if path.endswith((".whl", ".deb"))
+    )
+    assert len(fetched) > 30
+    assert set(fetched.values()) == {1}, fetched.most_common(3)
+    assert _written(outcomes) == {1}
+    assert world.verified() == ""
+
+
+def _written(outcomes: list[Outcome]) -> set[int]:
+    """Return how often layers were written, over all builds."""
+    layers = [layer for outcome in outcomes for layer in outcome.answer["layers"]]
+    digests = {layer["digest"] for layer in layers}
+    written = Counter(layer["digest"] for layer in layers if layer["action"] == "written")
+    return {written[digest] for digest in digests}
+
+
+@pytest.fixture(scope="module")
+def expected(pristine: World, tmp_path_factory: pytest.TempPathFactory) -> World:
+    """A world without layers, in which the next build is known to give ``built``."""
+    world = furnished(copied(pristine, tmp_path_factory.mktemp("expected")))
+    outcome = world.build()
+    assert outcome.code == 0, outcome.err
+    found = world.images()
+    shutil.rmtree(world.store)
+    assert world.ds01("lock", "--upgrade", "demo.toml").code == 0  # knows where the files are
+    return replace(world, built=found)
+
+
+@pytest.mark.parametrize("seconds", [0.15, 0.4, 0.7, 1.0])
+def test_a_build_that_is_killed_is_followed_by_one_that_succeeds(
+    expected: World, tmp_path: Path, seconds: float
+) -> None:
+    world = copied(expected, tmp_path)
+    made = world.index.offer("large", "1.0", LARGE)
+    world.index.route("files/large-1.0-py3-none-any.whl", slow(made, piece=1 << 16, pause=0.02))
+    process = world.start("build", "demo.toml")
+    time.sleep(seconds)
+    os.kill(process.pid, signal.SIGKILL)
+    assert ended(process).code == -signal.SIGKILL
+    check_recovery(world)
+
+
+def check_recovery(world: World) -> None:
+    outcome = world.build()
+    assert outcome.code == 0, outcome.err
+    assert world.images() == world.built
+    assert world.verified() == ""
+    for name in ("tmp", "leases", "locks"):
+        assert list((world.store / name).iterdir()) == [], name
+
+
+@needs_strace
+@pytest.mark.parametrize(
+    ("call", "number"),
+    [("fsync", 1), ("fsync", 4), ("rename", 2), ("rename", 5), ("write", 3), ("unlink", 2)],
+)
+def test_a_build_that_is_killed_at_a_system_call_is_followed_by_one_that_succeeds(
+    expected: World, tmp_path: Path, call: str, number: int
+) -> None:
+    world = copied(expected, tmp_path)
+    world.index.offer("large", "1.0", LARGE)
+    log = world.root / "strace.log"
+    start = f"import sys; sys.path = {sys.path!r}; sys.argv[0] = 'ds01'; "
+    start += "from ds01build.cli import main; main()"
+    python = [os.path.realpath(sys.executable), "-c", start, "build", "demo.toml"]
+    injected = ["-e", f"trace={call}", "-e", f"inject={call}:signal=SIGKILL:when={number}"]
+    done = subprocess.run(
+        ["strace", "-f", "-qq", "-o", str(log), *injected, *python],
+        env={**world.environment, "PYTHONDONTWRITEBYTECODE": "1"},
+        cwd=world.recipe.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode in {-signal.SIGKILL, 128 + signal.SIGKILL}, done.stderr
+    assert "+++ killed by SIGKILL +++" in log.read_text()
+    check_recovery(world)

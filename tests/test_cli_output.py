@@ -1,0 +1,237 @@
+"""What goes to stdout and what to stderr, for programs and for people."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import select
+import subprocess
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from servers import slow
+
+if TYPE_CHECKING:
+    from world import World
+
+pytest_plugins = ("world_fixtures",)
+
+DIGEST = r"sha256:[0-9a-f]{64}"
+OTHER = "other-1.0-py3-none-any.whl"
+
+
+def shape(value: Any) -> Any:  # noqa: ANN401 (JSON)
+    """Return the keys of an answer and the types of its values; of a list, those of its first."""
+    if isinstance(value, dict):
+        return {key: shape(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [shape(each) for each in value[:1]]
+    return type(value).__name__
+
+
+def test_stdout_is_the_reference_alone(world: World) -> None:
+    world.ask_for("app", "other")
+    outcome = world.build()
+    assert re.fullmatch(rf"oci:{re.escape(str(world.store))}:demo@{DIGEST}\n", outcome.out)
+    assert "resolving Python packages" in outcome.err
+    again = world.build()
+    assert (again.out, again.err) == (outcome.out, "")
+
+
+def test_the_answer_of_a_build(world: World) -> None:
+    world.ask_for("app", "other")
+    made = world.index.offer("other")
+    answer = world.build("--json").answer
+    assert shape(answer) == {
+        "schema": "str",
+        "name": "str",
+        "image": {"digest": "str", "config_digest": "str", "reference": "str", "size": "int"},
+        "layers": [
+            {
+                "tier": "str",
+                "digest": "str",
+                "diff_id": "str",
+                "size": "int",
+                "reason": "str",
+                "action": "str",
+            }
+        ],
+        "bytes": {"downloaded": "int", "written": "int"},
+        "seconds": {"lock": "float", "fetch": "float", "layers": "float", "total": "float"},
+    }
+    assert answer["schema"] == "ds01.built/1"
+    assert answer["image"]["digest"] == world.images()["demo"]
+    assert [(each["tier"], each["action"]) for each in answer["layers"]] == [
+        ("base", "reused"),
+        ("python", "written"),
+        ("(state)", "reused"),
+    ]
+    assert answer["bytes"]["downloaded"] == len(made)
+    assert answer["bytes"]["written"] == answer["layers"][1]["size"]
+    manifest = world.blob(answer["image"]["digest"])
+    sizes = sum(each["size"] for each in answer["layers"])
+    config = len(world.blob(answer["image"]["config_digest"]))
+    assert answer["image"]["size"] == sizes + config + len(manifest)
+    again = world.build("--json").answer
+    assert [each["action"] for each in again["layers"]] == ["reused"] * 3
+    assert shape(again) == {**shape(answer), "layers": shape(answer)["layers"]}
+    assert again["bytes"] == {"downloaded": 0, "written": 0}
+
+
+def test_the_answer_of_a_plan_and_that_it_builds_nothing(world: World) -> None:
+    world.ask_for("app", "other")
+    before = world.images()
+    answer = world.ds01("plan", "--json", "demo.toml").answer
+    assert shape(answer) == {
+        "schema": "str",
+        "name": "str",
+        "tiers": [
+            {
+                "tier": "str",
+                "kind": "str",
+                "key": "str",
+                "action": "str",
+                "reason": "str",
+                "download": "int",
+                "layers": [{"key": "str", "action": "str", "reason": "str"}],
+            }
+        ],
+        "bytes": {"download": "int", "space": "int", "free": "int"},
+        "scripts": {"not_reproduced": {}, "unread": []},
+    }
+    tiers = {each["tier"]: each["action"] for each in answer["tiers"]}
+    assert tiers == {"base": "reuse", "python": "write", "(state)": "reuse"}
+    assert world.index.fetched(OTHER) == 0
+    assert world.images() == before
+    text = world.ds01("plan", "demo.toml").out
+    assert re.search(r"^python +write +1 +\d+ B ", text, re.MULTILINE)
+
+
+def test_the_answers_about_lock_images_and_store(world: World) -> None:
+    answer = world.ds01("lock", "--json", "demo.toml").answer
+    assert {key: type(value).__name__ for key, value in answer.items()} == {
+        "schema": "str",
+        "name": "str",
+        "path": "str",
+        "digest": "str",
+        "recipe": "str",
+        "changed": "bool",
+        "wheels": "int",
+        "debs": "int",
+        "files": "int",
+        "layers": "int",
+    }
+    assert (answer["path"], answer["changed"], answer["wheels"]) == ("demo.lock", False, 2)
+    answer = world.ds01("image", "list", "--json").answer
+    assert answer["schema"] == "ds01.images/1"
+    assert [(each["name"], each["digest"]) for each in answer["images"]] == [
+        ("demo", world.built["demo"])
+    ]
+    assert set(answer["images"][0]) == {
+        *("name", "digest", "layers", "size", "generation", "created"),
+    }
+    assert world.ds01("store", "path").out == f"{world.store}\n"
+    verified = world.ds01("store", "verify", "--json")
+    assert verified.answer == {
+        "schema": "ds01.verified/1",
+        "store": str(world.store),
+        "findings": [],
+    }
+    used = world.ds01("store", "du", "--json").answer
+    sizes = used["bytes"]
+    assert used["schema"] == "ds01.usage/1"
+    assert sizes["total"] == sum(size for what, size in sizes.items() if what != "total")
+    assert sizes["layers"] > 0
+
+
+def test_quiet_says_nothing_but_errors(world: World) -> None:
+    world.ask_for("app", "other")
+    assert world.build("--quiet").err == ""
+    world.ask_for("nosuch")
+    outcome = world.build("--quiet")
+    assert outcome.code == 1
+    assert len(outcome.err.splitlines()) == 1
+
+
+def test_without_a_terminal_progress_is_plain_lines(world: World) -> None:
+    world.ask_for("app", "other")
+    outcome = world.build()
+    assert re.fullmatch(
+        r"resolving Python packages\n"
+        r"fetching 1 files, \d+ B\n"
+        r"fetched 1/1 files, \d+ B of \d+ B, [\d.]+ .?i?B/s\n"
+        r"layer 1/1  python: 3 packages, app==1.0 to other==1.0 \([\d.]+ KiB\)\n",
+        outcome.err,
+    )
+
+
+def in_terminal(world: World, *arguments: str) -> tuple[int, str, str]:
+    """Run ds01 with a terminal as stderr; return its code, stdout, and what the terminal got."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        world.command(*arguments),
+        env={**world.environment, "TERM": "xterm-256color", "COLUMNS": "100"},
+        cwd=world.recipe.parent,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        start_new_session=True,
+    )
+    os.close(theirs)
+    shown = b""
+    while True:
+        try:
+            if not select.select([ours], [], [], 30)[0]:
+                break
+            piece = os.read(ours, 65536)
+        except OSError:  # the other end is closed
+            break
+        if not piece:
+            break
+        shown += piece
+    os.close(ours)
+    out, _ = process.communicate(timeout=30)
+    return process.returncode, out.decode(), shown.decode()
+
+
+def test_a_terminal_gets_bars_that_leave_no_trace(world: World) -> None:
+    made = world.index.offer("other")
+    world.ask_for("app", "other")
+    assert world.ds01("lock", "demo.toml").code == 0
+    world.index.route(f"files/{OTHER}", slow(made, piece=100, pause=0.05))
+    code, out, shown = in_terminal(world, "build", "demo.toml")
+    assert code == 0, shown
+    assert out.startswith("oci:")
+    assert "download" in shown
+    assert "layers" in shown
+    assert "\x1b[?25l" in shown  # the cursor goes
+    assert shown.rindex("\x1b[?25h") > shown.rindex("\x1b[?25l")  # and comes back
+
+
+def test_no_color_is_honoured(world: World) -> None:
+    world.ask_for("nosuch")
+    plain = replace(world, variables={"NO_COLOR": "1"})
+    colour = re.compile(r"\x1b\[[0-9;]*m")
+    code, _, shown = in_terminal(plain, "build", "demo.toml")
+    assert code == 1
+    assert "error: the package index has no nosuch" in shown
+    assert not colour.search(shown), ascii(shown)
+    assert colour.search(in_terminal(world, "build", "demo.toml")[2])
+
+
+@pytest.mark.parametrize("command", [(), ("build",), ("lock",), ("image", "export"), ("store",)])
+def test_help_is_on_stdout_and_fast(world: World, command: tuple[str, ...]) -> None:
+    outcome = world.ds01(*command, "--help")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert outcome.out.startswith("Usage: ds01")
+
+
+def test_a_reader_that_goes_away_is_no_bug(world: World) -> None:
+    process = world.start("store", "du")
+    assert process.stdout is not None
+    process.stdout.close()
+    process.stdout = None
+    _, err = process.communicate(timeout=30)
+    assert err == ""
