@@ -99,13 +99,14 @@ def export(image: Stored, form: Form, destination: Path) -> None:
 
 
 @contextmanager
-def recompressed(image: Stored) -> Iterator[Stored]:
+def recompressed(image: Stored, directory: Path) -> Iterator[Stored]:
     """Yield ``image`` with each layer as one gzip member, for readers that stop after the first.
 
-    Diff_ids are the same, digests are not. The new blobs are removed at the end.
+    Diff_ids are the same, digests are not. The new blobs lie below ``directory``, which has to have
+    room for them, and are removed at the end.
     """
-    with tempfile.TemporaryDirectory(prefix="ds01-export-") as directory:
-        blobs = Path(directory)
+    with tempfile.TemporaryDirectory(prefix=".ds01-export-", dir=directory) as aside:
+        blobs = Path(aside)
         manifest = json.loads(image.manifest)
         manifest["layers"] = [_recompress(image.path(digest), blobs) for digest in image.layers()]
         config = image.config()

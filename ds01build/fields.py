@@ -246,6 +246,8 @@ def single_line(text: str) -> str:
 
     Raises ValueError for control, format and bidirectional characters.
     """
+    if text.isascii() and text.isprintable():
+        return text  # nearly always, and a lock has thousands
     for character in text:
         if unicodedata.category(character) in _REFUSED:
             raise ValueError(f"contains the character U+{ord(character):04X}")

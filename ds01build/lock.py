@@ -24,7 +24,7 @@ VERSION = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockedBase:
-    """A Debian root made from .debs; ``packages`` are those that were asked for by name."""
+    """A Debian root made from .debs; ``packages`` is what it is resolved from."""
 
     suite: str
     architecture: str  # as Debian names it, such as amd64
@@ -62,7 +62,7 @@ class Lock:
     recipe: Digest
     base: LockedBase
     target: Target
-    image: ImageSettings = ImageSettings()
+    image: ImageSettings = field(default_factory=ImageSettings)
     tiers: tuple[LockedTier, ...] = ()
     debs: tuple[DebPin, ...] = field(default=(), repr=False)
     wheels: tuple[WheelPin, ...] = field(default=(), repr=False)

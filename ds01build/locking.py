@@ -143,9 +143,8 @@ def _debs(
 
 
 def _apt_requests(base: LockedBase, tiers: Sequence[LockedTier]) -> tuple[AptRequest, ...]:
-    wanted = tuple(dict.fromkeys([*root.BASE_PACKAGES, *base.packages]))
     rest = [AptRequest(tier=t.name, packages=t.requests) for t in tiers if t.kind == "apt"]
-    return (AptRequest(tier="base", packages=wanted), *rest)
+    return (AptRequest(tier="base", packages=base.packages), *rest)
 
 
 def _wheels(

@@ -53,7 +53,7 @@ def edges(
     Raises StoreError and Ds01Error for a store or configuration that cannot be used.
     """
     configuration = _configuration(environment, home)
-    store = open_store(configuration.store, uid=os.getuid())
+    store = open_store(configuration.store, uid=os.geteuid())
     facts = open_facts(store.root / "facts")
     sources = _host_sources(environment)
     transport = _transport(configuration, sources)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ds01build import beneath
 from ds01build.catalogue import bundles
 from ds01build.digest import Digest, canonical
 from ds01build.errors import Unavailable
+from ds01build.layers import root
 from ds01build.pin import FilePin
 from ds01build.projection import projection
 from ds01build.recipe import (
@@ -63,7 +64,7 @@ def read_request(path: Path) -> Request:
     there, is a link, or lies outside the recipe's directory.
     """
     text = beneath.read_text(path.parent, path.name)
-    recipe = parse(text, source=str(path))
+    recipe = _with_least(parse(text, source=str(path)))
     texts: dict[str, str] = {}
 
     def read(relative: str) -> str:
@@ -87,6 +88,14 @@ def read_request(path: Path) -> Request:
         files=files,
         digest=Digest.of(canonical(projected)),
     )
+
+
+def _with_least(recipe: Recipe) -> Recipe:
+    """Expand a Debian base as bundles are: when the least of it changes, locks become stale."""
+    if not isinstance(recipe.base, DebianBase):
+        return recipe
+    packages = tuple(sorted({*root.BASE_PACKAGES, *recipe.base.packages}))
+    return replace(recipe, base=replace(recipe.base, packages=packages))
 
 
 def _common(

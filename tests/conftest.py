@@ -7,7 +7,12 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from images import Gallery
+
+# What an example may take depends on what else a machine does.
+settings.register_profile("ds01", deadline=None)
+settings.load_profile("ds01")
 
 GALLERY = pytest.StashKey[Gallery]()
 DIRECTORY = pytest.StashKey["tempfile.TemporaryDirectory[str]"]()

@@ -77,7 +77,7 @@ def export_image(
         raise click.UsageError("give one of --oci-dir, --oci-archive, --docker-archive")
     (form, place), found = given[0], find(wiring.open_store(), name)
     if recompress and form != "docker-archive":  # its layers are plain
-        with recompressed(found) as again:
+        with recompressed(found, place.parent) as again:
             export(again, form, place)
     else:
         export(found, form, place)

@@ -25,7 +25,7 @@ def open_store() -> DirStore:
     """Open the store of this user."""
     from ds01build import store
 
-    return store.open_store(where(), uid=os.getuid())
+    return store.open_store(where(), uid=os.geteuid())
 
 
 def edges(report: Report, choices: Choices) -> Edges:

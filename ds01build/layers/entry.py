@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from ds01build.stack import Stat
+if TYPE_CHECKING:
+    from ds01build.stack import Stat
 
 __all__ = ["Body", "Entry", "Piece", "Source"]
 
