@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from servers import captive, content, slow, stalled, status, truncated
-from world import RECIPE, copied, ended
+from world import RECIPE, copied, ended, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -45,7 +45,6 @@ def test_a_wheel_whose_bytes_changed_since_the_lock_is_refused(world: World) -> 
     assert ", got sha256:" in outcome.complaint[0]
     assert outcome.out == ""
     assert world.images() == world.built
-    assert world.verified() == ""
 
 
 @pytest.mark.parametrize("grown", [b"", b"more"])
@@ -95,10 +94,8 @@ def test_offline_with_a_cold_store_names_what_is_missing(world: World) -> None:
     cold = replace(world, variables={"DS01_STORE": str(world.root / "cold")})
     outcome = cold.ds01("build", "--offline", "demo.toml")
     assert outcome.code == 4, outcome.err
-    assert (
-        " files are not in the store, and --offline forbids to fetch them: app==1.0, lib==1.0"
-        in (outcome.complaint[0])
-    )
+    words = " files are not in the store, and --offline forbids to fetch them: base-files=12.4, "
+    assert words in outcome.complaint[0]
     assert outcome.complaint[1:] == ["hint:  ds01 build demo.toml"]
 
 
@@ -187,7 +184,6 @@ def test_what_stays_away_is_a_lack(
     assert "Traceback" not in outcome.err
     assert outcome.out == ""
     assert world.images() == world.built
-    assert world.verified() == ""
 
 
 def resolving(world: World) -> str:
@@ -217,13 +213,6 @@ def _processes_of(home: Path) -> Iterator[int]:
                 yield int(path.name)
 
 
-def _wait_until(condition: Callable[[], bool], seconds: float = 20) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "nothing happened"
-        time.sleep(0.01)
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("stage", [resolving, fetching])
 def test_an_interrupt_ends_everything_at_once(
@@ -232,7 +221,7 @@ def test_an_interrupt_ends_everything_at_once(
     asked = stage(world)
     before = world.lock.read_bytes()
     process = world.start(*BUILD)
-    _wait_until(lambda: asked in world.index.server.paths())
+    wait_until(lambda: asked in world.index.server.paths())
     begin = time.monotonic()
     os.kill(process.pid, number)
     outcome = ended(process)
@@ -243,4 +232,5 @@ def test_an_interrupt_ends_everything_at_once(
     assert list(_processes_of(world.root)) == []
     assert world.lock.read_bytes() == before
     assert world.images() == world.built
-    assert world.verified() == ""
+    if stage is fetching:
+        assert world.verified() == ""

@@ -11,7 +11,7 @@ import pytest
 import tomli
 from archive import Package
 from servers import status
-from world import RECIPE, own_archive, wheel_of
+from world import RECIPE, is_shown_safely, own_archive, wheel_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -141,16 +141,14 @@ def test_an_edited_lock_is_refused_with_the_place(
     world: World, edit: Callable[[str], str], problem: str
 ) -> None:
     world.lock.write_text(edit(world.lock.read_text(encoding="utf-8")), encoding="utf-8")
-    for command in (("build", "--frozen"), ("lock", "--check")):
-        outcome = world.ds01(*command, "demo.toml")
-        assert outcome.code == 1, outcome.err
-        assert outcome.complaint[0] == f"error: demo.lock: {problem}"
-        assert outcome.err.replace("\n", "").isprintable()
-        assert outcome.out == ""
+    outcome = world.ds01("build", "--frozen", "demo.toml")
+    assert outcome.complaint[0] == f"error: demo.lock: {problem}"
+    assert (outcome.code, outcome.out) == (1, "")
+    assert is_shown_safely(outcome.err)
     assert world.images() == world.built
 
 
-@pytest.mark.parametrize("part", [0.3, 0.6, 0.9, 0.999])
+@pytest.mark.parametrize("part", [0.3, 0.999])
 def test_a_lock_that_was_cut_short_is_refused(world: World, part: float) -> None:
     text = world.lock.read_bytes()
     world.lock.write_bytes(text[: int(len(text) * part)])
@@ -182,14 +180,13 @@ def test_a_lock_that_names_a_wheel_of_another_platform_is_refused(world: World) 
     world.index.add(foreign, wheel_of("app"))
     text = world.lock.read_text(encoding="utf-8")
     world.lock.write_text(text.replace("app-1.0-py3-none-any.whl", foreign), encoding="utf-8")
-    for command in ("build", "plan"):
-        world.refuses(
-            1,
-            command,
-            "--frozen",
-            "demo.toml",
-            says=[f"error: {foreign}: is for another platform (cp311-cp311-win_amd64)"],
-        )
+    world.refuses(
+        1,
+        "build",
+        "--frozen",
+        "demo.toml",
+        says=[f"error: {foreign}: is for another platform (cp311-cp311-win_amd64)"],
+    )
 
 
 def with_tools(world: World) -> World:
@@ -272,11 +269,8 @@ def test_versions_stay_until_an_option_moves_them(world: World) -> None:
         ("build", "--locked", "--frozen"),
         ("build", "--locked", "--upgrade"),
         ("build", "--frozen", "--upgrade-package", "app"),
-        ("build", "--frozen", "--update-missing"),
-        ("plan", "--locked", "--upgrade"),
-        ("lock", "--frozen", "--upgrade"),
+        ("plan", "--frozen", "--update-missing"),
         ("lock", "--check", "--upgrade"),
-        ("lock", "--check", "--update-missing"),
         ("lock", "--check", "--frozen"),
     ],
 )
@@ -291,12 +285,6 @@ def test_options_that_contradict_each_other_are_a_usage_error(
         "demo.toml",
         says=[f"Error: {first} and {second} contradict each other"],
     )
-
-
-def test_an_index_that_is_away_changes_nothing_for_a_fresh_lock(world: World) -> None:
-    away = replace(world, variables={"DS01_INDEX_URL": "http://127.0.0.1:9/simple"})
-    assert away.ds01("lock", "demo.toml").code == 0
-    assert away.build().code == 0
 
 
 def test_a_wheel_whose_version_is_gone_from_the_index_is_named(world: World) -> None:

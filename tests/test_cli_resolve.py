@@ -99,16 +99,6 @@ def test_exclude_drops_what_nobody_can_build(world: World) -> None:
     assert outcome.code == 0, outcome.err
 
 
-def test_an_index_that_cannot_be_reached_is_a_lack(world: World) -> None:
-    world.ask_for("app", "other")
-    away = replace(world, variables={"DS01_INDEX_URL": "http://127.0.0.1:9/simple"})
-    outcome = away.ds01(*BUILD)
-    assert outcome.code == 4, outcome.err
-    assert outcome.complaint[0].startswith("error: the package index cannot be reached: ")
-    assert outcome.out == ""
-    assert world.images() == world.built
-
-
 @pytest.mark.parametrize("answer", ["401 Unauthorized", "403 Forbidden"])
 def test_an_index_that_wants_a_password_is_a_lack(world: World, answer: str) -> None:
     world.index.route("simple/other/", status(int(answer.split(maxsplit=1)[0])))
@@ -225,19 +215,6 @@ def test_a_deb_that_needs_its_scripts_is_refused_by_name(world: World) -> None:
     assert outcome.code == 1, outcome.err
     assert outcome.complaint[0].startswith("error: maintainer scripts are not run, and cannot be ")
     assert "postfix" in outcome.complaint[0]
-
-
-def test_a_mirror_that_cannot_be_reached_is_a_lack(world: World) -> None:
-    world.write(RECIPE + APT_TIER % '"tool"')
-    away = replace(world, variables={"DS01_APT_MIRROR": "http://127.0.0.1:9/debian"})
-    outcome = away.ds01(*BUILD)
-    assert outcome.code == 4, outcome.err
-    assert outcome.complaint[0].startswith(
-        "error: cannot download the package index of http://127.0.0.1:9/debian"
-    )
-    assert outcome.complaint[1] == (
-        "hint:  check the network, or export DS01_APT_MIRROR=URL of another mirror"
-    )
 
 
 def test_an_archive_that_the_keyring_does_not_vouch_for_is_refused(world: World) -> None:

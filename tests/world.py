@@ -13,6 +13,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
@@ -27,7 +28,7 @@ from wheels import File, archive, record
 from ds01build.layers.root import BASE_PACKAGES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from archive import Signer
     from servers import Answer, Request, Route, Server
@@ -386,6 +387,14 @@ def secret_index(world: World, password: str) -> World:
     index = Index(world.index.server, f"/{next(NUMBERS)}", password)
     furnish(index)
     return replace(world, index=index)
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 30) -> None:
+    """Wait for something that another thread or process does."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "nothing happened"
+        time.sleep(0.01)
 
 
 def files_below(*roots: Path) -> Iterable[Path]:

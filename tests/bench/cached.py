@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from bench.room import Room
     from ds01build.lock import Lock
+    from ds01build.store import DirStore
 
 GZIPPED, PLAIN = 4.0, 1.0  # bounds
 
@@ -85,11 +86,7 @@ def _round(
 
 
 def _build(kept: Room, lock: Lock) -> float:
-    store = kept.store()
-    for _, layer in graph.of(lock).stack:
-        found = store.layer(spec.key(layer)) if isinstance(layer, WheelSpec) else None
-        if found:
-            store.remove(found.digest)
+    forget(kept.store(), lock)
     arguments = ("build", "--frozen", "--offline", "--quiet", "--keep-sources")
     return seconds(kept.command(*arguments), kept.environment)
 
@@ -107,7 +104,6 @@ def _install(kept: Room, lock: Lock, wheels: Path) -> tuple[float, float, float,
     cold = seconds([*command, place.directory / "cold"])
     warm = seconds([*command, place.directory / "warm"])
     source = str(place.directory / "warm")
-    # The folders "cold" and "warm" are alike; what is packed has just been read, as in a pipeline.
     gzipped = _timed_shell(f"tar -C {source} -cf - . | gzip -1 >{place.directory}/layer.tar.gz")
     plain = _timed_shell(f"tar -C {source} -cf {place.directory}/layer.tar .")
     shutil.rmtree(place.directory)
@@ -123,3 +119,11 @@ def _timed_shell(line: str) -> float:
 def _sum(one: Series, other: Series) -> Series:
     values = tuple(sum(pair) for pair in zip(one.values, other.values, strict=True))
     return Series(name=f"{one.name}, {other.name}", unit="s", values=values)
+
+
+def forget(store: DirStore, lock: Lock) -> None:
+    """Remove the layers of wheels; a row whose blob is missing counts for nothing."""
+    for _, layer in graph.of(lock).stack:
+        found = store.layer(spec.key(layer)) if isinstance(layer, WheelSpec) else None
+        if found:
+            store.remove(found.digest)

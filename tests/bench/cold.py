@@ -6,7 +6,8 @@ import threading
 import time
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.request import getproxies
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import urllib3
 
@@ -65,14 +66,13 @@ def _build(room: Room) -> float:
 def discard(files: Iterable[Remote]) -> float:
     """Fetch all files, the largest first, keep none, and return the seconds that it took."""
     line, failures = deque(sorted(files, reverse=True)), deque[Exception]()
-    proxies = getproxies()
-    pools = {scheme: _pool(proxies.get(scheme)) for scheme in ("http", "https")}
+    pools = {proxy: _pool(proxy) for proxy in ("", *getproxies().values())}
 
     def work() -> None:
         while line and not failures:
             try:
                 file = line.popleft()
-                _read(pools[file.url.partition(":")[0]], file)
+                _read(pools[_proxy(file.url)], file)
             except IndexError:  # noqa: PERF203 (another thread took the last one)
                 return
             except Exception as error:  # noqa: BLE001 (raised where it is waited for)
@@ -89,7 +89,13 @@ def discard(files: Iterable[Remote]) -> float:
     return time.perf_counter() - start
 
 
-def _pool(proxy: str | None) -> urllib3.PoolManager:
+def _proxy(url: str) -> str:
+    parts = urlsplit(url)
+    direct = parts.hostname == "127.0.0.1" or proxy_bypass(parts.hostname or "")
+    return "" if direct else getproxies().get(parts.scheme, "")
+
+
+def _pool(proxy: str) -> urllib3.PoolManager:
     if proxy:
         return urllib3.ProxyManager(proxy, maxsize=CONNECTIONS)
     return urllib3.PoolManager(maxsize=CONNECTIONS)

@@ -15,7 +15,7 @@ BOUND = 3.0
 LEAST = 15  # runs
 
 
-def measure(room: Room, rounds: int) -> Outcome:
+def measure(room: Room, rounds: int, least: int = LEAST) -> Outcome:
     kept = room.part("unchanged")
     kept.run("build", "--frozen", "--quiet")
     build = kept.command("build", "--quiet")
@@ -23,7 +23,7 @@ def measure(room: Room, rounds: int) -> Outcome:
     seconds(build, kept.environment)
     runs = [
         (seconds(build, kept.environment), seconds(click, kept.environment))
-        for _ in range(max(LEAST, rounds))
+        for _ in range(max(least, rounds))
     ]
     kept.clear()
     built, imported = zip(*runs, strict=True)
