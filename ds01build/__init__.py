@@ -16,22 +16,22 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ds01build.building import build
     from ds01build.errors import Ds01Error
-    from ds01build.machine import edges
-    from ds01build.workflow import Choices, make_lock, make_plan
+    from ds01build.workflow.building import build
+    from ds01build.workflow.machine import edges
+    from ds01build.workflow.steps import Choices, make_lock, make_plan
 
 __all__ = ["Choices", "Ds01Error", "__version__", "build", "edges", "make_lock", "make_plan"]
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Choices": "workflow",
+    "Choices": "workflow.steps",
     "Ds01Error": "errors",
-    "build": "building",
-    "edges": "machine",
-    "make_lock": "workflow",
-    "make_plan": "workflow",
+    "build": "workflow.building",
+    "edges": "workflow.machine",
+    "make_lock": "workflow.steps",
+    "make_plan": "workflow.steps",
 }
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ds01build.digest import Digest, canonical
-from ds01build.settings import ImageSettings
+from ds01build.recipe.settings import ImageSettings
 
 if TYPE_CHECKING:
     from ds01build.digest import Canonical

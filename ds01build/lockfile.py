@@ -14,7 +14,7 @@ from ds01build.fields import Fields, Issues, load
 from ds01build.lock import Lock, LockedBase, LockedLayer, LockedTier
 from ds01build.pin import DebPin, FilePin, WheelPin
 from ds01build.platform import MACHINES
-from ds01build.settings import read_image
+from ds01build.recipe.settings import read_image
 from ds01build.target import Directory, Link, Schemes, Target
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ds01build import lockfile
-from ds01build.quick import lock_path
+from ds01build.workflow.quick import lock_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

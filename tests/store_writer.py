@@ -8,10 +8,9 @@ from pathlib import Path
 
 from store_contract import layer_of
 
-from ds01build import roots
 from ds01build.digest import Digest, Key, canonical
 from ds01build.errors import StoreError
-from ds01build.store import open_store
+from ds01build.store import open_store, roots
 
 CONTENT = b"layer " * 50_000
 KEY = Key.of({"a": 1})

@@ -14,7 +14,7 @@ from servers import serving
 from wheels import EXECUTABLE, File
 from world import Index
 
-from ds01build.quick import lock_path
+from ds01build.workflow.quick import lock_path
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,7 +14,7 @@ import tomli_w
 from images import SCRIPT, actions, require, run
 
 from ds01build.catalogue import bundles
-from ds01build.quick import lock_path
+from ds01build.workflow.quick import lock_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ds01build.errors import StoreError
-from ds01build.facts import LIMIT, Facts, open_facts
+from ds01build.store.facts import LIMIT, Facts, open_facts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -257,7 +257,7 @@ def test_a_directory_that_the_library_would_expand_is_refused(tmp_path: Path) ->
 
 def test_processes_and_threads_share_facts(facts: Facts, directory: Path) -> None:
     script = (
-        "import sys; from pathlib import Path; from ds01build.facts import open_facts\n"
+        "import sys; from pathlib import Path; from ds01build.store.facts import open_facts\n"
         "facts = open_facts(Path(sys.argv[1]))\n"
         "for n in range(50): facts.put(sys.argv[2], str(n), n)"
     )

@@ -33,7 +33,6 @@ from servers import (
     whole,
 )
 
-from ds01build.audit import verify
 from ds01build.digest import Digest, Key
 from ds01build.errors import Ds01Error, MismatchError, StoreError, Unavailable
 from ds01build.fetch import (
@@ -47,9 +46,10 @@ from ds01build.fetch import (
     Waiting,
     fetch,
 )
+from ds01build.fetch.transport import HttpTransport, Proxies, Settings
 from ds01build.location import origin
 from ds01build.store import DirStore, open_store
-from ds01build.transport import HttpTransport, Proxies, Settings
+from ds01build.store.audit import verify
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -19,7 +19,7 @@ from ds01build.digest import Digest
 from ds01build.errors import Issue, LockError
 from ds01build.lock import Lock, LockedBase, LockedLayer, LockedTier
 from ds01build.lockfile import LIMIT, dumps, loads
-from ds01build.settings import ImageSettings
+from ds01build.recipe.settings import ImageSettings
 from ds01build.target import Directory, Link
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ import tomli
 import tomli_w
 from images import actions, read_lock, total, written
 
-from ds01build.quick import lock_path
+from ds01build.workflow.quick import lock_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from ds01build.catalogue import Bundle, bundles
 from ds01build.digest import Digest, canonical
-from ds01build.projection import projection
 from ds01build.recipe import parse
+from ds01build.recipe.projection import projection
 
 FILES = {"x.py": f"sha256:{'a' * 64}", "run.sh": f"sha256:{'b' * 64}"}
 INCLUDED = {"requirements.txt": "rich\n-c limits.txt\n", "limits.txt": "rich<99\n"}

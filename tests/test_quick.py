@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 from values import directory, file
 
-from ds01build import quick
-from ds01build.built import Built, BuiltLayer, Seconds, remembered
 from ds01build.digest import DiffId, Digest
 from ds01build.image import MANIFEST_TYPE, ImageConfig, StackedLayer, assemble
 from ds01build.layer import Layer
 from ds01build.store import DirStore, open_store
+from ds01build.workflow import quick
+from ds01build.workflow.built import Built, BuiltLayer, Seconds, remembered
 
 if TYPE_CHECKING:
     from collections.abc import Callable

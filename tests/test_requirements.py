@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from ds01build.digest import Digest
 from ds01build.errors import RecipeError
 from ds01build.recipe import PythonTier
-from ds01build.requirements import Requirements, expand
+from ds01build.recipe.requirements import Requirements, expand
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

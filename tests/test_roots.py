@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ds01build import roots
 from ds01build.digest import Digest
-from ds01build.store import open_store
+from ds01build.store import open_store, roots
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ds01build.roots import Generation
+    from ds01build.store.roots import Generation
 
 NOW = "2026-11-01T12:00:00Z"
 

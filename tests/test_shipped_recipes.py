@@ -18,7 +18,7 @@ from inflated import contents
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from ds01build.quick import lock_path
+from ds01build.workflow.quick import lock_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

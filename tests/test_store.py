@@ -11,13 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from store_contract import RULES, layer_of
 
-from ds01build import layout
-from ds01build.audit import Finding, usage, verify
 from ds01build.digest import Canonical, Digest, Key, canonical
-from ds01build.durable import free_bytes
 from ds01build.errors import StoreError
-from ds01build.sealed import seal
-from ds01build.store import DirStore, Store, open_store
+from ds01build.store import DirStore, Store, layout, open_store
+from ds01build.store.audit import Finding, usage, verify
+from ds01build.store.durable import free_bytes
+from ds01build.store.sealed import seal
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -19,11 +19,11 @@ import store_writer
 from store_contract import layer_of
 from store_writer import CONTENT, KEY
 
-from ds01build.audit import verify
 from ds01build.digest import Key
-from ds01build.durable import free_bytes
 from ds01build.errors import StoreError
 from ds01build.store import open_store
+from ds01build.store.audit import verify
+from ds01build.store.durable import free_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

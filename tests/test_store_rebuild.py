@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from images import Place, actions, total, written
 
-from ds01build.quick import lock_path
+from ds01build.workflow.quick import lock_path
 
 if TYPE_CHECKING:
     from pathlib import Path

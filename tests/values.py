@@ -9,7 +9,7 @@ from ds01build.digest import DiffId, Digest
 from ds01build.layer import Layer
 from ds01build.lock import Lock, LockedBase, LockedLayer, LockedTier
 from ds01build.pin import DebPin, FilePin, WheelPin
-from ds01build.settings import ImageSettings
+from ds01build.recipe.settings import ImageSettings
 from ds01build.stack import Stat
 from ds01build.target import Directory, Link, Schemes, Target
 

@@ -11,7 +11,7 @@ from ds01build.cli import options
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ds01build.built import Built
+    from ds01build.workflow.built import Built
 
 __all__ = ["build"]
 
@@ -31,9 +31,9 @@ def build(recipe: Path, keep_sources: bool, as_json: bool, quiet: bool, **rest: 
     ds01 build recipes/quickstart.toml
     skopeo copy "$(ds01 build recipes/quickstart.toml)" dir:/some/directory
     """
-    from ds01build import quick
     from ds01build.cli import wiring
     from ds01build.cli.output import print_json
+    from ds01build.workflow import quick
 
     options.check(rest)
     store = wiring.open_store()
@@ -50,9 +50,9 @@ def build(recipe: Path, keep_sources: bool, as_json: bool, quiet: bool, **rest: 
 
 
 def _build(recipe: Path, rest: dict[str, Any], *, keep_sources: bool, quiet: bool) -> Built:
-    from ds01build import building
     from ds01build.cli import wiring
     from ds01build.cli.progress import progress
+    from ds01build.workflow import building
 
     chosen = options.choices(rest, keep_sources=keep_sources)
     with progress(quiet=quiet) as report:

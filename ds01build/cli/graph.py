@@ -30,8 +30,9 @@ def graph(recipe: Path, form: Literal["text", "dot", "mermaid"]) -> None:
     \b
     ds01 graph recipes/ml.toml --format dot | dot -Tsvg >graph.svg
     """
-    from ds01build import drawing, workflow
+    from ds01build import drawing
     from ds01build import graph as graphs
+    from ds01build.workflow import steps as workflow
 
     made = graphs.of(workflow.check_lock(recipe).lock)
     draw = {"text": drawing.text, "dot": drawing.dot, "mermaid": drawing.mermaid}[form]

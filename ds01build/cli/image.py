@@ -10,7 +10,7 @@ import click
 from ds01build.cli import options
 
 if TYPE_CHECKING:
-    from ds01build.export import Form
+    from ds01build.workflow.export import Form
 
 __all__ = ["image"]
 
@@ -26,7 +26,7 @@ def list_images(as_json: bool) -> None:
     """List the images of the store, with the generation that each name stands for."""
     from ds01build.cli import wiring
     from ds01build.cli.output import print_json, readable, table
-    from ds01build.inventory import images
+    from ds01build.workflow.inventory import images
 
     found = images(wiring.open_store())
     if as_json:
@@ -65,7 +65,7 @@ def export_image(
     ds01 image export quickstart --docker-archive quickstart.tar && docker load <quickstart.tar
     """
     from ds01build.cli import wiring
-    from ds01build.export import export, find, recompressed
+    from ds01build.workflow.export import export, find, recompressed
 
     places: dict[Form, Path | None] = {
         "oci-dir": oci_dir,

@@ -11,7 +11,7 @@ from ds01build.cli import options
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ds01build.workflow import Locked
+    from ds01build.workflow.steps import Locked
 
 __all__ = ["lock"]
 
@@ -32,9 +32,9 @@ def lock(recipe: Path, check: bool, as_json: bool, quiet: bool, **rest: Any) -> 
     ds01 lock --upgrade-package pandas recipes/quickstart.toml
     ds01 lock --check recipes/quickstart.toml
     """
-    from ds01build import workflow
     from ds01build.cli import wiring
     from ds01build.cli.progress import progress
+    from ds01build.workflow import steps as workflow
 
     if check:
         options.check({**rest, "check": True})

@@ -10,7 +10,7 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ds01build.workflow import Choices
+    from ds01build.workflow.steps import Choices
 
 __all__ = ["as_json", "check", "choices", "locking", "quiet", "recipe"]
 
@@ -60,8 +60,8 @@ def check(options: dict[str, Any]) -> None:
 
 def choices(options: dict[str, Any], *, keep_sources: bool = False) -> Choices:
     """Return the choices that the options of ``locking`` come to. Raises UsageError."""
-    from ds01build.locking import Upgrade
-    from ds01build.workflow import Choices
+    from ds01build.workflow.locking import Upgrade
+    from ds01build.workflow.steps import Choices
 
     check(options)
     names = frozenset(name.lower().replace("_", "-") for name in options["upgrade_packages"])

@@ -11,7 +11,7 @@ from ds01build.cli import options
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ds01build.workflow import Planned
+    from ds01build.workflow.steps import Planned
 
 __all__ = ["plan"]
 
@@ -26,10 +26,10 @@ def plan(recipe: Path, as_json: bool, quiet: bool, **rest: Any) -> None:
 
     Without a lock, or with a stale one, locks first; builds nothing.
     """
-    from ds01build import workflow
     from ds01build.cli import wiring
     from ds01build.cli.output import print_json
     from ds01build.cli.progress import progress
+    from ds01build.workflow import steps as workflow
 
     chosen = options.choices(rest)
     with progress(quiet=quiet) as report:

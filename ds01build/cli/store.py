@@ -26,10 +26,10 @@ def path() -> None:
 @options.as_json
 def verify(as_json: bool) -> None:
     """Read every byte of the store and say what is damaged, missing or foreign (exit 3)."""
-    from ds01build import audit
     from ds01build.cli import wiring
     from ds01build.cli.output import print_json
     from ds01build.errors import CheckFailed
+    from ds01build.store import audit
 
     opened = wiring.open_store()
     findings = sorted(audit.verify(opened))
@@ -50,9 +50,9 @@ def du(as_json: bool) -> None:
     """Print what the bytes of the store are for."""
     from dataclasses import asdict
 
-    from ds01build import audit
     from ds01build.cli import wiring
     from ds01build.cli.output import print_json, readable, table
+    from ds01build.store import audit
 
     opened = wiring.open_store()
     used = audit.usage(opened)

@@ -11,7 +11,7 @@ from ds01build.configuration import store_path
 if TYPE_CHECKING:
     from ds01build.events import Report
     from ds01build.store import DirStore
-    from ds01build.workflow import Choices, Edges
+    from ds01build.workflow.steps import Choices, Edges
 
 __all__ = ["edges", "open_store", "where"]
 
@@ -30,7 +30,7 @@ def open_store() -> DirStore:
 
 def edges(report: Report, choices: Choices) -> Edges:
     """Return the edges of this machine for this user."""
-    from ds01build import machine
+    from ds01build.workflow import machine
 
     return machine.edges(
         os.environ,

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from ds01build.pin import DebPin, WheelPin
+    from ds01build.recipe.settings import ResolveSettings
     from ds01build.resolve.apt import AptRequest
     from ds01build.resolve.python import Located, Wanted
     from ds01build.resolve.session import AptSession
     from ds01build.resolve.sources import AptSource
     from ds01build.resolve.uv import Uv
-    from ds01build.settings import ResolveSettings
 
 __all__ = ["MachineResolver", "Memory"]
 

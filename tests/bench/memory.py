@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 
 from bench.figures import Outcome, Series, Verdict
 from ds01build import lockfile
-from ds01build.blobs import digest_of
 from ds01build.lock import LockedLayer, LockedTier
 from ds01build.pin import WheelPin
-from ds01build.quick import lock_path
+from ds01build.store.blobs import digest_of
+from ds01build.workflow.quick import lock_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,8 +14,8 @@ from ds01build.grouping import Item
 from ds01build.lock import Lock, LockedBase, LockedLayer, LockedTier
 from ds01build.pin import DebPin, WheelPin
 from ds01build.plan import Present
-from ds01build.quick import lock_path
 from ds01build.target import Schemes, Target
+from ds01build.workflow.quick import lock_path
 
 if TYPE_CHECKING:
     from bench.room import Room

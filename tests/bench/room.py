@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ds01build import lockfile, machine
-from ds01build.quick import lock_path
-from ds01build.request import read_request
+from ds01build import lockfile
+from ds01build.workflow import machine
+from ds01build.workflow.quick import lock_path
+from ds01build.workflow.request import read_request
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from ds01build.lock import Lock
     from ds01build.resolve.machine import MachineResolver
     from ds01build.store import DirStore
-    from ds01build.workflow import Edges
+    from ds01build.workflow.steps import Edges
 
 DS01 = Path(sysconfig.get_path("scripts")) / "ds01"
 

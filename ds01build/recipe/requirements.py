@@ -25,7 +25,7 @@ from ds01build.grammar import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from ds01build.tiers import PythonTier
+    from ds01build.recipe.tiers import PythonTier
 
 __all__ = ["Requirements", "expand"]
 

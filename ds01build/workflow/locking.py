@@ -12,16 +12,16 @@ from ds01build.layers import root
 from ds01build.lock import Lock, LockedBase, LockedLayer, LockedTier
 from ds01build.platform import MACHINES, Platform
 from ds01build.recipe import AptTier, FilesTier, PythonTier, excludes_of
-from ds01build.request import refuse_engine_work
 from ds01build.resolve.apt import AptRequest, glibc_version, python_version
 from ds01build.resolve.python import PythonRequest, Wanted
+from ds01build.workflow.request import refuse_engine_work
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ds01build.pin import DebPin, Pin, WheelPin
     from ds01build.recipe import Tier
-    from ds01build.request import Request
+    from ds01build.workflow.request import Request
 
 __all__ = ["Resolver", "Upgrade", "platform_of", "relock", "require_fresh"]
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ds01build import beneath, downloads, lockfile, owners, quick, roots, spec
+from ds01build import beneath, lockfile, spec
 from ds01build import image as oci
-from ds01build.built import Built, BuiltLayer, Seconds
 from ds01build.digest import Digest
 from ds01build.errors import (
     CollisionError,
@@ -21,11 +20,14 @@ from ds01build.events import Expected, Note, Written
 from ds01build.fetch import NotThere
 from ds01build.graph import STATE
 from ds01build.image import ImageConfig, StackedLayer, assemble
-from ds01build.locking import Upgrade
 from ds01build.pin import DebPin, FilePin, WheelPin
 from ds01build.realise import Materials, realise
 from ds01build.spec import StateSpec
-from ds01build.workflow import make_lock, make_plan, write_lock
+from ds01build.store import roots
+from ds01build.workflow import downloads, owners, quick
+from ds01build.workflow.built import Built, BuiltLayer, Seconds
+from ds01build.workflow.locking import Upgrade
+from ds01build.workflow.steps import make_lock, make_plan, write_lock
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
     from ds01build.lock import Lock
     from ds01build.plan import LayerStep
     from ds01build.realise import Made
-    from ds01build.workflow import Choices, Edges, Locked, Planned
+    from ds01build.workflow.steps import Choices, Edges, Locked, Planned
 
 __all__ = ["build"]
 

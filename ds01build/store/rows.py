@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ds01build.digest import DiffId, Digest
 from ds01build.layer import Layer
-from ds01build.sealed import seal, unseal
+from ds01build.store.sealed import seal, unseal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

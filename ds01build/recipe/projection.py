@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ds01build.recipe import DebianBase, ImageBase, excludes_of
-from ds01build.requirements import expand
-from ds01build.tiers import DEFAULT_MODE, AptTier, FilesTier, PythonTier, packages_of
+from ds01build.recipe.requirements import expand
+from ds01build.recipe.tiers import DEFAULT_MODE, AptTier, FilesTier, PythonTier, packages_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from ds01build.catalogue import Bundle
     from ds01build.digest import Canonical
     from ds01build.recipe import Base, Recipe
-    from ds01build.settings import ImageSettings, ResolveSettings
-    from ds01build.tiers import RunTier, Tier
+    from ds01build.recipe.settings import ImageSettings, ResolveSettings
+    from ds01build.recipe.tiers import RunTier, Tier
 
 __all__ = ["projection"]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ds01build.digest import Digest, canonical
-from ds01build.sealed import parse_json
+from ds01build.store.sealed import parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ds01build.digest import Digest
-from ds01build.durable import discard, disk_errors, publish, temporary, write_all
 from ds01build.errors import MismatchError, StoreError
+from ds01build.store.durable import discard, disk_errors, publish, temporary, write_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

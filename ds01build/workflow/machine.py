@@ -15,16 +15,16 @@ from uv import find_uv_bin
 
 from ds01build.configuration import configure
 from ds01build.events import Note
-from ds01build.facts import open_facts
+from ds01build.fetch.transfer import remote_size
+from ds01build.fetch.transport import HttpTransport, Proxies, Settings
 from ds01build.location import origin, split_credentials
 from ds01build.resolve.machine import MachineResolver
 from ds01build.resolve.session import host_checks_expiry
 from ds01build.resolve.sources import parse_sources
 from ds01build.resolve.uv import Index, Uv
 from ds01build.store import open_store
-from ds01build.transfer import remote_size
-from ds01build.transport import HttpTransport, Proxies, Settings
-from ds01build.workflow import Edges
+from ds01build.store.facts import open_facts
+from ds01build.workflow.steps import Edges
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -13,24 +13,24 @@ from ds01build import beneath, graph, lockfile, plan, spec
 from ds01build.digest import Digest
 from ds01build.errors import Ds01Error, Issue, LockError, MissingDebs
 from ds01build.layers.wheel import check_platform
-from ds01build.locking import Upgrade, platform_of, relock, require_fresh
 from ds01build.plan import Present
 from ds01build.platform import wheel_tags
-from ds01build.quick import lock_path
-from ds01build.request import read_request
+from ds01build.workflow.locking import Upgrade, platform_of, relock, require_fresh
+from ds01build.workflow.quick import lock_path
+from ds01build.workflow.request import read_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from ds01build.events import Report
+    from ds01build.fetch.transfer import Transport
     from ds01build.graph import Graph
     from ds01build.lock import Lock
     from ds01build.pin import DebPin, WheelPin
     from ds01build.plan import Plan
-    from ds01build.request import Request
     from ds01build.resolve.machine import MachineResolver
     from ds01build.store import DirStore
-    from ds01build.transfer import Transport
+    from ds01build.workflow.request import Request
 
 __all__ = ["Choices", "Edges", "Facts", "Locked", "Planned", "check_lock", "make_lock", "make_plan"]
 

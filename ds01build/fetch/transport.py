@@ -19,14 +19,14 @@ from urllib3 import exceptions
 from urllib3.exceptions import HTTPError
 
 from ds01build.errors import Unavailable
+from ds01build.fetch.transfer import Absent, Interrupted, Refused
 from ds01build.location import origin, redact, split_credentials
-from ds01build.transfer import Absent, Interrupted, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from ds01build.fetch.transfer import Response
     from ds01build.location import Credentials
-    from ds01build.transfer import Response
 
 __all__ = ["HttpTransport", "Proxies", "Settings"]
 

@@ -7,10 +7,10 @@ import re
 import stat
 from pathlib import Path
 
-from ds01build.durable import disk_errors, make_directory, read_own, write_durably
 from ds01build.errors import StoreError
 from ds01build.flock import hold, remove_abandoned
-from ds01build.index import encode
+from ds01build.store.durable import disk_errors, make_directory, read_own, write_durably
+from ds01build.store.index import encode
 
 __all__ = ["DIRECTORIES", "FILES", "FORMAT", "LAYOUT", "prepare"]
 

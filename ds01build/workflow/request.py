@@ -11,7 +11,6 @@ from ds01build.digest import Digest, canonical
 from ds01build.errors import Unavailable
 from ds01build.layers import root
 from ds01build.pin import FilePin
-from ds01build.projection import projection
 from ds01build.recipe import (
     AptTier,
     DebianBase,
@@ -22,7 +21,8 @@ from ds01build.recipe import (
     packages_of,
     parse,
 )
-from ds01build.requirements import Requirements, expand
+from ds01build.recipe.projection import projection
+from ds01build.recipe.requirements import Requirements, expand
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

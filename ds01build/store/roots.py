@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ds01build.digest import Digest, Key
-from ds01build.durable import disk_errors, make_directory, read_own, write_durably
 from ds01build.errors import StoreError
 from ds01build.flock import hold
-from ds01build.sealed import seal, unseal
+from ds01build.store.durable import disk_errors, make_directory, read_own, write_durably
+from ds01build.store.sealed import seal, unseal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,8 +11,8 @@ from ds01build.catalogue import LATEST, bundles, find_framework
 from ds01build.errors import CycleError, Ds01Error, Issue, RecipeError
 from ds01build.fields import Fields, Issues, did_you_mean, load
 from ds01build.grammar import deb, image_reference, matching, recipe_name, requirement_name, suite
-from ds01build.settings import ImageSettings, ResolveSettings, read_image, read_resolve
-from ds01build.tiers import (
+from ds01build.recipe.settings import ImageSettings, ResolveSettings, read_image, read_resolve
+from ds01build.recipe.tiers import (
     AptTier,
     FileEntry,
     FilesTier,

@@ -17,10 +17,12 @@ import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from ds01build import index, layout
-from ds01build.blobs import BlobSource, Expected, blob_writer
 from ds01build.digest import Digest
-from ds01build.durable import (
+from ds01build.errors import StoreError
+from ds01build.flock import hold, remove_abandoned
+from ds01build.store import index, layout
+from ds01build.store.blobs import BlobSource, Expected, blob_writer
+from ds01build.store.durable import (
     discard,
     disk_errors,
     make_directory,
@@ -30,20 +32,18 @@ from ds01build.durable import (
     write_all,
     write_durably,
 )
-from ds01build.errors import StoreError
-from ds01build.flock import hold, remove_abandoned
-from ds01build.index import Tag
-from ds01build.rows import document_row, layer_row, read_document, read_layer, row_path
-from ds01build.sealed import seal, unseal
+from ds01build.store.index import Tag
+from ds01build.store.rows import document_row, layer_row, read_document, read_layer, row_path
+from ds01build.store.sealed import seal, unseal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from ds01build.blobs import BlobWriter
     from ds01build.digest import Canonical, Key
     from ds01build.layer import Layer
+    from ds01build.store.blobs import BlobWriter
 
 __all__ = ["DirStore", "Store", "open_store"]
 

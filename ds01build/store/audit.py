@@ -8,15 +8,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from ds01build import roots
-from ds01build.blobs import digest_of
 from ds01build.digest import Digest, Key
-from ds01build.durable import read_own
 from ds01build.errors import StoreError
-from ds01build.index import is_sealed
-from ds01build.layout import DIRECTORIES, FILES, FORMAT, LAYOUT
-from ds01build.rows import read_document, read_layer, row_path
-from ds01build.sealed import parse_json
+from ds01build.store import roots
+from ds01build.store.blobs import digest_of
+from ds01build.store.durable import read_own
+from ds01build.store.index import is_sealed
+from ds01build.store.layout import DIRECTORIES, FILES, FORMAT, LAYOUT
+from ds01build.store.rows import read_document, read_layer, row_path
+from ds01build.store.sealed import parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

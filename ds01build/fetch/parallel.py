@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Protocol
 
 from ds01build.digest import Digest, Key
 from ds01build.errors import Ds01Error, MismatchError, Unavailable
+from ds01build.fetch.transfer import Absent, Interrupted, Refused
 from ds01build.location import redact
-from ds01build.transfer import Absent, Interrupted, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
     from contextlib import AbstractContextManager
 
-    from ds01build.transfer import Response, Transport
+    from ds01build.fetch.transfer import Response, Transport
 
 __all__ = [
     "Blobs",

@@ -6,9 +6,9 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ds01build import roots
 from ds01build.digest import Digest
-from ds01build.durable import read_own
+from ds01build.store import roots
+from ds01build.store.durable import read_own
 
 if TYPE_CHECKING:
     from ds01build.store import DirStore

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ds01build.digest import Digest
     from ds01build.fetch import Event as FetchEvent
     from ds01build.fetch import Waiting
-    from ds01build.workflow import Edges, Locked
+    from ds01build.workflow.steps import Edges, Locked
 
 __all__ = ["arrivals"]
 

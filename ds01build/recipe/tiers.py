@@ -104,7 +104,7 @@ Tier = AptTier | PythonTier | FilesTier | RunTier
 def packages_of(tier: Tier, bundles: Mapping[str, Bundle]) -> tuple[str, ...]:
     """Return what ``tier`` asks for by name: its bundle's packages, then its own, each once.
 
-    What its requirements file adds is read by ``ds01build.requirements.expand``.
+    What its requirements file adds is read by ``ds01build.recipe.requirements.expand``.
     """
     if not isinstance(tier, (AptTier, PythonTier)):
         return ()

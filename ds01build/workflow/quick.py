@@ -8,17 +8,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from ds01build import __version__, beneath
-from ds01build.built import remembered
 from ds01build.digest import Digest, Key
 from ds01build.errors import Ds01Error
+from ds01build.workflow.built import remembered
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from ds01build.built import Built
     from ds01build.digest import Canonical
     from ds01build.store import DirStore
+    from ds01build.workflow.built import Built
 
 __all__ = ["build_key", "document", "find", "lock_path"]
 

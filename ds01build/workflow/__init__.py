@@ -1,0 +1,1 @@
+"""Workflows: values and edges composed into what a user asks for."""

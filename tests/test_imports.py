@@ -1,0 +1,142 @@
+"""The direction of imports: the table below is the architecture, and this test enforces it."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import ds01build
+
+ROOT = Path(ds01build.__file__).parent
+
+# Lowest first: a part may import those above it in this table, and its own modules.
+VALUES = (
+    *("errors", "digest", "events", "location", "fields", "grammar", "catalogue", "platform"),
+    *("target", "pin", "layer", "stack", "recipe", "layers", "spec", "grouping", "lock"),
+    *("lockfile", "graph", "plan", "image", "drawing", "configuration"),
+)
+SYSTEM = ("process", "beneath", "flock")
+EDGES = ("store", "fetch", "resolve", "realise")
+
+# What only one place may import, and what is never imported.
+OWNERS = {
+    "click": ("cli",),
+    "rich": ("cli",),
+    "networkx": ("graph",),
+    "diskcache": ("store.facts",),
+    "sqlite3": ("store.facts",),
+    "urllib3": ("fetch.transport",),
+    "uv": ("workflow.machine",),
+    "subprocess": ("process",),
+    "deflate": ("layers.pack",),
+    "isal": ("layers", "workflow.export"),
+    "debian": ("layers.deb", "resolve"),
+    "pickle": (),
+    "marshal": (),
+    "yaml": (),
+}
+
+
+def _modules() -> dict[str, ast.Module]:
+    paths = sorted(ROOT.rglob("*.py"))
+    names = {path: ".".join(path.relative_to(ROOT).with_suffix("").parts) for path in paths}
+    return {
+        name.removesuffix(".__init__"): ast.parse(path.read_text()) for path, name in names.items()
+    }
+
+
+MODULES = _modules()
+
+
+def _imports(tree: ast.Module) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module == "ds01build":
+            found |= {f"ds01build.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and node.module != "__future__":
+            found.add(node.module)
+    return found
+
+
+def _part(module: str) -> str:
+    return module.partition(".")[0]
+
+
+def _allowed(part: str) -> set[str]:
+    if part in VALUES:
+        return set(VALUES[: VALUES.index(part) + 1])
+    if part in SYSTEM:
+        return {"errors", part}
+    if part in EDGES:
+        return {*VALUES, *SYSTEM, part} - {"graph"}
+    if part == "workflow":
+        return {*VALUES, *SYSTEM, *EDGES, "workflow"}
+    return {*VALUES, *SYSTEM, *EDGES, "workflow", "cli"}
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if name != "__init__"])
+def test_a_module_imports_only_what_lies_below_it(module: str) -> None:
+    used = {
+        name.partition(".")[2]
+        for name in _imports(MODULES[module])
+        if name.startswith("ds01build.")
+    }
+    ours = {_part(name) for name in used} - {"__version__", ""}
+    wrong = sorted(ours - _allowed(_part(module)))
+    assert not wrong, f"{module} -> {', '.join(wrong)}"
+
+
+def test_every_part_stands_in_the_table() -> None:
+    parts = {_part(module) for module in MODULES} - {"__init__"}
+    assert parts == {*VALUES, *SYSTEM, *EDGES, "workflow", "cli"}
+
+
+@pytest.mark.parametrize("library", OWNERS)
+def test_a_library_is_imported_only_by_its_owner(library: str) -> None:
+    owners = OWNERS[library]
+    users = {
+        module
+        for module, tree in MODULES.items()
+        if any(name.partition(".")[0] == library for name in _imports(tree))
+    }
+    wrong = {user for user in users if not any(f"{user}.".startswith(f"{own}.") for own in owners)}
+    assert not wrong
+
+
+def test_the_environment_is_read_in_the_command_line_only() -> None:
+    readers = {
+        module
+        for module, tree in MODULES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and node.attr in {"environ", "getenv", "environb"}
+    }
+    assert {_part(reader) for reader in readers} <= {"cli"}
+
+
+def test_a_build_that_changes_nothing_loads_no_heavy_module() -> None:
+    code = (
+        "import sys, ds01build.cli, ds01build.cli.wiring, ds01build.cli.output;"
+        "import ds01build.workflow.quick, ds01build.store;"
+        "print(*sorted({name.partition('.')[0] for name in sys.modules}))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    heavy = {
+        "networkx",
+        "rich",
+        "diskcache",
+        "urllib3",
+        "tomli",
+        "packaging",
+        "debian",
+        "uv",
+        "isal",
+    }
+    assert not heavy & set(done.stdout.split())
