@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from typing import TYPE_CHECKING
@@ -33,6 +34,8 @@ def read(root: Path, relative: str, *, limit: int = LIMIT) -> bytes:
     try:
         return _read(root, parts, limit)
     except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise Ds01Error(f"{relative!r:.200} is a symbolic link, or below one") from error
         raise Ds01Error(f"{relative!r:.200} cannot be read: {error.strerror}") from error
 
 

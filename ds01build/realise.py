@@ -11,25 +11,28 @@ from queue import PriorityQueue
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from ds01build import spec
-from ds01build.digest import DiffId
+from ds01build.digest import DiffId, Digest
+from ds01build.errors import RejectedFile, StoreError
 from ds01build.layer import Layer
 from ds01build.layers import deb, files, listing, merge, pack, root, tree, wheel
 from ds01build.layers.deb import DebFacts
+from ds01build.pin import FilePin
 from ds01build.spec import DebSpec, FileSpec, StateSpec, WheelSpec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
-    from ds01build.digest import Canonical, Digest, Key
+    from ds01build.digest import Canonical, Key
     from ds01build.layers.entry import Entry, Piece, Source
-    from ds01build.pin import DebPin, FilePin, WheelPin
+    from ds01build.pin import DebPin, WheelPin
     from ds01build.plan import LayerStep, Plan
     from ds01build.spec import LayerSpec
     from ds01build.stack import Listing
 
 __all__ = ["Facts", "Made", "Materials", "Store", "realise"]
 
+_CHUNK = 1 << 20  # bytes
 _DEB = 11  # times as long takes a .deb as a wheel of its size: xz, and compressing anew
 
 
@@ -57,6 +60,9 @@ class Store(Protocol):
 
     def source(self, digest: Digest) -> Source:
         """Return a reader of the blob."""
+
+    def quarantine(self, digest: Digest) -> None:
+        """Move a blob to where nothing reads it."""
 
     def writer(self) -> AbstractContextManager[BlobWriter]:
         """Return a writer of a new blob; leaving without commit drops it."""
@@ -192,7 +198,7 @@ class _Workshop:
             if found is not None:
                 return Made(step=step, layer=found, action="reused", listing=self.listing(found))
             paths: Listing = {}
-            layer = self._store(self._pieces(step.spec, paths))
+            layer = self._store_layer(step.spec, paths)
             self.materials.facts.put("listing", str(layer.diff_id), listing.to_json(paths))
             store.record(step.key, layer, spec.inputs(step.spec))
         self.materials.on_layer(step, layer)
@@ -209,6 +215,24 @@ class _Workshop:
             known = listing.read(self.materials.store.source(layer.digest))
             self.materials.facts.put("listing", str(layer.diff_id), listing.to_json(known))
         return known
+
+    def _store_layer(self, layer: LayerSpec, paths: Listing) -> Layer:
+        try:
+            return self._store(self._pieces(layer, paths))
+        except RejectedFile as error:
+            raise self._damage(layer) or error from None
+
+    def _damage(self, layer: LayerSpec) -> StoreError | None:
+        """Move a file aside that is not what was fetched; the next build fetches it again."""
+        store = self.materials.store
+        for pin in spec.sources(layer):
+            if not isinstance(pin, FilePin) and _digest_of(store.source(pin.digest)) != pin.digest:
+                store.quarantine(pin.digest)
+                return StoreError(
+                    f"{pin} was damaged in the store and has been moved aside",
+                    hint="build again: it is fetched anew",
+                )
+        return None
 
     def _store(self, pieces: Iterable[Piece]) -> Layer:
         plain_sum = hashlib.sha256()
@@ -263,3 +287,10 @@ class _Workshop:
             for _ in self._unpack(pin):
                 pass
         return self.seen[pin.digest]
+
+
+def _digest_of(source: Source) -> Digest:
+    summed = hashlib.sha256()
+    for offset in range(0, source.size, _CHUNK):
+        summed.update(source.read(offset, _CHUNK))
+    return Digest(f"sha256:{summed.hexdigest()}")

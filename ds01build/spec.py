@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ds01build.digest import Key
-from ds01build.layers.pack import COMPRESSOR, WRITER
-from ds01build.layers.root import VERSION as RULES
+from ds01build.versions import COMPRESSOR, RULES, WRITER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -15,7 +15,17 @@ ROOT = Path(ds01build.__file__).parent
 
 # Lowest first: a part may import those above it in this table, and its own modules.
 VALUES = (
-    *("errors", "digest", "events", "location", "fields", "grammar", "catalogue", "platform"),
+    *(
+        "errors",
+        "versions",
+        "digest",
+        "events",
+        "location",
+        "fields",
+        "grammar",
+        "catalogue",
+        "platform",
+    ),
     *("target", "pin", "layer", "stack", "recipe", "layers", "spec", "grouping", "lock"),
     *("lockfile", "graph", "plan", "image", "drawing", "configuration"),
 )

@@ -43,6 +43,8 @@ def main() -> NoReturn:
     """Run the command line and exit with its code."""
     signal.signal(signal.SIGTERM, _interrupt)
     os.umask(0o077)
+    if sys.stderr is None:  # closed by the caller: there is nobody to tell
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
     sys.exit(run(sys.argv[1:]))
 
 
@@ -59,13 +61,21 @@ def run(arguments: list[str]) -> int:
     except Ds01Error as error:
         _show(error)
         return error.exit_code
-    except BrokenPipeError:
-        # Whoever read the answer has gone: nothing can be told, not even by Python at its exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+    except OSError as error:
+        return _show_unwritable(error)
     except Exception:  # noqa: BLE001 (the one place where a bug ends)
         return _show_bug()
     return 0
+
+
+def _show_unwritable(error: OSError) -> int:
+    """Say why the answer could not be written, unless whoever read it has gone."""
+    # Nothing more can be written, not even by Python at its exit.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    if not isinstance(error, BrokenPipeError):
+        place = f"{error.filename}: " if error.filename else ""
+        _say(f"error: {visible(f'{place}{error.strerror or error}')}")
+    return 1
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:

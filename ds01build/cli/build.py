@@ -23,14 +23,14 @@ __all__ = ["build"]
 @options.as_json
 @options.quiet
 def build(recipe: Path, keep_sources: bool, as_json: bool, quiet: bool, **rest: Any) -> None:
-    r"""Build the image of RECIPE into the store and print its reference.
+    """Build the image of RECIPE into the store and print its reference.
 
     Executes what ``ds01 plan`` prints. Without a lock, or with a stale one, locks first.
 
     \b
     ds01 build recipes/quickstart.toml
     skopeo copy "$(ds01 build recipes/quickstart.toml)" dir:/some/directory
-    """
+    """  # noqa: D301
     from ds01build.cli import wiring
     from ds01build.cli.output import print_json
     from ds01build.workflow import quick

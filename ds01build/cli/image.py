@@ -59,11 +59,11 @@ def export_image(
     docker_archive: Path | None,
     recompress: bool,
 ) -> None:
-    r"""Write IMAGE (NAME, NAME@DIGEST or DIGEST) to a new file or directory and print its path.
+    """Write IMAGE (NAME, NAME@DIGEST or DIGEST) to a new file or directory and print its path.
 
     \b
     ds01 image export quickstart --docker-archive quickstart.tar && docker load <quickstart.tar
-    """
+    """  # noqa: D301
     from ds01build.cli import wiring
     from ds01build.workflow.export import export, find, recompressed
 

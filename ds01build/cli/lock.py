@@ -23,7 +23,7 @@ __all__ = ["lock"]
 @options.as_json
 @options.quiet
 def lock(recipe: Path, check: bool, as_json: bool, quiet: bool, **rest: Any) -> None:
-    r"""Lock every package of RECIPE by hash.
+    """Lock every package of RECIPE by hash.
 
     Packages keep the versions that the lock has, unless the recipe or an option moves them.
 
@@ -31,7 +31,7 @@ def lock(recipe: Path, check: bool, as_json: bool, quiet: bool, **rest: Any) -> 
     ds01 lock recipes/quickstart.toml
     ds01 lock --upgrade-package pandas recipes/quickstart.toml
     ds01 lock --check recipes/quickstart.toml
-    """
+    """  # noqa: D301
     from ds01build.cli import wiring
     from ds01build.cli.progress import progress
     from ds01build.workflow import steps as workflow

@@ -64,10 +64,11 @@ def choices(options: dict[str, Any], *, keep_sources: bool = False) -> Choices:
     from ds01build.workflow.steps import Choices
 
     check(options)
-    names = frozenset(name.lower().replace("_", "-") for name in options["upgrade_packages"])
     return Choices(
         mode="locked" if options["locked"] else "frozen" if options["frozen"] else "update",
-        upgrade=Upgrade(everything=options["upgrade"], packages=names),
+        upgrade=Upgrade(
+            everything=options["upgrade"], packages=frozenset(options["upgrade_packages"])
+        ),
         update_missing=options["update_missing"],
         offline=options["offline"],
         keep_sources=keep_sources,

@@ -15,11 +15,17 @@ def store() -> None:
 
 
 @store.command()
-def path() -> None:
+@options.as_json
+def path(as_json: bool) -> None:
     """Print where the store is. DS01_STORE selects another."""
     from ds01build.cli import wiring
+    from ds01build.cli.output import print_json
 
-    click.echo(wiring.where())
+    where = str(wiring.where())
+    if as_json:
+        print_json({"schema": "ds01.place/1", "store": where})
+    else:
+        click.echo(where)
 
 
 @store.command()

@@ -1,4 +1,4 @@
-"""Reads the environment: the only place that does."""
+"""Hands the environment over to the library, which never reads it itself."""
 
 from __future__ import annotations
 

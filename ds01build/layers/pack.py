@@ -15,6 +15,7 @@ from isal import isal_zlib
 from ds01build.errors import Ds01Error, MismatchError
 from ds01build.layers import gzip, tar
 from ds01build.layers.entry import Piece
+from ds01build.versions import COMPRESSOR, DEFLATE, LEVEL, WRITER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -22,13 +23,6 @@ if TYPE_CHECKING:
     from ds01build.layers.entry import Entry
 
 __all__ = ["COMPRESSOR", "WRITER", "batched", "compress", "splice"]
-
-WRITER = 1  # raise it when other bytes come out for the same entries; it is part of every key
-
-# Of 1 to 6, level 1 takes 0.7 of the time of level 3 for 1.06 of its size (.so files).
-_LEVEL = 1
-_DEFLATE = "0.9.0"
-COMPRESSOR = f"deflate-{_DEFLATE}/{_LEVEL}"
 
 _CHUNK = 1 << 20  # bytes of tar in one member of compress()
 _BATCH = 1 << 19  # bytes, plain and packed together
@@ -101,7 +95,7 @@ def _plain(entries: Iterable[Entry]) -> Iterator[bytes]:
 
 
 def _member(plain: bytes) -> Piece:
-    packed = deflate.deflate_compress(plain, _LEVEL)
+    packed = deflate.deflate_compress(plain, LEVEL)
     end = gzip.trailer(isal_zlib.crc32(plain), len(plain))
     return Piece(plain, b"".join((gzip.HEADER, packed, end)))
 
@@ -122,9 +116,9 @@ def _counted(entry: Entry) -> Iterator[Piece]:
 
 @cache
 def _check_compressor() -> None:
-    if deflate.__version__ != _DEFLATE:
+    if deflate.__version__ != DEFLATE:
         raise Ds01Error(
-            f"deflate {deflate.__version__} is installed, and layers need {_DEFLATE}: "
+            f"deflate {deflate.__version__} is installed, and layers need {DEFLATE}: "
             "another version may give other bytes",
-            hint=f"pip install deflate=={_DEFLATE}",
+            hint=f"pip install deflate=={DEFLATE}",
         )

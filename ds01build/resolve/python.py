@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 __all__ = ["Located", "PythonRequest", "Wanted", "locate", "resolve"]
 
 
+# The newest glibc 2.x that uv has a name for. Wheels for newer ones are not found with it; none
+# of those that are found needs a newer one.
+GLIBC = 40
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PythonRequest:
     """What one tier asks for: PEP 508 requirements without URLs."""
@@ -106,10 +111,8 @@ class _Found:
 def _arguments(wanted: Wanted) -> list[str]:
     platform = wanted.platform
     arguments = ["--python-version", platform.python]
-    arguments += [
-        "--python-platform",
-        f"{platform.machine}-manylinux_{platform.glibc[0]}_{platform.glibc[1]}",
-    ]
+    minor = min(platform.glibc[1], GLIBC)
+    arguments += ["--python-platform", f"{platform.machine}-manylinux_2_{minor}"]
     if wanted.prerelease:
         arguments += ["--prerelease", wanted.prerelease]
     if wanted.exclude_newer:

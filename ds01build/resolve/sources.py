@@ -131,7 +131,8 @@ def plain(uri: str) -> str:
 
 
 def _deb822_entries(text: str, texts: Mapping[str, str]) -> Iterator[AptSource]:
-    for entry in Deb822.iter_paragraphs(text, use_apt_pkg=False):
+    # By line: a text of one line could be the name of a file, and would be opened.
+    for entry in Deb822.iter_paragraphs(text.split("\n"), use_apt_pkg=False):
         if "deb" not in entry.get("Types", "").split() or _is_no(entry.get("Enabled", "yes")):
             continue
         for uri in entry.get("URIs", "").split():

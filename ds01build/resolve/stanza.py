@@ -99,7 +99,7 @@ class Offer:
 
 def parse_stanzas(text: str) -> tuple[Stanza, ...]:
     """Return the entries that apt-cache show printed, in order. Raises ResolveError."""
-    paragraphs = Deb822.iter_paragraphs(text, use_apt_pkg=False)
+    paragraphs = Deb822.iter_paragraphs(text.split("\n"), use_apt_pkg=False)
     return tuple(_stanza({str(k): str(v) for k, v in each.items()}) for each in paragraphs)
 
 

@@ -95,13 +95,16 @@ def _environment(tool: Uv) -> dict[str, str]:
     return environment
 
 
+_QUERY = re.compile(r"(://[^\s?]*)\?[^\s)`'\"]*")
+
+
 def _redacted(text: str, indexes: Iterable[Index]) -> str:
     for index in indexes:
         text = text.replace(index.secret_url, index.url)
         secret = index.secret_url.partition("://")[2].partition("@")[0]
         if "@" in index.secret_url:
             text = text.replace(secret, "****")
-    return text
+    return _QUERY.sub(r"\1", text)  # a token may stand there as well
 
 
 # uv takes such an answer for an index without the package.

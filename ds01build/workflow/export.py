@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import shutil
 import tarfile
 import tempfile
@@ -56,12 +57,19 @@ class Stored:
 
 
 def find(store: DirStore, image: str) -> Stored:
-    """Return the image that is called ``image``: NAME, NAME@DIGEST or DIGEST.
+    """Return the image that is called ``image``.
+
+    NAME, NAME@DIGEST, DIGEST, at least 12 of its digits, or what ``ds01 build`` printed.
 
     Raises Ds01Error with the names that there are.
     """
     tags = store.tags()
-    match = next((t for t in tags if image in (t.name, str(t.manifest))), None)
+    name = image.removeprefix(f"oci:{store.root}:")
+    short = name if re.fullmatch(r"[0-9a-f]{12,64}", name) else "-"
+    match = next(
+        (t for t in tags if name in (t.name, str(t.manifest)) or t.manifest.hex.startswith(short)),
+        None,
+    )
     if match is None:
         names = sorted(t.name for t in tags if "@" not in t.name)
         raise Ds01Error(

@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
+from packaging.utils import canonicalize_name
+
 from ds01build.catalogue import bundles
-from ds01build.errors import CheckFailed, ResolveError
+from ds01build.errors import CheckFailed, Issue, LockError, ResolveError
 from ds01build.grouping import BUDGET, Group, Item, group
 from ds01build.layers import root
 from ds01build.lock import Lock, LockedBase, LockedLayer, LockedTier
 from ds01build.platform import MACHINES, Platform
-from ds01build.recipe import AptTier, FilesTier, PythonTier, excludes_of
+from ds01build.recipe import AptTier, DebianBase, FilesTier, PythonTier, excludes_of
 from ds01build.resolve.apt import AptRequest, glibc_version, python_version
 from ds01build.resolve.python import PythonRequest, Wanted
 from ds01build.workflow.request import refuse_engine_work
@@ -58,7 +60,19 @@ class Upgrade:
     def keeps(self, pins: Sequence[DebPin | WheelPin]) -> frozenset[str]:
         """Return the names of ``pins`` that keep their version."""
         names = frozenset(pin.name for pin in pins)
-        return frozenset() if self.everything else names - self.packages
+        return frozenset() if self.everything else names - self._names()
+
+    def require_known(self, lock: Lock | None) -> None:
+        """Raise ResolveError for a package that ``lock`` does not have."""
+        known: set[str] = set()
+        if lock is not None:
+            known = {pin.name for pin in lock.wheels} | {pin.name for pin in lock.debs}
+        unknown = sorted(n for n in self.packages if not {n, canonicalize_name(n)} & known)
+        if unknown:
+            raise ResolveError(f"the lock has no package {', '.join(map(repr, unknown)):.200}")
+
+    def _names(self) -> frozenset[str]:
+        return self.packages | {canonicalize_name(name) for name in self.packages}
 
 
 def require_fresh(lock: Lock | None, request: Request, lock_name: str) -> Lock:
@@ -70,6 +84,35 @@ def require_fresh(lock: Lock | None, request: Request, lock_name: str) -> Lock:
         problem = f"it was made for {lock.recipe}, the recipe is {request.digest}"
         raise CheckFailed(f"{lock_name} is stale: {problem}", hint=hint)
     return lock
+
+
+def require_consistent(lock: Lock, request: Request, lock_name: str) -> None:
+    """Raise LockError where ``lock`` says what ds01 would not have written into it.
+
+    A lock may come from anybody: its name decides which image is replaced, and its target where
+    files go.
+    """
+    base = lock.base
+    issues = [
+        Issue(
+            f"deb {pin.name}.architecture", f"{pin.architecture!r} on a base of {base.architecture}"
+        )
+        for pin in lock.debs
+        if pin.architecture not in ("all", base.architecture)
+    ]
+    if lock.name != request.recipe.name:
+        issues.append(Issue("name", f"{lock.name!r}, the recipe is called {request.recipe.name!r}"))
+    wanted = request.recipe.base
+    fresh = lock.recipe == request.digest
+    if fresh and isinstance(wanted, DebianBase) and base.suite != wanted.suite:
+        issues.append(Issue("base.suite", f"{base.suite!r}, the recipe says {wanted.suite!r}"))
+    if base.architecture not in MACHINES:
+        issues.append(Issue("base.architecture", f"{base.architecture!r} is not known"))
+    if lock.debs and lock.target != root.target(python_version(lock.debs)):
+        issues.append(Issue("target", "is not that of the locked Python"))
+    if issues:
+        hint = f"remove {lock_name}, then: ds01 lock {request.path}"
+        raise LockError(source=lock_name, issues=tuple(issues), hint=hint)
 
 
 def relock(
@@ -86,6 +129,7 @@ def relock(
     engine, ResolveError, MissingDebs.
     """
     base = refuse_engine_work(request.recipe)
+    upgrade.require_known(previous)
     architecture = previous.base.architecture if previous else architecture
     locked_base = LockedBase(suite=base.suite, architecture=architecture, packages=base.packages)
     tiers = tuple(_locked_tier(tier, request) for tier in request.recipe.tiers)
@@ -132,7 +176,9 @@ def _debs(
 ) -> tuple[DebPin, ...]:
     asked = _apt_requests(base, tiers)
     if previous is not None:
-        keep = upgrade.keeps(previous.debs)
+        # Versions of one release mean nothing in another.
+        same_suite = previous.base.suite == base.suite
+        keep = upgrade.keeps(previous.debs) if same_suite else frozenset[str]()
         same = previous.base == base and _apt_requests(previous.base, previous.tiers) == asked
         if same and len(keep) == len(previous.debs):
             return previous.debs

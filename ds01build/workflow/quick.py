@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from ds01build import __version__, beneath
+from ds01build import __version__, beneath, versions
 from ds01build.digest import Digest, Key
 from ds01build.errors import Ds01Error
 from ds01build.workflow.built import remembered
@@ -23,12 +23,18 @@ if TYPE_CHECKING:
 __all__ = ["build_key", "document", "find", "lock_path"]
 
 
+IMAGE = 1  # raise it when the same layers give another configuration or manifest
+
+
 def lock_path(recipe: Path) -> Path:
-    """Return where the lock of a recipe lies: ``lockfiles/`` serves ``recipes/``."""
-    name = f"{recipe.stem}.lock"
-    if recipe.parent.name == "recipes":
-        return recipe.parent.parent / "lockfiles" / name
-    return recipe.parent / name
+    """Return where the lock of a recipe lies: ``lockfiles/`` serves ``recipes/``.
+
+    However the way to the recipe is spelled: ``recipes`` may be the directory that one is in.
+    """
+    name, folder = f"{recipe.stem}.lock", recipe.parent
+    if folder.name != "recipes" and folder.resolve().name == "recipes":
+        folder = folder.resolve()
+    return (folder.parent / "lockfiles" if folder.name == "recipes" else folder) / name
 
 
 def build_key(recipe: Digest, lock: Digest) -> Key:
@@ -37,6 +43,7 @@ def build_key(recipe: Digest, lock: Digest) -> Key:
         {
             "schema": "ds01.build/1",
             "version": __version__,
+            "formats": [versions.WRITER, versions.RULES, versions.COMPRESSOR, IMAGE],
             "recipe": str(recipe),
             "lock": str(lock),
         }

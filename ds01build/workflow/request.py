@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ds01build import beneath
 from ds01build.catalogue import bundles
 from ds01build.digest import Digest, canonical
-from ds01build.errors import Unavailable
+from ds01build.errors import Ds01Error, Issue, RecipeError, Unavailable
 from ds01build.layers import root
 from ds01build.pin import FilePin
 from ds01build.recipe import (
@@ -118,7 +118,10 @@ def _packages(tier: Tier, included: Requirements) -> tuple[str, ...]:
 
 def _pins(tier: Tier, directory: Path) -> list[FilePin]:
     entries = tier.files if isinstance(tier, FilesTier) else ()
-    contents = [(entry, beneath.read(directory, entry.source)) for entry in entries]
+    contents = [
+        (entry, _declared(directory, entry.source, f"tiers.{tier.name}.files[{place}].from"))
+        for place, entry in enumerate(entries)
+    ]
     return [
         FilePin(
             to=entry.to,
@@ -130,6 +133,13 @@ def _pins(tier: Tier, directory: Path) -> list[FilePin]:
         )
         for entry, content in contents
     ]
+
+
+def _declared(directory: Path, source: str, path: str) -> bytes:
+    try:
+        return beneath.read(directory, source)
+    except Ds01Error as error:
+        raise RecipeError(source="recipe", issues=(Issue(path, str(error)),)) from error
 
 
 def refuse_engine_work(recipe: Recipe) -> DebianBase:

@@ -15,7 +15,13 @@ from ds01build.errors import Ds01Error, Issue, LockError, MissingDebs
 from ds01build.layers.wheel import check_platform
 from ds01build.plan import Present
 from ds01build.platform import wheel_tags
-from ds01build.workflow.locking import Upgrade, platform_of, relock, require_fresh
+from ds01build.workflow.locking import (
+    Upgrade,
+    platform_of,
+    relock,
+    require_consistent,
+    require_fresh,
+)
 from ds01build.workflow.quick import lock_path
 from ds01build.workflow.request import read_request
 
@@ -107,6 +113,7 @@ def check_lock(recipe: Path) -> Locked:
     request, path = read_request(recipe), lock_path(recipe)
     found, content = _read_lock(path)
     fresh = require_fresh(found, request, path.name)
+    require_consistent(fresh, request, str(path))
     return Locked(request=request, path=path, lock=fresh, content=content)
 
 
@@ -124,6 +131,7 @@ def make_lock(recipe: Path, edges: Edges, choices: Choices) -> Locked:
         raise LockError(source=str(path), issues=(Issue("", "does not exist"),))
     fresh = found is not None and found.recipe == request.digest and not choices.upgrade
     if found is not None and (fresh or choices.mode == "frozen"):
+        require_consistent(found, request, str(path))
         return Locked(request=request, path=path, lock=found, content=content)
     return write_lock(request, found, edges, choices.upgrade)
 

@@ -23,6 +23,7 @@ from ds01build.layers.root.places import directories, links, target
 from ds01build.layers.root.refused import refuse
 from ds01build.layers.root.scripts import ScriptNote, unreproduced
 from ds01build.layers.root.tree import Tree
+from ds01build.versions import RULES as VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,8 +42,6 @@ __all__ = [
     "target",
     "unreproduced",
 ]
-
-VERSION = 1  # part of keys: raised when the entries here, or those of layers.deb, change
 
 _RULES = (
     skeleton.merged_usr,
