@@ -11,10 +11,10 @@ from bench.room import seconds
 from ds01build import graph, grouping, lockfile, plan
 from ds01build.digest import Digest
 from ds01build.grouping import Item
+from ds01build.layers import root
 from ds01build.lock import Lock, LockedBase, LockedLayer, LockedTier
 from ds01build.pin import DebPin, WheelPin
 from ds01build.plan import Present
-from ds01build.target import Schemes, Target
 from ds01build.workflow.quick import lock_path
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 BOUND = 1.0  # seconds
 TIERS = 1000
 _WHEELS = 2  # of each tier
-_LIBRARY = "/usr/local/lib/python3.11/dist-packages"
 
 
 def measure(room: Room, rounds: int, tiers: int = TIERS) -> Outcome:
@@ -73,7 +72,7 @@ def many(tiers: int) -> Lock:
         name="many",
         recipe=Digest.of(b""),
         base=LockedBase(suite="bookworm", architecture="amd64"),
-        target=_target(),
+        target=root.target("3.11.2"),
         tiers=tuple(
             LockedTier(name=name, kind="python", after=tuple(names[max(0, place - 2) : place]))
             for place, name in enumerate(names)
@@ -122,18 +121,4 @@ def _deb(name: str, version: str) -> DebPin:
         size=1000,
         digest=Digest.of(name.encode()),
         tier="base",
-    )
-
-
-def _target() -> Target:
-    return Target(
-        interpreter="/usr/bin/python3",
-        version="3.11.2",
-        schemes=Schemes(
-            purelib=_LIBRARY,
-            platlib=_LIBRARY,
-            scripts="/usr/local/bin",
-            data="/usr/local",
-            headers="/usr/include/python3.11",
-        ),
     )
