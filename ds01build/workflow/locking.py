@@ -175,10 +175,9 @@ def _debs(
     upgrade: Upgrade,
 ) -> tuple[DebPin, ...]:
     asked = _apt_requests(base, tiers)
-    if previous is not None:
-        # Versions of one release mean nothing in another.
-        same_suite = previous.base.suite == base.suite
-        keep = upgrade.keeps(previous.debs) if same_suite else frozenset[str]()
+    # Versions of one release mean nothing in another.
+    if previous is not None and previous.base.suite == base.suite:
+        keep = upgrade.keeps(previous.debs)
         same = previous.base == base and _apt_requests(previous.base, previous.tiers) == asked
         if same and len(keep) == len(previous.debs):
             return previous.debs

@@ -15,6 +15,7 @@ from ds01build.errors import Ds01Error, Issue, LockError, MissingDebs
 from ds01build.layers.wheel import check_platform
 from ds01build.plan import Present
 from ds01build.platform import wheel_tags
+from ds01build.store.durable import free_bytes
 from ds01build.workflow.locking import (
     Upgrade,
     platform_of,
@@ -175,12 +176,11 @@ def make_plan(locked: Locked, edges: Edges) -> Planned:
         sources=frozenset(pin.digest for pin in pins if store.has(pin.digest, pin.size)),
         facts=frozenset(pin.digest for pin in locked.lock.debs if pin.name in scripts),
     )
-    status = os.statvfs(store.root)
     return Planned(
         locked=locked,
         graph=made,
         plan=plan.make(made, present),
-        free=status.f_bavail * status.f_frsize,
+        free=free_bytes(store.root),
         scripts={name: missing for name, missing in scripts.items() if missing},
         unread=tuple(pin.name for pin in locked.lock.debs if pin.name not in scripts),
     )

@@ -1,0 +1,88 @@
+"""What a lock keeps of the one before, and what resolvers are asked and told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pytest
+from values import deb_pin
+
+from ds01build.errors import RecipeError
+from ds01build.platform import Platform
+from ds01build.resolve import python, uv
+from ds01build.workflow import locking
+from ds01build.workflow.request import read_request
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from ds01build.pin import DebPin, WheelPin
+    from ds01build.resolve.apt import AptRequest
+    from ds01build.resolve.python import Wanted
+
+RECIPE = 'schema = 1\nname = "demo"\n[base]\ndebian = "{suite}"\n'
+DEBS = (deb_pin("libc6", version="2.36-9"), deb_pin("python3.11-minimal", version="3.11.2-6"))
+
+
+@dataclass
+class Remembering:
+    """A resolver that finds the same .debs always, and remembers what it should have kept."""
+
+    kept: list[dict[str, str]] = field(default_factory=list)
+
+    def debs(
+        self,
+        suite: str,  # noqa: ARG002 (the Protocol's)
+        requests: Sequence[AptRequest],  # noqa: ARG002
+        keep: Mapping[str, str],
+        release: frozenset[str] = frozenset(),  # noqa: ARG002
+    ) -> tuple[DebPin, ...]:
+        self.kept.append(dict(keep))
+        return DEBS
+
+    def wheels(
+        self,
+        wanted: Wanted,  # noqa: ARG002
+        keep: Mapping[str, WheelPin],  # noqa: ARG002
+    ) -> tuple[WheelPin, ...]:
+        return ()
+
+
+@pytest.mark.parametrize(("suite", "kept"), [("bookworm", len(DEBS)), ("trixie", 0)])
+def test_versions_of_another_suite_are_not_kept(tmp_path: Path, suite: str, kept: int) -> None:
+    recipe, resolver = tmp_path / "demo.toml", Remembering()
+    recipe.write_text(RECIPE.format(suite="bookworm"), encoding="utf-8")
+    before = locking.relock(
+        read_request(recipe), None, resolver, upgrade=locking.Upgrade(), architecture="amd64"
+    )
+    more = 'packages = ["tree"]\n'
+    recipe.write_text(RECIPE.format(suite=suite) + more, encoding="utf-8")
+    locking.relock(
+        read_request(recipe), before, resolver, upgrade=locking.Upgrade(), architecture="amd64"
+    )
+    assert len(resolver.kept[-1]) == kept
+
+
+@pytest.mark.parametrize(("glibc", "name"), [((2, 36), "2_36"), ((2, 41), "2_40")])
+def test_uv_is_asked_for_a_platform_that_it_knows(glibc: tuple[int, int], name: str) -> None:
+    platform = Platform(python="3.13.5", glibc=glibc, machine="x86_64")
+    arguments = python._arguments(python.Wanted(requests=(), platform=platform))
+    assert f"x86_64-manylinux_{name}" in arguments
+
+
+def test_a_token_in_the_query_of_an_index_is_not_shown() -> None:
+    url = "https://index.example/simple?token=s3cret"
+    index = uv.Index(alias="default", url=url, secret_url=url)
+    told = "Failed to fetch: `https://index.example/simple/demo/?token=s3cret`"
+    assert uv._redacted(told, [index]) == "Failed to fetch: `https://index.example/simple/demo/`"
+
+
+def test_a_declared_file_that_is_not_there_is_named_by_its_path(tmp_path: Path) -> None:
+    recipe = tmp_path / "demo.toml"
+    files = '[tiers.some]\nkind = "files"\nfiles = [{ from = "gone", to = "/etc/gone" }]\n'
+    recipe.write_text(RECIPE.format(suite="bookworm") + files, encoding="utf-8")
+    with pytest.raises(RecipeError) as caught:
+        read_request(recipe)
+    assert [issue.path for issue in caught.value.issues] == ["tiers.some.files[0].from"]
