@@ -15,11 +15,10 @@ if TYPE_CHECKING:
     from ds01build.layer import Layer
     from ds01build.stack import Stat
 
-__all__ = ["CONFIG_TYPE", "LAYER_TYPE", "MANIFEST_TYPE", "Image", "ImageConfig", "StackedLayer"]
+__all__ = ["CONFIG_TYPE", "MANIFEST_TYPE", "Image", "ImageConfig", "StackedLayer"]
 
 MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
 CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
-LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar+gzip"
 
 # The time that every file of a native layer has: zip can't hold one before 1980.
 CREATED = "1980-01-02T00:00:00Z"
@@ -85,7 +84,7 @@ def assemble(layers: Sequence[StackedLayer], config: ImageConfig) -> Image:
         "schemaVersion": 2,
         "mediaType": MANIFEST_TYPE,
         "config": _descriptor(CONFIG_TYPE, Digest.of(config_bytes), len(config_bytes)),
-        "layers": [_descriptor(LAYER_TYPE, s.layer.digest, s.layer.size) for s in layers],
+        "layers": [_descriptor(s.layer.media_type, s.layer.digest, s.layer.size) for s in layers],
         "annotations": dict(config.annotations),
     }
     return Image(

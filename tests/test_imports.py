@@ -26,11 +26,11 @@ VALUES = (
         "catalogue",
         "platform",
     ),
-    *("target", "pin", "layer", "stack", "recipe", "layers", "spec", "grouping", "lock"),
-    *("lockfile", "graph", "plan", "image", "drawing", "configuration"),
+    *("target", "pin", "layer", "stack", "recipe", "layers", "base", "spec", "grouping", "lock"),
+    *("lockfile", "graph", "plan", "image", "drawing", "dockerfile", "configuration"),
 )
 SYSTEM = ("process", "beneath", "flock")
-EDGES = ("store", "fetch", "resolve", "realise")
+EDGES = ("store", "fetch", "registry", "resolve", "realise", "engine")
 
 # What only one place may import, and what is never imported.
 OWNERS = {
@@ -38,6 +38,8 @@ OWNERS = {
     "rich": ("cli",),
     "networkx": ("graph",),
     "diskcache": ("store.facts",),
+    "docker": ("engine",),
+    "jinja2": ("dockerfile",),
     "sqlite3": ("store.facts",),
     "urllib3": ("fetch.transport",),
     "uv": ("workflow.machine",),

@@ -20,7 +20,8 @@ from isal import igzip
 
 from ds01build.digest import Digest, canonical
 from ds01build.errors import Ds01Error, MismatchError, StoreError
-from ds01build.image import LAYER_TYPE, MANIFEST_TYPE
+from ds01build.image import MANIFEST_TYPE
+from ds01build.layer import GZIP
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -136,7 +137,7 @@ def _recompress(layer: Path, directory: Path) -> dict[str, Canonical]:
         shutil.copyfileobj(plain, packed, _CHUNK)
     digest, size = _digest_of(Path(name)), Path(name).stat().st_size
     Path(name).rename(directory / digest.hex)
-    return {"mediaType": LAYER_TYPE, "digest": str(digest), "size": size}
+    return {"mediaType": GZIP, "digest": str(digest), "size": size}
 
 
 def _inflated(layer: Path) -> IO[bytes]:

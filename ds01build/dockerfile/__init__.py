@@ -1,0 +1,1 @@
+"""A lock as a multi-stage Dockerfile that builds without ds01."""
