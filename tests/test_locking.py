@@ -11,6 +11,7 @@ from values import deb_pin
 from ds01build.errors import RecipeError
 from ds01build.platform import Platform
 from ds01build.resolve import python, uv
+from ds01build.resolve.request import Wheels
 from ds01build.workflow import locking
 from ds01build.workflow.request import read_request
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from ds01build.pin import DebPin, WheelPin
     from ds01build.resolve.apt import AptRequest
-    from ds01build.resolve.python import Wanted
+    from ds01build.resolve.request import Wanted
 
 RECIPE = 'schema = 1\nname = "demo"\n[base]\ndebian = "{suite}"\n'
 DEBS = (deb_pin("libc6", version="2.36-9"), deb_pin("python3.11-minimal", version="3.11.2-6"))
@@ -46,8 +47,8 @@ class Remembering:
         self,
         wanted: Wanted,  # noqa: ARG002
         keep: Mapping[str, WheelPin],  # noqa: ARG002
-    ) -> tuple[WheelPin, ...]:
-        return ()
+    ) -> Wheels:
+        return Wheels()
 
 
 @pytest.mark.parametrize(("suite", "kept"), [("bookworm", len(DEBS)), ("trixie", 0)])

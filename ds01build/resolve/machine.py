@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from ds01build.errors import MissingDebs, Unavailable
 from ds01build.flock import hold
 from ds01build.resolve import apt, python
+from ds01build.resolve.request import Wheels
 from ds01build.resolve.sources import debian_sources, locations
 from ds01build.resolve.update import open_apt, reopen_apt
 from ds01build.resolve.uv import Index, NoSolution, Workspace
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
     from ds01build.pin import DebPin, WheelPin
     from ds01build.recipe.settings import ResolveSettings
     from ds01build.resolve.apt import AptRequest
-    from ds01build.resolve.python import Located, Wanted
+    from ds01build.resolve.python import Located
+    from ds01build.resolve.request import Wanted
     from ds01build.resolve.session import AptSession
     from ds01build.resolve.sources import AptSource
     from ds01build.resolve.uv import Uv
@@ -96,14 +98,15 @@ class MachineResolver:
                 self.note(f"replacing {', '.join(error.debs)}")
                 return apt.resolve(session, requests, keep=keep, release=release | gone)
 
-    def wheels(self, wanted: Wanted, keep: Mapping[str, WheelPin]) -> tuple[WheelPin, ...]:
+    def wheels(self, wanted: Wanted, keep: Mapping[str, WheelPin]) -> Wheels:
         """Return the wheels of ``wanted``: see ``python.resolve``."""
         if not wanted.requests:
-            return ()
+            return Wheels()
         self.note("resolving Python packages")
         with self._workspace() as workspace:
             found = python.resolve(wanted, keep, self.tool, workspace)
-        return tuple(self._sized(one) for one in self._remember(found))
+        pins = tuple(self._sized(one) for one in self._remember(found.located))
+        return Wheels(pins, found.warnings)
 
     def wheel_urls(self, pins: Sequence[WheelPin], python_version: str) -> dict[WheelPin, str]:
         """Return where each wheel is: as remembered, or as the indexes say now.

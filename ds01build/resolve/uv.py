@@ -57,6 +57,12 @@ class Workspace:
         (self.root / name).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
         return name
 
+    def write_bytes(self, name: str, body: bytes) -> None:
+        """Write a file whose directory may have to be made."""
+        path = self.root / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(body)
+
     def read(self, name: str) -> str:
         """Return the text of a file."""
         return (self.root / name).read_text(encoding="utf-8")
@@ -68,13 +74,19 @@ class NoSolution(ResolveError):
 
 
 def compile_requirements(
-    tool: Uv, workspace: Workspace, inputs: Sequence[str], arguments: Sequence[str]
+    tool: Uv,
+    workspace: Workspace,
+    inputs: Sequence[str],
+    arguments: Sequence[str],
+    configuration: str = "",
 ) -> str:
     """Run ``uv pip compile`` over requirement files of ``workspace`` and return what it prints.
 
+    ``configuration`` (a uv.toml) stands in the place of every one that uv would find.
     Raises NoSolution, and Unavailable when an index or uv itself cannot be reached.
     """
-    command: list[str | Path] = [tool.program, "pip", "compile", "--no-build", "--no-config"]
+    command: list[str | Path] = [tool.program, "pip", "compile", "--no-build"]
+    command += ["--config-file", workspace.write("uv.toml", [configuration])]
     command += ["--quiet", "--no-header", "--no-python-downloads", "--python", tool.interpreter]
     command += ["--offline"] if tool.offline else []
     done = run(

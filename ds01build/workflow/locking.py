@@ -15,7 +15,7 @@ from ds01build.lock import Lock, LockedBase, LockedLayer, LockedTier
 from ds01build.platform import MACHINES, Platform
 from ds01build.recipe import AptTier, DebianBase, FilesTier, PythonTier, excludes_of
 from ds01build.resolve.apt import AptRequest, glibc_version, python_version
-from ds01build.resolve.python import PythonRequest, Wanted
+from ds01build.resolve.request import PythonRequest, Wanted
 from ds01build.workflow.request import refuse_engine_work
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from ds01build.pin import DebPin, Pin, WheelPin
     from ds01build.recipe import Tier
+    from ds01build.resolve.request import Wheels
     from ds01build.workflow.request import Request
 
 __all__ = ["Resolver", "Upgrade", "platform_of", "relock", "require_fresh"]
@@ -43,7 +44,7 @@ class Resolver(Protocol):
         Those of ``release`` may move, and what holds them back.
         """
 
-    def wheels(self, wanted: Wanted, keep: Mapping[str, WheelPin]) -> tuple[WheelPin, ...]:
+    def wheels(self, wanted: Wanted, keep: Mapping[str, WheelPin]) -> Wheels:
         """Return the wheels of ``wanted``, those of ``keep`` at their versions."""
 
 
@@ -201,7 +202,7 @@ def _wheels(
 ) -> tuple[WheelPin, ...]:
     keep = {pin.name: pin for pin in previous.wheels} if previous else {}
     keep = {name: keep[name] for name in upgrade.keeps(tuple(keep.values()))}
-    wheels = resolver.wheels(_wanted(request, platform), keep)
+    wheels = resolver.wheels(_wanted(request, platform), keep).pins
     for pin in wheels:
         if pin.digest not in request.digests.get(pin.name, (pin.digest,)):
             raise ResolveError(f"{pin} resolves to {pin.file}, whose hash the recipe does not list")

@@ -1,0 +1,44 @@
+"""What is asked of the resolver of Python packages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ds01build.base.holding import Holding
+
+if TYPE_CHECKING:
+    from ds01build.pin import WheelPin
+    from ds01build.platform import Platform
+
+__all__ = ["PythonRequest", "Wanted", "Wheels"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PythonRequest:
+    """What one tier asks for: PEP 508 requirements without URLs."""
+
+    tier: str
+    requirements: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What the resolver is asked: the tiers in order, and everything else that decides."""
+
+    requests: tuple[PythonRequest, ...]
+    platform: Platform
+    constraints: tuple[str, ...] = ()
+    overrides: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    prerelease: str = ""  # as uv names it
+    exclude_newer: str = ""
+    holding: Holding = field(default_factory=Holding)
+
+
+@dataclass(frozen=True, slots=True)
+class Wheels:
+    """What a request comes to: pins sorted by name, and what a person should know about them."""
+
+    pins: tuple[WheelPin, ...] = ()
+    warnings: tuple[str, ...] = ()
