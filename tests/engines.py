@@ -9,7 +9,6 @@ import hashlib
 import io
 import json
 import os
-import secrets
 import tarfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,41 +52,6 @@ def reach(kind: str) -> Engine:
         engine.close()
         pytest.skip(f"the engine at {place(kind)} is of kind {engine.kind}, not {kind}")
     return engine
-
-
-def _fixture(kind: str) -> Iterator[Engine]:
-    engine = reach(kind)
-    yield engine
-    engine.close()
-
-
-@pytest.fixture(scope="session")
-def graph_engine() -> Iterator[Engine]:
-    yield from _fixture("graph")
-
-
-@pytest.fixture(scope="session")
-def containerd_engine() -> Iterator[Engine]:
-    yield from _fixture("containerd")
-
-
-@pytest.fixture(scope="session")
-def podman_engine() -> Iterator[Engine]:
-    yield from _fixture("podman")
-
-
-@pytest.fixture(params=["graph", "containerd"])
-def engine(request: pytest.FixtureRequest) -> Engine:
-    """Return each kind of Docker engine in turn."""
-    found: Engine = request.getfixturevalue(f"{request.param}_engine")
-    return found
-
-
-@pytest.fixture(params=["graph", "containerd", "podman"])
-def any_engine(request: pytest.FixtureRequest) -> Engine:
-    """Return each kind of engine in turn."""
-    found: Engine = request.getfixturevalue(f"{request.param}_engine")
-    return found
 
 
 def tar(files: Mapping[str, bytes], mode: int = 0o644) -> bytes:
@@ -159,14 +123,6 @@ class Names:
 
     def tag(self, name: str = "latest") -> str:
         return f"{self.repository}:{name}"
-
-
-@pytest.fixture
-def names(engine: Engine) -> Iterator[Names]:
-    """Yield names that nobody else has, and remove what has one of them afterwards."""
-    found = Names(engine, f"ds01-test/{secrets.token_hex(6)}")
-    yield found
-    clean(engine, found.repository)
 
 
 def clean(engine: Engine, repository: str) -> None:

@@ -11,7 +11,7 @@ from ds01build.engine.load import load
 if TYPE_CHECKING:
     from ds01build.engine.api import Engine
 
-pytest_plugins = ("engines",)
+pytest_plugins = ("engine_fixtures",)
 
 
 def _tars(count: int, size: int = 1000) -> list[bytes]:
