@@ -1,0 +1,192 @@
+"""An engine that answers: what it is, which images it has, and the few things asked of it."""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+import docker
+import docker.errors
+import requests
+
+from ds01build.digest import DiffId, Digest
+from ds01build.errors import Ds01Error, Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+
+__all__ = ["Engine", "EngineImage", "Kind", "asking", "shown"]
+
+# How the engine keeps images. Docker's graph drivers know layers by what lies below them; the
+# containerd store keeps the blobs, and knows an image by its manifest; Podman wants all layers.
+Kind = Literal["graph", "containerd", "podman"]
+
+_SECONDS = 600  # the engine may be busy with a layer of gigabytes
+_SHOWN = 500  # characters of what an engine says
+_ADDRESS = re.compile(r"sha256:[0-9a-f]{64}")
+_UNPRINTABLE = re.compile(r"[^\x20-\x7e]+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineImage:
+    """An image as an engine describes it."""
+
+    engine_id: Digest  # its name there: of the configuration, on containerd of the manifest
+    diff_ids: tuple[DiffId, ...]
+    config_digest: Digest | None  # None where the engine does not tell
+    architecture: str
+    tags: tuple[str, ...]
+    repo_digests: tuple[str, ...]  # REPOSITORY@DIGEST of manifests or indexes
+    config: Mapping[str, Any]  # Env, Labels, Cmd and so on, as the engine gives them
+
+    @property
+    def digests(self) -> frozenset[Digest]:
+        """The digests by which registries and the engine know its manifest."""
+        named = (name.rpartition("@")[2] for name in self.repo_digests)
+        return frozenset({self.engine_id, *map(Digest, filter(_ADDRESS.fullmatch, named))})
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """The image's labels."""
+        return self.config.get("Labels") or {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engine:
+    """An engine that answered. ``client`` is docker-py's low-level client; ``close`` ends it."""
+
+    client: docker.APIClient = field(repr=False, compare=False)
+    place: str  # where it listens, for messages
+    kind: Kind
+    version: str
+    architecture: str  # as Go and OCI name it, such as amd64
+
+    def inspect(self, name: str) -> EngineImage | None:
+        """Return the image that ``name`` stands for: a tag, a digest, an id; None without one."""
+        with asking(self.place, f"for the image {name}"):
+            try:
+                answer = self.client.inspect_image(name)
+            except docker.errors.NotFound:
+                return None
+        return self._image(answer)
+
+    def images(self, label: str = "") -> Iterator[EngineImage]:
+        """Yield the images that it has, also nameless ones, or those with that label only.
+
+        One that is removed meanwhile is left out.
+        """
+        filters = {"label": label} if label else None
+        with asking(self.place, "for its images"):
+            rows = self.client.images(all=True, filters=filters)
+        for engine_id in sorted({str(row["Id"]) for row in rows}):
+            image = self.inspect(engine_id)
+            if image is not None:
+                yield image
+
+    def lists(self, engine_id: str) -> bool:
+        """Say whether it has the image with all its blobs, as far as it tells."""
+        with asking(self.place, "for its images"):
+            return any(row["Id"] == engine_id for row in self.client.images(all=True))
+
+    def load(self, archive: Iterable[bytes]) -> str:
+        """Load an archive of one image, in the chunks that ``archive`` yields.
+
+        Returns what the engine objects to, empty when it has the image. Raises Unavailable if it
+        stops answering, and whatever ``archive`` raises.
+        """
+        url = f"{self.client.base_url}/v{self.client.api_version}/images/load"
+        with asking(self.place, "to load an image"):
+            answer = self.client.post(
+                url,
+                data=iter(archive),
+                params={"quiet": "1"},
+                headers={"Content-Type": "application/x-tar"},
+                timeout=_SECONDS,
+            )
+            text: str = answer.text
+        return _objection(text) if answer.ok else text or f"HTTP status {answer.status_code}"
+
+    def tag(self, engine_id: Digest, tag: str) -> None:
+        """Let ``tag`` (REPOSITORY:TAG) stand for an image; it may have stood for another."""
+        repository, _, name = tag.rpartition(":")
+        with asking(self.place, f"to tag {tag}"):
+            self.client.tag(str(engine_id), repository, name, force=True)
+
+    def remove(self, name: str) -> bool:
+        """Remove an image or a tag; False if it is gone already, or a container uses it."""
+        with asking(self.place, f"to remove {name}"):
+            try:
+                self.client.remove_image(name)
+            except docker.errors.APIError as error:
+                if error.response is not None and error.response.status_code in (404, 409):
+                    return False
+                raise
+        return True
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.client.close()
+
+    def _image(self, answer: Mapping[str, Any]) -> EngineImage:
+        try:
+            engine_id = Digest(_address(answer["Id"]))
+            layers = (answer.get("RootFS") or {}).get("Layers") or ()
+            return EngineImage(
+                engine_id=engine_id,
+                diff_ids=tuple(map(DiffId, layers)),
+                config_digest=None if self.kind == "containerd" else engine_id,
+                architecture=str(answer.get("Architecture") or ""),
+                tags=tuple(map(str, answer.get("RepoTags") or ())),
+                repo_digests=tuple(map(str, answer.get("RepoDigests") or ())),
+                config=answer.get("Config") or {},
+            )
+        except (KeyError, ValueError, TypeError, AttributeError) as error:
+            raise Ds01Error(f"the engine at {self.place} describes no image: {error}") from error
+
+
+@contextmanager
+def asking(place: str, what: str) -> Iterator[None]:
+    """Raise what goes wrong in the block as our errors: the engine at ``place`` was asked ``what``.
+
+    docker.errors.NotFound and the like have to be caught inside where they mean an answer.
+    """
+    try:
+        yield
+    except docker.errors.APIError as error:
+        said = shown(str(error.explanation or error))
+        raise Ds01Error(f"the engine at {place}, asked {what}, says: {said}") from error
+    except (docker.errors.DockerException, requests.exceptions.RequestException, OSError) as error:
+        raise Unavailable(
+            f"the engine at {place}, asked {what}, stopped answering ({_reason(error)})",
+            hint="docker info",
+        ) from error
+
+
+def _objection(answer: str) -> str:
+    """Return the error in an engine's stream of JSON messages, empty if there is none."""
+    found = re.search(r'"error"\s*:\s*"((?:[^"\\]|\\.)*)"', answer)
+    return found[1] if found else ""
+
+
+def shown(text: str) -> str:
+    """Return what an engine says on one line, without control characters."""
+    return _UNPRINTABLE.sub(" ", text).strip()[:_SHOWN]
+
+
+def _reason(error: BaseException) -> str:
+    """Return the innermost cause that the operating system names, else the error's kind."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, OSError) and seen.strerror:
+            return seen.strerror
+        inner = next((part for part in seen.args if isinstance(part, BaseException)), None)
+        seen = inner or seen.__cause__ or seen.__context__
+    return type(error).__name__
+
+
+def _address(text: str) -> str:
+    """Return an id with its algorithm, which Podman leaves out."""
+    return text if text.startswith("sha256:") else f"sha256:{text}"

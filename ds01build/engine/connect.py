@@ -1,0 +1,147 @@
+"""Finds an engine and says, where there is none, what to do about it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import docker
+import docker.tls
+
+from ds01build.engine.address import addresses
+from ds01build.engine.api import Engine, asking
+from ds01build.engine.unix import UnixConnection
+from ds01build.errors import Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from ds01build.engine.address import Address, Tls
+    from ds01build.engine.api import Kind
+
+__all__ = ["connect", "open_engine"]
+
+_PATIENCE = 10  # seconds to the first answer
+_SECONDS = 600  # of silence: an engine is quiet while it unpacks a layer of gigabytes
+_SPOKEN = (1, 47)  # the newest API whose answers are known here; engines keep older ones
+_OLDEST = (1, 41)  # of Docker 20.10 and Podman 4
+_ABSENT = "systemctl start docker, or set DOCKER_HOST, or: docker context use NAME"
+_VERSION = re.compile(r"1\.[0-9]{1,3}")
+_CONTAINERD = "io.containerd.snapshotter.v1"
+
+
+def connect(environment: Mapping[str, str], home: Path) -> Engine:
+    """Return the first engine that answers where ``addresses`` says one may be.
+
+    Raises Unavailable that says why there is none, of the place that came nearest to one.
+    """
+    failures: list[Unavailable] = []
+    for address in addresses(environment, home):
+        found = _tried(address)
+        if isinstance(found, Engine):
+            return found
+        failures.append(found)
+    # What has a hint of its own is about an engine that is there.
+    raise next((each for each in failures if each.hint != _ABSENT), failures[0])
+
+
+def _tried(address: Address) -> Engine | Unavailable:
+    try:
+        return open_engine(address)
+    except Unavailable as failure:
+        return failure
+
+
+def open_engine(address: Address) -> Engine:
+    """Return the engine at ``address``. Raises Unavailable."""
+    if address.socket is not None:
+        _reach(address.socket, address)
+    place = str(address)
+    first = _client(address, _OLDEST, _PATIENCE)
+    try:
+        with asking(place, "for its version"):
+            version: dict[str, Any] = first.version(api_version=False)
+    finally:
+        first.close()
+    client = _client(address, _negotiated(version, place), _SECONDS)
+    with asking(place, "what it is"):
+        description: dict[str, Any] = client.info()
+    return Engine(
+        client=client,
+        place=place,
+        kind=_kind(version, description),
+        version=str(version.get("Version") or ""),
+        architecture=str(version.get("Arch") or ""),
+    )
+
+
+def _reach(socket: Path, address: Address) -> None:
+    """Connect once, because docker-py's errors hide what the system says."""
+    connection = UnixConnection(socket, timeout=_PATIENCE)
+    try:
+        connection.connect()
+    except PermissionError as error:
+        raise Unavailable(
+            f"no permission to use the engine's socket {socket} (from {address.origin})",
+            hint="sudo usermod -aG docker $USER, then log in again (the group is as good as root)",
+        ) from error
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise Unavailable(
+            f"no engine answers at {socket} (from {address.origin}): {reason}", hint=_ABSENT
+        ) from error
+    finally:
+        connection.close()
+
+
+def _client(address: Address, version: tuple[int, int], seconds: int) -> docker.APIClient:
+    with asking(str(address), "to connect"):
+        client = docker.APIClient(
+            base_url=address.url,
+            version=_text(version),
+            timeout=seconds,
+            tls=_tls(address.tls) if address.tls else False,
+        )
+    client.trust_env = False  # no proxy, and no password from .netrc, for an engine
+    return client
+
+
+def _tls(files: Tls) -> docker.tls.TLSConfig:
+    pair = None
+    if files.certificate is not None and files.private_key is not None:
+        pair = (str(files.certificate), str(files.private_key))
+    ca = str(files.ca) if files.ca is not None else None
+    return docker.tls.TLSConfig(client_cert=pair, ca_cert=ca, verify=files.verify)
+
+
+def _negotiated(version: Mapping[str, Any], place: str) -> tuple[int, int]:
+    """Return the newest API that both sides speak."""
+    newest, least = _number(version.get("ApiVersion")), _number(version.get("MinAPIVersion"))
+    if newest is None:
+        raise Unavailable(f"what listens at {place} is no engine", hint="docker context ls")
+    if newest < _OLDEST:
+        raise Unavailable(
+            f"the engine at {place} speaks API {_text(newest)}; ds01 needs {_text(_OLDEST)} or"
+            " later, which is Docker 20.10"
+        )
+    return max(min(newest, _SPOKEN), least or _OLDEST)
+
+
+def _number(text: object) -> tuple[int, int] | None:
+    if not isinstance(text, str) or not _VERSION.fullmatch(text):
+        return None
+    major, _, minor = text.partition(".")
+    return int(major), int(minor)
+
+
+def _text(version: tuple[int, int]) -> str:
+    return ".".join(map(str, version))
+
+
+def _kind(version: Mapping[str, Any], description: Mapping[str, Any]) -> Kind:
+    components = version.get("Components") or ()
+    if any(str(each.get("Name", "")).startswith("Podman") for each in components):
+        return "podman"
+    status = description.get("DriverStatus") or ()
+    return "containerd" if any(_CONTAINERD in row for row in status) else "graph"
