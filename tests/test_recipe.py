@@ -264,7 +264,9 @@ def test_a_base_is_one_of_three(base: str, expected: object) -> None:
             'framework = "pytorh"',
             (
                 "base: the catalogue has no framework 'pytorh'; "
-                "there are pytorch, tensorflow, rocm, mxnet; did you mean 'pytorch'?"
+                "there are pytorch, tensorflow, rocm, mxnet, jax, pytorch-cpu; "
+                "did you mean 'pytorch'? (name an image instead of a framework: "
+                'image = "python:3.12-slim" in [base])'
             ),
         ),
     ],

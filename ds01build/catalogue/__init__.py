@@ -2,5 +2,16 @@
 
 from ds01build.catalogue.images import LATEST, Framework, find_framework, frameworks
 from ds01build.catalogue.packages import Bundle, bundle, bundles
+from ds01build.catalogue.selection import Selected, select
 
-__all__ = ["LATEST", "Bundle", "Framework", "bundle", "bundles", "find_framework", "frameworks"]
+__all__ = [
+    "LATEST",
+    "Bundle",
+    "Framework",
+    "Selected",
+    "bundle",
+    "bundles",
+    "find_framework",
+    "frameworks",
+    "select",
+]

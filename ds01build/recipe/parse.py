@@ -172,7 +172,7 @@ def _framework(table: Fields) -> FrameworkBase:
         if base.framework:
             find_framework(base.framework, base.version, base.architecture)
     except Ds01Error as error:
-        table.report(str(error))
+        table.report(f"{error} ({error.hint})")
     return base
 
 
