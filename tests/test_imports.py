@@ -29,7 +29,7 @@ VALUES = (
     *("target", "pin", "layer", "stack", "recipe", "layers", "base", "spec", "grouping", "lock"),
     *("lockfile", "graph", "plan", "image", "drawing", "dockerfile", "configuration"),
 )
-SYSTEM = ("process", "beneath", "flock")
+SYSTEM = ("process", "beneath", "flock", "http")
 EDGES = ("store", "fetch", "registry", "resolve", "realise", "engine")
 
 # What only one place may import, and what is never imported.
@@ -41,7 +41,7 @@ OWNERS = {
     "docker": ("engine",),
     "jinja2": ("dockerfile",),
     "sqlite3": ("store.facts",),
-    "urllib3": ("fetch.transport",),
+    "urllib3": ("http",),
     "uv": ("workflow.machine",),
     "subprocess": ("process",),
     "deflate": ("layers.pack",),
@@ -84,7 +84,7 @@ def _allowed(part: str) -> set[str]:
     if part in VALUES:
         return set(VALUES[: VALUES.index(part) + 1])
     if part in SYSTEM:
-        return {"errors", part}
+        return {"errors", "location", part}
     if part in EDGES:
         return {*VALUES, *SYSTEM, part} - {"graph"}
     if part == "workflow":
