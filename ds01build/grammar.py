@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
+from ds01build.reference import parse_reference
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -35,13 +37,6 @@ __all__ = [
     "variable_name",
 ]
 
-# The grammar of names in the distribution specification, without its length limits.
-_COMPONENT = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
-_REFERENCE = re.compile(
-    rf"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]{{1,5}})?/)?"
-    rf"{_COMPONENT}(?:/{_COMPONENT})*"
-    r"(?::[A-Za-z0-9_][A-Za-z0-9._-]{0,127})?(?:@sha256:[0-9a-f]{64})?"
-)
 _URL = re.compile(
     r"(?P<scheme>https?)://(?P<host>[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[::1\])"
     r"(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~/%+-]*)?"
@@ -102,8 +97,7 @@ def label_name(text: str) -> str:
 
 def image_reference(text: str) -> str:
     """Check a reference to an OCI image, with a tag, a digest, both or neither."""
-    if len(text) > 255 or not _REFERENCE.fullmatch(text):  # noqa: PLR2004  (the limit of registries)
-        raise ValueError("not an image reference, such as python:3.12-slim")
+    parse_reference(text)
     return text
 
 

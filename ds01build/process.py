@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Completed", "run"]
 
 OUTPUT_LIMIT = 64 * 1024 * 1024  # bytes
+_INPUT_LIMIT = 4096  # bytes
 _CHUNK = 64 * 1024  # bytes; what a pipe holds
 
 
@@ -38,15 +39,16 @@ def run(
     environment: Mapping[str, str],
     cwd: Path,
     seconds: float = 600,
+    input: bytes = b"",  # noqa: A002  (subprocess's own word)
 ) -> Completed:
-    """Run ``argv`` to its end, in a session of its own and with no standard input.
+    """Run ``argv`` to its end, in a session of its own; ``input`` is at most 4 KiB.
 
     ``environment`` is all that it sees. Raises Unavailable when the program does not exist, takes
     longer than ``seconds``, or prints more than 64 MiB; what it started is killed then, and when
     this process is interrupted.
     """
     command = [str(word) for word in argv]
-    with _started(command, environment, cwd) as process:
+    with _started(command, environment, cwd, input) as process:
         try:
             stdout, stderr = _output(process, seconds)
         except subprocess.TimeoutExpired as error:
@@ -60,14 +62,15 @@ def run(
 
 
 def _started(
-    command: list[str], environment: Mapping[str, str], cwd: Path
+    command: list[str], environment: Mapping[str, str], cwd: Path, content: bytes
 ) -> subprocess.Popen[bytes]:
+    stdin = _pipe_with(content)
     try:
         return subprocess.Popen(
             command,
             env=dict(environment),
             cwd=cwd,
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
@@ -76,6 +79,17 @@ def _started(
         raise Unavailable(f"{command[0]} is not installed") from error
     except OSError as error:
         raise Unavailable(f"{command[0]} cannot be started: {error.strerror}") from error
+    finally:
+        os.close(stdin)
+
+
+def _pipe_with(content: bytes) -> int:
+    """Return the end of a pipe that gives ``content``, which every pipe holds without a reader."""
+    assert len(content) <= _INPUT_LIMIT, "nobody reads yet"
+    reading, writing = os.pipe()
+    with open(writing, "wb") as file:  # noqa: PTH123  (a descriptor)
+        file.write(content)
+    return reading
 
 
 def _output(process: subprocess.Popen[bytes], seconds: float) -> tuple[bytes, bytes]:

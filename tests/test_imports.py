@@ -19,6 +19,7 @@ VALUES = (
         "errors",
         "versions",
         "digest",
+        "reference",
         "events",
         "location",
         "fields",

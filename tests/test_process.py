@@ -49,6 +49,12 @@ def test_a_program_has_no_input(tmp_path: Path) -> None:
         os.close(kept)
 
 
+def test_a_program_reads_its_input_to_the_end() -> None:
+    done = run(["cat"], environment=PATH, cwd=HERE, input=b"x" * 4096)
+    assert done.stdout == "x" * 4096
+    assert run(["true"], environment=PATH, cwd=HERE, input=b"unread").code == 0
+
+
 def test_a_program_has_a_session_of_its_own() -> None:
     script = "import os; print(os.getsid(0) == os.getpid())"
     assert run([sys.executable, "-c", script], environment={}, cwd=HERE).stdout == "True\n"
