@@ -7,23 +7,23 @@ the end of the line, and is there when its turn comes again.
 from __future__ import annotations
 
 import queue
-import random
 import threading
-import time
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from ds01build.digest import Digest, Key
 from ds01build.errors import Ds01Error, MismatchError, Unavailable
-from ds01build.fetch.transfer import Absent, Interrupted, Refused
+from ds01build.http.answer import Absent, Interrupted, Refused
+from ds01build.http.pace import Pace
 from ds01build.location import redact
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
     from contextlib import AbstractContextManager
 
-    from ds01build.fetch.transfer import Response, Transport
+    from ds01build.fetch.transfer import Transport
+    from ds01build.http.answer import Response
 
 __all__ = [
     "Blobs",
@@ -38,7 +38,7 @@ __all__ = [
     "fetch",
 ]
 
-CHUNK = 256 * 1024  # bytes asked of a connection at once
+_POLL = 0.05  # seconds between looks whether another process is done
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,20 +120,6 @@ class Blobs(Protocol):
         """Hold the lock of ``key``; ``on_wait`` may raise to give up."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
-    """How long to be patient; times in seconds."""
-
-    retries: int = 3  # for each place
-    first_delay: float = 0.5  # doubled for each further retry
-    longest_delay: float = 60.0  # whatever a server asks for
-    window: float = 60.0  # in which at least window * slowest bytes must come in
-    slowest: int = 10 * 1024  # bytes per second
-    poll: float = 0.05  # how often to look whether another process is done
-    clock: Callable[[], float] = time.monotonic
-    jitter: Callable[[], float] = random.random  # 0 to 1
-
-
 def fetch(
     downloads: Iterable[Download],
     *,
@@ -180,7 +166,7 @@ def _run(line: _Line, connections: int) -> Generator[Download, None, None]:
     finally:
         line.stop.set()
         for thread in threads:
-            thread.join(line.pace.poll)  # a stalled read ends by itself; its blob is never visible
+            thread.join(_POLL)  # a stalled read ends by itself; its blob is never visible
     if missing:
         raise NotThere(downloads=tuple(sorted(missing, key=lambda one: one.name)))
 
@@ -222,7 +208,7 @@ class _Line:
                 self.outcomes.put(self._fetch(download))
             except _Busy:
                 self.pending.append(download)
-                self.stop.wait(self.pace.poll)
+                self.stop.wait(_POLL)
             except _Stopped:
                 return
             except BaseException as error:  # noqa: BLE001 (carried to the thread that asked)
@@ -300,26 +286,16 @@ class _Line:
             raise Interrupted(f"the connection ended after {writer.size} bytes")
 
     def _chunks(self, response: Response) -> Generator[bytes, None, None]:
-        """Yield the body, as long as it comes fast enough."""
-        since, received = self.pace.clock(), 0
-        while chunk := response.read(CHUNK):
+        """Yield the body, as long as it comes fast enough and somebody waits for it."""
+        for chunk in self.pace.chunks(response.read):
             if self.stop.is_set():
                 raise _Stopped
             yield chunk
-            received += len(chunk)
-            elapsed = self.pace.clock() - since
-            if elapsed >= self.pace.window:
-                if received < elapsed * self.pace.slowest:
-                    raise Interrupted(f"only {received} bytes in {elapsed:.0f} seconds")
-                since, received = self.pace.clock(), 0
 
     def _wait(self, download: Download, url: str, error: Interrupted, attempt: int) -> None:
         if attempt == self.pace.retries:
             raise _unavailable(download, url, error.reason) from error
-        delay = self.pace.first_delay * 2**attempt * (0.5 + self.pace.jitter())
-        if error.retry_after is not None:
-            delay = max(delay, error.retry_after)
-        delay = min(delay, self.pace.longest_delay)
+        delay = self.pace.delay(attempt, error.retry_after)
         self.tell(Retrying(download, error.reason, delay))
         if self.stop.wait(delay):
             raise _Stopped

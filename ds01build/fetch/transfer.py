@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from ds01build.errors import Unavailable
-from ds01build.http.answer import Absent, Interrupted, Refused, Response
+from ds01build.http.answer import Absent, Interrupted, Refused
 from ds01build.location import redact
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-__all__ = ["Absent", "Interrupted", "Refused", "Response", "Transport", "remote_size"]
+    from ds01build.http.answer import Response
+
+__all__ = ["Transport", "remote_size"]
 
 
 class Transport(Protocol):
