@@ -1,0 +1,258 @@
+"""Reads images from registries (OCI distribution-spec 1.1): manifests, configurations, blobs."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+
+from ds01build.digest import Digest
+from ds01build.errors import Ds01Error, MismatchError, RejectedFile, Unavailable
+from ds01build.http.answer import Absent, Interrupted, Refused, body_of, check_status
+from ds01build.registry.access import Place
+from ds01build.registry.blob import BlobReader, Patience, pieces
+from ds01build.registry.document import parse
+from ds01build.registry.manifest import (
+    ACCEPT,
+    MANIFESTS,
+    assemble,
+    choose,
+    is_index,
+    read_manifest,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from ds01build.http.answer import Answer, Response
+    from ds01build.reference import Reference
+    from ds01build.registry.access import Access
+    from ds01build.registry.manifest import Descriptor, RemoteImage
+
+__all__ = ["RegistryClient"]
+
+T = TypeVar("T")
+
+MANIFEST_LIMIT = 4 * 1024 * 1024  # bytes, what distribution takes at most
+CONFIG_LIMIT = 8 * 1024 * 1024  # bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Document:
+    """A manifest or index, and what its server or descriptor calls it."""
+
+    content: bytes
+    media_type: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistryClient:
+    """Reads from registries; ``mirrors`` names, by registry, hosts that are asked before it.
+
+    Bytes are believed for their digests; a tag is what the first place that has it says. Raises
+    Ds01Error for an image that isn't there, Unavailable for a registry that doesn't serve or wants
+    another login, MismatchError and RejectedFile for what is not as promised.
+    """
+
+    access: Access
+    patience: Patience = field(default_factory=Patience)
+    mirrors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def image(self, reference: Reference, architecture: str) -> RemoteImage:
+        """Return the image for linux on ``architecture`` that ``reference`` means now."""
+        manifest = self._platform(reference, architecture).content
+        described = read_manifest(parse(manifest, str(reference))).config
+        config = self.config(reference, described.digest)
+        if len(config) != described.size:
+            raise MismatchError(
+                where=f"the configuration of {reference}",
+                expected=f"{described.size} bytes",
+                actual=f"{len(config)} bytes",
+            )
+        return assemble(reference, architecture, manifest, config)
+
+    def digest_of(self, reference: Reference, architecture: str) -> Digest:
+        """Return the digest of the manifest that ``image`` would return, for less.
+
+        A tag of one image costs a HEAD request; one of an index two small documents besides.
+        """
+        digest = self._anywhere(reference, f"image {reference}", partial(self._head, reference))
+        return digest or Digest.of(self._platform(reference, architecture).content)
+
+    def config(self, reference: Reference, digest: Digest) -> bytes:
+        """Return an image's configuration, of at most 8 MiB."""
+        name = f"configuration {digest} of {reference}"
+
+        def read(place: Place) -> bytes:
+            url = self.access.url(place, f"blobs/{digest}")
+            with self.access.ask(place, url, {}) as answer:
+                check_status(answer)
+                return self._content(answer, CONFIG_LIMIT, name)
+
+        content = self._anywhere(reference, name, read)
+        _check(content, digest, name)
+        return content
+
+    @contextlib.contextmanager
+    def blob(
+        self, reference: Reference, digest: Digest, size: int, offset: int = 0
+    ) -> Iterator[BlobReader]:
+        """Give a reader of a blob of ``size`` bytes from ``offset`` on; nothing is stored.
+
+        Interrupted transfers go on where they were. The digest is verified where the offset is 0
+        and the blob is read to its end.
+        """
+        urls = self.blob_urls(reference, digest)
+        name = f"blob {digest} of {reference}"
+
+        @contextlib.contextmanager
+        def get(position: int) -> Iterator[Response]:
+            with contextlib.ExitStack() as stack:
+                yield self._first(stack, urls, position, name)
+
+        content = pieces(
+            get, digest=digest, size=size, offset=offset, name=name, patience=self.patience
+        )
+        with contextlib.closing(BlobReader(content)) as reader:
+            yield reader
+
+    def blob_urls(self, reference: Reference, digest: Digest) -> tuple[str, ...]:
+        """Return where a blob may be, for ``get``: mirrors, then the registry itself."""
+        return tuple(
+            self._patiently(
+                place, f"blob {digest}", lambda place: self.access.url(place, f"blobs/{digest}")
+            )
+            for place in self._places(reference)
+        )
+
+    @contextlib.contextmanager
+    def get(self, url: str, offset: int) -> Iterator[Response]:
+        """Ask for a blob at one of its URLs from ``offset`` on, as a Transport of downloads.
+
+        Raises Absent, Interrupted and Refused; Unavailable where another login is needed.
+        """
+        place = self.access.place_of(url)
+        if place is None:
+            raise Refused("not the URL of a blob in a registry")
+        headers = {"Range": f"bytes={offset}-"} if offset else {}
+        with self.access.ask(place, url, headers) as answer:
+            yield body_of(answer, offset)
+
+    def close(self) -> None:
+        """Close the connections that are idle."""
+        self.access.session.close()
+
+    def _places(self, reference: Reference) -> tuple[Place, ...]:
+        hosts = (*self.mirrors.get(reference.registry, ()), reference.registry)
+        return tuple(Place(host, reference.repository) for host in hosts)
+
+    def _anywhere(self, reference: Reference, what: str, action: Callable[[Place], T]) -> T:
+        """Return what the first place gives that has ``what`` and serves."""
+        failure = Ds01Error(f"{reference.registry} has no {what}")
+        for place in self._places(reference):
+            try:
+                return self._patiently(place, what, action)
+            except Absent:  # noqa: PERF203  (each round asks a server)
+                continue
+            except Unavailable as error:
+                failure = error
+        raise failure
+
+    def _patiently(self, place: Place, what: str, action: Callable[[Place], T]) -> T:
+        """Return what ``action`` gives, which is tried again. Raises Absent and Unavailable."""
+        what = f"{what} from {place.registry}"
+        for attempt in itertools.count():
+            try:
+                return action(place)
+            except Interrupted as error:  # noqa: PERF203  (as above)
+                self.patience.wait(attempt, error, what)
+            except Refused as error:
+                raise Unavailable(f"cannot read {what}: {error.reason}") from error
+        raise AssertionError
+
+    def _first(
+        self, stack: contextlib.ExitStack, urls: tuple[str, ...], offset: int, what: str
+    ) -> Response:
+        """Return the answer of the first place that has a blob."""
+        for url in urls:
+            try:
+                return stack.enter_context(self.get(url, offset))
+            except Absent:  # noqa: PERF203  (as above)
+                continue
+            except Refused as error:
+                raise Unavailable(f"cannot read {what}: {error.reason}") from error
+        raise Ds01Error(f"there is no {what}")
+
+    def _head(self, reference: Reference, place: Place) -> Digest | None:
+        """Return what an image's tag points at; None for an index, and where it isn't said."""
+        url = self.access.url(place, f"manifests/{reference.pointer}")
+        with self.access.ask(place, url, {"Accept": ACCEPT}, "HEAD") as answer:
+            check_status(answer)
+            if _media_type(answer) not in MANIFESTS:
+                return None
+            return _announced(answer)
+
+    def _document(self, reference: Reference, descriptor: Descriptor | None = None) -> _Document:
+        """Return what ``reference`` names in a registry, or what its index has for a platform."""
+
+        def read(place: Place) -> _Document:
+            pointer = descriptor.digest if descriptor else reference.pointer
+            url = self.access.url(place, f"manifests/{pointer}")
+            with self.access.ask(place, url, {"Accept": ACCEPT}) as answer:
+                check_status(answer)
+                content = self._content(answer, MANIFEST_LIMIT, str(reference))
+                promised = descriptor.digest if descriptor else reference.digest
+                for digest in (_announced(answer), promised):
+                    _check(content, digest, str(reference))
+                return _Document(content, _media_type(answer))
+
+        found = self._anywhere(reference, f"image {reference}", read)
+        if descriptor is None:
+            return found
+        if len(found.content) != descriptor.size:
+            raise MismatchError(
+                where=str(reference),
+                expected=f"{descriptor.size} bytes",
+                actual=f"{len(found.content)} bytes",
+            )
+        return _Document(found.content, descriptor.media_type)
+
+    def _platform(self, reference: Reference, architecture: str) -> _Document:
+        """Return the manifest of the image for an architecture."""
+        found = self._document(reference)
+        document = parse(found.content, str(reference))
+        if not is_index(document, found.media_type):
+            return found
+        found = self._document(reference, choose(document, architecture))
+        if is_index(parse(found.content, str(reference)), found.media_type):
+            raise RejectedFile(name=str(reference), problem="an index within an index")
+        return found
+
+    def _content(self, answer: Answer, limit: int, name: str) -> bytes:
+        """Return a body of at most ``limit`` bytes."""
+        content = b""
+        for piece in self.patience.pace.chunks(answer.read):
+            content += piece
+            if len(content) > limit:
+                raise RejectedFile(name=name, problem=f"longer than {limit} bytes")
+        return content
+
+
+def _media_type(answer: Answer) -> str:
+    return answer.header("Content-Type").partition(";")[0].strip().lower()
+
+
+def _announced(answer: Answer) -> Digest | None:
+    """Return the digest that a registry says its document has, None where it says none."""
+    try:
+        return Digest(answer.header("Docker-Content-Digest"))
+    except ValueError:
+        return None
+
+
+def _check(content: bytes, digest: Digest | None, where: str) -> None:
+    actual = Digest.of(content)
+    if digest not in (None, actual):
+        raise MismatchError(where=where, expected=str(digest), actual=str(actual))
