@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from ds01build.digest import Digest
-    from ds01build.target import Target
+    from ds01build.target import Directory, Link, Target
 
 __all__ = ["Account", "AptFacts", "BaseFacts", "Deb", "Distribution", "Interpreter"]
 
@@ -27,10 +27,11 @@ class Interpreter:
 class Distribution:
     """A Python distribution of the base.
 
-    ``is_held`` says that it lies in the directory that tiers install to: there nothing may
-    replace it. ``requires`` and ``extras`` are its own METADATA's. ``owns`` are the fewest paths
-    (relative to the root; directories that it has to itself, else files) that hold all of it, as
-    its RECORD has them; empty where it has no RECORD.
+    ``is_held`` says that it lies in the directory that tiers install to, or in one that Python
+    looks in before that: nothing that a tier brings would replace it. ``requires`` and ``extras``
+    are its own METADATA's. ``owns`` are the fewest paths (relative to the root; directories that
+    it has to itself, else files) that hold all of it, as its RECORD has them; empty where it has
+    no RECORD, or one that names files outside the prefix.
     """
 
     name: str  # normalised (PEP 503)
@@ -78,7 +79,9 @@ class BaseFacts:
     """Everything about a base that locking and showing it need; addressed by ``config``.
 
     ``environment`` is that of its configuration, sorted by name. ``target`` is None without a
-    Python. ``driver`` is NVIDIA_REQUIRE_CUDA as it stands there.
+    Python, and with one that ds01 cannot install for. ``driver`` is NVIDIA_REQUIRE_CUDA as it
+    stands there. ``directories`` are those of the whole base, down to a bounded depth, that are
+    not 0755 and root's, and ``links`` its links to directories: what the way of any file takes.
     """
 
     config: Digest
@@ -90,6 +93,8 @@ class BaseFacts:
     manager: Literal["conda", "pip", ""] = ""
     interpreter: Interpreter | None = None
     target: Target | None = None
+    directories: tuple[Directory, ...] = field(default=(), repr=False)
+    links: tuple[Link, ...] = field(default=(), repr=False)
     distributions: tuple[Distribution, ...] = field(default=(), repr=False)
     debs: tuple[Deb, ...] = field(default=(), repr=False)
     apt: AptFacts = field(default_factory=AptFacts, repr=False)
