@@ -11,13 +11,15 @@ if TYPE_CHECKING:
 
 __all__ = ["Listing", "Stat", "check", "disagree"]
 
-Kind = Literal["directory", "file", "symlink", "hardlink"]
+Kind = Literal["directory", "file", "symlink", "hardlink", "whiteout"]
 
 
 class Stat(NamedTuple):
     """What a layer says of one path. Two layers agree on a path when their stats are equal.
 
-    ``content`` is the sha256 (hex) of a file, the target of a link, and empty for a directory.
+    ``content`` is the sha256 (hex) of a file, the target of a link, and empty for a directory and
+    for a path that the layer removes (``whiteout``). What has extended attributes has their sum in
+    it too: ``entry.marked``.
     """
 
     kind: Kind

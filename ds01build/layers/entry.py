@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 if TYPE_CHECKING:
     from ds01build.stack import Stat
 
-__all__ = ["Body", "Entry", "Piece", "Source"]
+__all__ = ["Attributes", "Body", "Entry", "Piece", "Source", "marked"]
 
 
 class Piece(NamedTuple):
@@ -24,6 +25,7 @@ class Piece(NamedTuple):
 
 
 Body = Callable[[], Iterator[Piece]]
+Attributes = tuple[tuple[str, bytes], ...]  # extended attributes by name, sorted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,12 +35,28 @@ class Entry:
     ``path`` has no leading slash and no ``.`` or ``..``; the root is the empty string.
     ``body`` is None unless ``stat.kind`` is ``file`` and ``size`` (bytes) is more than 0; each call
     of it yields the content anew, as whole gzip members, while the file behind it is open.
+    ``mtime`` is in seconds since 1970; None is the constant of all native layers.
     """
 
     path: str
     stat: Stat
     size: int = 0
     body: Body | None = None
+    mtime: int | None = None
+    xattrs: Attributes = ()
+
+
+def marked(content: str, xattrs: Attributes) -> str:
+    """Return the ``content`` of a Stat with extended attributes: their sha256 after a plus sign.
+
+    So two layers that agree on a file's bytes and not on its capabilities do not commute.
+    """
+    if not xattrs:
+        return content
+    summed = hashlib.sha256()
+    for name, value in xattrs:
+        summed.update(b"%d %d %b%b" % (len(name.encode()), len(value), name.encode(), value))
+    return f"{content}+{summed.hexdigest()}"
 
 
 class Source(Protocol):

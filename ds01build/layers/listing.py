@@ -9,12 +9,14 @@ from typing import IO, TYPE_CHECKING, cast
 
 from isal import igzip
 
+from ds01build.layers.entry import marked
+from ds01build.layers.tar import WHITEOUT, XATTR
 from ds01build.stack import Kind, Listing, Stat
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from ds01build.layers.entry import Entry, Source
+    from ds01build.layers.entry import Attributes, Entry, Source
 
 __all__ = ["from_json", "noted", "read", "to_json"]
 
@@ -65,12 +67,28 @@ def read(source: Source) -> Listing:
     inflated = cast("IO[bytes]", igzip.open(packed))  # type: ignore[no-untyped-call]
     with inflated as plain, tarfile.open(fileobj=plain, mode="r|") as archive:
         for member in archive:
-            paths[_path(member.name)] = _stat(archive, member)
+            path, stat = _path(member.name), _stat(archive, member)
+            removed = _removed(path)
+            paths[removed or path] = stat._replace(kind="whiteout", content="") if removed else stat
     return paths
 
 
 def _path(name: str) -> str:
     return "" if name == "." else name.removeprefix("./")
+
+
+def _removed(path: str) -> str:
+    """Return the path that a whiteout at ``path`` removes; empty for anything else."""
+    above, slash, name = path.rpartition("/")
+    return above + slash + name[len(WHITEOUT) :] if name.startswith(WHITEOUT) else ""
+
+
+def _xattrs(member: tarfile.TarInfo) -> Attributes:
+    return tuple(
+        (keyword.removeprefix(XATTR), value.encode("utf-8", "surrogateescape"))
+        for keyword, value in sorted(member.pax_headers.items())
+        if keyword.startswith(XATTR)
+    )
 
 
 def _stat(archive: tarfile.TarFile, member: tarfile.TarInfo) -> Stat:
@@ -83,7 +101,7 @@ def _stat(archive: tarfile.TarFile, member: tarfile.TarInfo) -> Stat:
         while chunk := body.read(1 << 20):
             summed.update(chunk)
         content = summed.hexdigest()
-    return Stat(kind, member.mode, member.uid, member.gid, content)
+    return Stat(kind, member.mode, member.uid, member.gid, marked(content, _xattrs(member)))
 
 
 class _Stream(io.RawIOBase):

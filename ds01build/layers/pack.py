@@ -37,7 +37,7 @@ def splice(entries: Iterable[Entry]) -> Iterator[Piece]:
     """
     pending = b""
     for entry in entries:
-        pending += tar.header(entry.path, entry.stat, entry.size)
+        pending += tar.entry_header(entry)
         if entry.size:
             yield Piece(pending, gzip.small(pending))
             yield from _counted(entry)
@@ -87,7 +87,7 @@ def batched(pieces: Iterable[Piece]) -> Iterator[Piece]:
 
 def _plain(entries: Iterable[Entry]) -> Iterator[bytes]:
     for entry in entries:
-        yield tar.header(entry.path, entry.stat, entry.size)
+        yield tar.entry_header(entry)
         for piece in _counted(entry):
             yield piece.plain
         yield tar.padding(entry.size)

@@ -1,0 +1,163 @@
+"""Executes tiers in an engine: run commands or install .debs in a sandbox, and capture it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import deque
+from dataclasses import dataclass
+from functools import partial
+from typing import IO, TYPE_CHECKING
+
+from ds01build.engine import debs
+from ds01build.engine.sandbox import Supply, opened
+from ds01build.errors import Ds01Error
+from ds01build.layers import captured, survey
+from ds01build.layers.executed import Captured
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from docker import APIClient
+
+    from ds01build.engine.owner import Owner
+    from ds01build.engine.sandbox import Ended, Sandbox, Site
+    from ds01build.layers.entry import Entry
+    from ds01build.layers.executed import Execution
+    from ds01build.layers.survey import Changes, Survey
+
+__all__ = ["EngineExecutor"]
+
+_LAST = 20  # lines
+_LINE = 500  # bytes of a line that are shown
+_LOG = 1 << 26  # bytes
+# Set anew, since an image may have them; tar and find then speak one language.
+_PLAIN = {"LC_ALL": "C", "TAR_OPTIONS": ""}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineExecutor:
+    """Executes tiers with the engine that ``client`` talks to."""
+
+    client: APIClient
+    owner: Owner
+    site: Site
+
+    @contextlib.contextmanager
+    def execute(self, execution: Execution) -> Iterator[Captured]:
+        """Execute a tier, and capture what it changed while the context lasts.
+
+        Raises Ds01Error for a command that fails, with the last lines of its output; Unavailable
+        when the engine does.
+        """
+        with opened(
+            self.client,
+            execution.image,
+            owner=self.owner,
+            site=self.site,
+            network=execution.network,
+            seconds=execution.seconds,
+        ) as sandbox:
+            with _named(execution.tier):
+                changes = _changes(sandbox, execution)
+            notes = list(changes.notes)
+            entries = _entries(sandbox, changes, execution.spool, notes)
+            yield Captured(entries=entries, notes=notes, log=execution.log)
+
+
+@contextlib.contextmanager
+def _named(tier: str) -> Iterator[None]:
+    """Say which tier it was that an error is about."""
+    try:
+        yield
+    except Ds01Error as error:
+        if type(error) is Ds01Error:
+            raise Ds01Error(f"{tier}: {error.message}", hint=error.hint) from error
+        raise
+
+
+def _changes(sandbox: Sandbox, execution: Execution) -> Changes:
+    if sandbox.capture(["/bin/sh", "-c", "tar --version && find --version"])[1].count(b"GNU ") < 2:  # noqa: PLR2004
+        raise Ds01Error("the base has no GNU tar and GNU find, which it takes to capture a tier")
+    if execution.workdir:
+        sandbox.capture(["mkdir", "-p", "--", execution.workdir])
+    volumes = sorted({*sandbox.volumes, *execution.volumes})
+    before = _survey(sandbox, volumes)
+    with execution.log.open("xb") as log:
+        execute = partial(_execute, sandbox, execution, log)
+        for command in execution.commands:
+            execute(["/bin/sh", "-euc", "--", command], command)
+        if execution.debs:
+            debs.install(sandbox, execution.debs, execute)
+    sandbox.settle()
+    ignored = survey.is_noise if execution.debs else None
+    return survey.compare(before, _survey(sandbox, volumes), volumes, ignored)
+
+
+def _survey(sandbox: Sandbox, volumes: Sequence[str]) -> Survey:
+    ends: list[Ended] = []
+    argv = survey.argv(sandbox.scratch, volumes)
+    found = survey.parse(sandbox.stream(argv, ends.append, env=_PLAIN, workdir="/"))
+    _check_end("find", ends[0])
+    return found
+
+
+def _execute(
+    sandbox: Sandbox, execution: Execution, log: IO[bytes], argv: Sequence[str], name: str
+) -> None:
+    ends: list[Ended] = []
+    lines: deque[bytes] = deque([b""], maxlen=_LAST + 1)
+    for chunk in sandbox.stream(
+        argv, ends.append, env=dict(execution.env), workdir=execution.workdir, both=True
+    ):
+        if log.tell() < _LOG:
+            log.write(chunk)
+        first, *others = chunk.split(b"\n")
+        lines[-1] = (lines[-1] + first)[:_LINE]
+        lines.extend(line[:_LINE] for line in others[-_LAST - 1 :])
+    if ends[0].code != 0:
+        raise Ds01Error(
+            f"{name!r:.200} ended with status {ends[0].code}\n{_shown(lines)}",
+            hint=f"less {execution.log}",
+        )
+
+
+def _shown(lines: deque[bytes]) -> str:
+    text = b"\n".join(lines).decode(errors="replace").replace("\t", "  ").strip("\n")
+    shown = text.split("\n")[-_LAST:]
+    return "\n".join("".join(c if c.isprintable() else "?" for c in line) for line in shown)
+
+
+def _entries(
+    sandbox: Sandbox, changes: Changes, spool: IO[bytes], notes: list[str]
+) -> Iterator[Entry]:
+    if not changes.present:
+        return
+    sandbox.put([Supply("paths", _Bytes(captured.requested(changes)))])
+    argv = [
+        *("tar", "--create", "--file=-", "--format=posix", "--numeric-owner", "--xattrs"),
+        *("--xattrs-include=*", "--directory=/", "--null", "--no-recursion"),
+        f"--files-from={sandbox.scratch}/paths",
+    ]
+    output = sandbox.stream(argv, partial(_check_end, "tar"), env=_PLAIN, workdir="/")
+    with contextlib.closing(output):
+        yield from captured.entries(output, changes, spool, notes)
+
+
+def _check_end(tool: str, ended: Ended) -> None:
+    if ended.code != 0:
+        problem = ended.stderr.decode(errors="replace")[-300:]
+        raise Ds01Error(f"{tool} in the container ended with status {ended.code}: {problem!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Bytes:
+    """Bytes as a source."""
+
+    content: bytes
+
+    @property
+    def size(self) -> int:
+        return len(self.content)
+
+    def read(self, offset: int, length: int) -> bytes:
+        return self.content[offset : offset + length]
