@@ -10,8 +10,8 @@ from values import deb_pin
 
 from ds01build.errors import RecipeError
 from ds01build.platform import Platform
-from ds01build.resolve import python, uv
-from ds01build.resolve.request import Wheels
+from ds01build.resolve import uv
+from ds01build.resolve.request import Wanted, Wheels, options
 from ds01build.workflow import locking
 from ds01build.workflow.request import read_request
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from ds01build.pin import DebPin, WheelPin
     from ds01build.resolve.apt import AptRequest
-    from ds01build.resolve.request import Wanted
 
 RECIPE = 'schema = 1\nname = "demo"\n[base]\ndebian = "{suite}"\n'
 DEBS = (deb_pin("libc6", version="2.36-9"), deb_pin("python3.11-minimal", version="3.11.2-6"))
@@ -69,7 +68,7 @@ def test_versions_of_another_suite_are_not_kept(tmp_path: Path, suite: str, kept
 @pytest.mark.parametrize(("glibc", "name"), [((2, 36), "2_36"), ((2, 41), "2_40")])
 def test_uv_is_asked_for_a_platform_that_it_knows(glibc: tuple[int, int], name: str) -> None:
     platform = Platform(python="3.13.5", glibc=glibc, machine="x86_64")
-    arguments = python._arguments(python.Wanted(requests=(), platform=platform))
+    arguments = options(Wanted(requests=(), platform=platform))
     assert f"x86_64-manylinux_{name}" in arguments
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ds01build.resolve.request import PythonRequest, Wanted
     from ds01build.resolve.uv import NoSolution
 
-__all__ = ["OTHERWISE", "askers", "explained"]
+__all__ = ["OTHERWISE", "askers", "explained", "holders_named"]
 
 OTHERWISE = "ask for a version with wheels, or drop what needs it with [resolve] exclude"
 _NO_WHEELS = re.compile(
@@ -48,6 +48,11 @@ def explained(error: NoSolution, wanted: Wanted) -> ResolveError:
         return ResolveError(" ".join([text, *(f"[{asker}]" for asker in asking)]))
     parties = "; ".join([*statements, *asking])
     return ResolveError(f"{parties}: {_attributed(text, holders)}", hint=_way_out(holders))
+
+
+def holders_named(error: NoSolution, holding: Holding) -> list[Held]:
+    """Return what of the base uv's explanation comes to."""
+    return _statements(_names(error.message), holding)[0]
 
 
 def askers(names: Collection[str], requests: Sequence[PythonRequest]) -> list[str]:

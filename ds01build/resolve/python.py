@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-import tomli
 from packaging.utils import canonicalize_name, parse_wheel_filename
+from packaging.version import Version
 
 from ds01build.digest import Digest
 from ds01build.errors import ResolveError
 from ds01build.grammar import requirement_name
 from ds01build.pin import WheelPin
 from ds01build.platform import wheel_tags
+from ds01build.resolve.behind import Release, far_behind, newest_releases, packages_of, releases
 from ds01build.resolve.explanation import OTHERWISE, explained
 from ds01build.resolve.holds import (
     broken,
@@ -24,7 +25,7 @@ from ds01build.resolve.holds import (
     refuse_unreadable,
     stubs,
 )
-from ds01build.resolve.request import PythonRequest, Wanted
+from ds01build.resolve.request import PythonRequest, Wanted, options
 from ds01build.resolve.solution import parse_solution, tiers_of
 from ds01build.resolve.uv import NoSolution, Uv, Workspace, compile_requirements
 
@@ -35,11 +36,6 @@ if TYPE_CHECKING:
     from ds01build.resolve.solution import Found
 
 __all__ = ["Located", "PythonRequest", "Resolution", "Wanted", "locate", "resolve"]
-
-
-# The newest glibc 2.x that uv has a name for. Wheels for newer ones are not found with it; none
-# of those that are found needs a newer one.
-GLIBC = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,16 +63,22 @@ def resolve(
     still needs them; other packages go to the first tier that needs them. Raises ResolveError
     (the request) and Unavailable (index, uv).
     """
-    solution = _solve(wanted, _preferences(wanted, keep), tool, workspace)
+    newest = newest_releases(wanted, tool, workspace) if wanted.holding else {}
+    solution = _solve_freely(wanted, keep, newest, tool, workspace)
     refuse_strangers(wanted, solution)
     staying = _staying(wanted.holding, solution)
-    needers = pruned(solution, staying)
-    tiers = tiers_of(wanted.requests, needers, keep)
+    tiers = tiers_of(wanted.requests, pruned(solution, staying), keep)
     wheels = {name: found for name, found in solution.items() if name in tiers.keys() - staying}
     refuse_unreadable(wanted.holding, wheels)
-    located = _located_all(wanted, wheels, tiers, tool, workspace)
-    versions = {name: found.version for name, found in wheels.items()}
-    return Resolution(located, tuple(broken(wanted.holding, versions)))
+    packages = _pinned(wanted, wheels, tool, workspace)
+    tags = wheel_tags(wanted.platform)
+    warnings = broken(wanted.holding, {name: found.version for name, found in wheels.items()})
+    fresh = {name: one for name, one in releases(packages).items() if not _is_kept(one, keep)}
+    warnings += far_behind(wanted, fresh, newest, tool, workspace)
+    return Resolution(
+        tuple(_located(each, _best_wheel(each, tags), tiers, wheels) for each in packages),
+        tuple(warnings),
+    )
 
 
 def locate(
@@ -94,21 +96,29 @@ def locate(
         [workspace.write("pins.txt", sorted(map(str, pins)))],
         [*arguments, "--prerelease", "allow", "--format", "pylock.toml"],
     )
-    wheels = [wheel for package in _packages(output) for wheel in package.get("wheels", ())]
+    wheels = [wheel for package in packages_of(output) for wheel in package.get("wheels", ())]
     urls = {wheel.get("hashes", {}).get("sha256"): wheel["url"] for wheel in wheels}
     return tuple(Located(pin, urls[pin.digest.hex]) for pin in pins if pin.digest.hex in urls)
 
 
-def _arguments(wanted: Wanted) -> list[str]:
-    platform = wanted.platform
-    arguments = ["--python-version", platform.python]
-    minor = min(platform.glibc[1], GLIBC)
-    arguments += ["--python-platform", f"{platform.machine}-manylinux_2_{minor}"]
-    if wanted.prerelease:
-        arguments += ["--prerelease", wanted.prerelease]
-    if wanted.exclude_newer:
-        arguments += ["--exclude-newer", wanted.exclude_newer]
-    return arguments
+def _solve_freely(
+    wanted: Wanted,
+    keep: Mapping[str, WheelPin],
+    newest: Mapping[str, Release],
+    tool: Uv,
+    workspace: Workspace,
+) -> dict[str, Found]:
+    """Solve with the base's preferences, unless a package that is asked for gets older by them."""
+    solution = _solve(wanted, _preferences(wanted, keep), tool, workspace)
+    behind = {n for n in newest.keys() & solution if newest[n].is_newer_than(solution[n].version)}
+    if not (wanted.holding.preferred and behind):
+        return solution
+    free = replace(wanted, holding=replace(wanted.holding, preferred=()))
+    other = _solve(free, _preferences(free, keep), tool, workspace)
+    gains = any(
+        Version(other[n].version) > Version(solution[n].version) for n in behind & other.keys()
+    )
+    return other if gains else solution
 
 
 def _solve(
@@ -142,7 +152,7 @@ def _solve_once(
     tool: Uv,
     workspace: Workspace,
 ) -> dict[str, Found]:
-    arguments = [*_arguments(wanted), "--annotation-style", "line", "--emit-index-annotation"]
+    arguments = [*options(wanted), "--annotation-style", "line", "--emit-index-annotation"]
     arguments += ["--no-strip-extras", *stubs(wanted.holding, workspace)]
     for option, file, lines in (
         ("--constraints", "constraints.txt", wanted.constraints),
@@ -189,29 +199,22 @@ def _preferences(wanted: Wanted, keep: Mapping[str, WheelPin]) -> dict[str, str]
     return {**preferred, **staying, **kept}
 
 
-def _located_all(
-    wanted: Wanted,
-    wheels: Mapping[str, Found],
-    tiers: Mapping[str, str],
-    tool: Uv,
-    workspace: Workspace,
-) -> tuple[Located, ...]:
+def _pinned(
+    wanted: Wanted, wheels: Mapping[str, Found], tool: Uv, workspace: Workspace
+) -> list[dict[str, Any]]:
+    """Return what the indexes have of ``wheels``: packages of a pylock.toml (PEP 751)."""
     if not wheels:
-        return ()
+        return []
     pins = workspace.write("pins.txt", [f"{n}=={f.version}" for n, f in sorted(wheels.items())])
-    arguments = [*_arguments(wanted), "--no-deps", "--format", "pylock.toml"]
+    arguments = [*options(wanted), "--no-deps", "--format", "pylock.toml"]
     try:
-        output = compile_requirements(tool, workspace, [pins], arguments)
+        return packages_of(compile_requirements(tool, workspace, [pins], arguments))
     except NoSolution as error:
         raise explained(error, wanted) from error
-    tags = wheel_tags(wanted.platform)
-    chosen = [(package, _best_wheel(package, tags)) for package in _packages(output)]
-    return tuple(_located(package, wheel, tiers, wheels) for package, wheel in chosen)
 
 
-def _packages(output: str) -> list[dict[str, Any]]:
-    packages = tomli.loads(output).get("packages", [])
-    return [package for package in packages if isinstance(package, dict)]
+def _is_kept(one: Release, keep: Mapping[str, WheelPin]) -> bool:
+    return one.name in keep and keep[one.name].version == one.version
 
 
 def _best_wheel(package: Mapping[str, Any], tags: Mapping[str, int]) -> dict[str, Any]:

@@ -11,7 +11,12 @@ if TYPE_CHECKING:
     from ds01build.pin import WheelPin
     from ds01build.platform import Platform
 
-__all__ = ["PythonRequest", "Wanted", "Wheels"]
+__all__ = ["PythonRequest", "Wanted", "Wheels", "options"]
+
+
+# The newest glibc 2.x that uv has a name for. Wheels for newer ones are not found with it; none
+# of those that are found needs a newer one.
+GLIBC = 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,3 +47,16 @@ class Wheels:
 
     pins: tuple[WheelPin, ...] = ()
     warnings: tuple[str, ...] = ()
+
+
+def options(wanted: Wanted) -> list[str]:
+    """Return uv's options for the platform, and for what of an index is looked at."""
+    platform = wanted.platform
+    arguments = ["--python-version", platform.python]
+    minor = min(platform.glibc[1], GLIBC)
+    arguments += ["--python-platform", f"{platform.machine}-manylinux_2_{minor}"]
+    if wanted.prerelease:
+        arguments += ["--prerelease", wanted.prerelease]
+    if wanted.exclude_newer:
+        arguments += ["--exclude-newer", wanted.exclude_newer]
+    return arguments
