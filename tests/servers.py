@@ -26,6 +26,8 @@ CHUNK = 256 * 1024
 class Request:
     path: str
     headers: Mapping[str, str]
+    method: str = "GET"
+    body: bytes = b""
 
     @property
     def offset(self) -> int:
@@ -39,7 +41,7 @@ Route = Callable[["Answer", Request], None]
 
 @dataclass
 class Server:
-    """Routes by path, and the requests that came, in order."""
+    """Routes by path, or by method and path, and the requests that came, in order."""
 
     url: str
     routes: dict[str, Route] = field(default_factory=dict)
@@ -67,20 +69,26 @@ class Answer(BaseHTTPRequestHandler):
     place: Server
 
     def do_GET(self) -> None:
-        request = Request(self.path, dict(self.headers.items()))
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        request = Request(self.path, dict(self.headers.items()), self.command, body)
         with self.place.counting:
             self.place.requests.append(request)
             self.place.busy += 1
             self.place.most_at_once = max(self.place.most_at_once, self.place.busy)
         try:
             with contextlib.suppress(ConnectionError):
-                self.place.routes.get(self.path.partition("?")[0], status(404))(self, request)
+                path = self.path.partition("?")[0]
+                routes = self.place.routes
+                routes.get(f"{self.command} {path}", routes.get(path, status(404)))(self, request)
         finally:
             with self.place.counting:
                 self.place.busy -= 1
 
     def do_HEAD(self) -> None:
-        self.start(405, {"Content-Length": "0"})
+        self.do_GET()
+
+    def do_POST(self) -> None:
+        self.do_GET()
 
     def start(self, code: int, headers: Mapping[str, str]) -> None:
         self.send_response(code)

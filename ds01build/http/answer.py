@@ -32,8 +32,8 @@ _PASSING = (408, 425, 429, 500, 502, 503, 504)
 _WORDS = (
     (exceptions.NameResolutionError, "the host's name can't be resolved"),
     (exceptions.ProxyError, "the proxy doesn't serve"),
+    (exceptions.NewConnectionError, "no connection"),  # a kind of the next, to urllib3
     (exceptions.ConnectTimeoutError, "no connection in time"),
-    (exceptions.NewConnectionError, "no connection"),
     (exceptions.ReadTimeoutError, "nothing came in time"),
     (exceptions.SSLError, "TLS failed"),
     (exceptions.ProtocolError, "the connection broke"),

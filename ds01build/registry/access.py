@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlencode, urlsplit
 
 from ds01build.errors import RejectedFile, Unavailable
-from ds01build.http.answer import Interrupted, Refused, check_status
+from ds01build.http.answer import Absent, Interrupted, Refused, check_status
 from ds01build.http.session import Request, basic
-from ds01build.http.settings import is_loopback, is_near
+from ds01build.http.settings import is_near
 from ds01build.location import origin, redact
 from ds01build.reference import DEFAULT_REGISTRY
-from ds01build.registry.document import parse
+from ds01build.registry.document import limited, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -151,22 +151,27 @@ class Access:
         with self.session.ask(request) as answer:
             if answer.status in _ASKS_FOR_LOGIN:
                 raise _no_access(place, answer.status)
-            check_status(answer)
-            content = _content(answer, redact(realm))
-        document = parse(content, f"what {redact(realm)} answered")
+            try:
+                check_status(answer)
+            except Absent as error:
+                raise Refused(f"{redact(realm)} has no tokens: {error}") from error
+            name = f"what {redact(realm)} answered"
+            chunks = iter(lambda: answer.read(_TOKEN_LIMIT), b"")
+            document = parse(limited(chunks, _TOKEN_LIMIT, name), name)
         token = document.text("token") or document.text("access_token")
         if not _TOKEN.fullmatch(token):
             raise RejectedFile(name=document.name, problem="no token")
         return token
 
     def _check_realm(self, realm: str, place: Place) -> None:
-        """Check that a password may go there: https, or as near as the registry is."""
+        """Check that a password may go there: https, or plain where its registry may be."""
         try:
-            host = urlsplit(origin(realm)).hostname or ""
+            is_as_near = is_near(f"http://{place.registry}") and is_near(realm)
+            may_be_plain = is_as_near or origin(realm) in self.session.settings.plain
         except ValueError as error:
             raise Refused(f"{place.registry} wants tokens from {error}") from error
-        near = is_loopback(host) and is_near(f"http://{place.registry}")
-        if not (realm.startswith("https://") or (realm.startswith("http://") and near)):
+        allowed = ("https", "http") if may_be_plain else ("https",)
+        if urlsplit(realm).scheme not in allowed:
             raise Refused(f"{place.registry} wants tokens from {redact(realm)}, which is not https")
 
 
@@ -179,15 +184,6 @@ def _token_request(realm: str, fields: dict[str, str], login: Login | None) -> R
     shown = basic((login.user, login.password)) if login is not None else ""
     mark = "&" if urlsplit(realm).query else "?"
     return Request(url=f"{realm}{mark}{urlencode(fields)}", authorization=shown)
-
-
-def _content(answer: Answer, name: str) -> bytes:
-    content = b""
-    while piece := answer.read(_TOKEN_LIMIT):
-        content += piece
-        if len(content) > _TOKEN_LIMIT:
-            raise RejectedFile(name=f"what {name} answered", problem="too long for a token")
-    return content
 
 
 def _no_access(place: Place, status: int) -> Unavailable:

@@ -59,8 +59,9 @@ class BlobReader:
         return bytes(taken)
 
     def close(self) -> None:
-        """End the transfer."""
+        """End the transfer; nothing is left to be read."""
         self._content.close()
+        self._rest = memoryview(b"")
 
 
 @dataclass(slots=True)

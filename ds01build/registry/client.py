@@ -13,7 +13,7 @@ from ds01build.errors import Ds01Error, MismatchError, RejectedFile, Unavailable
 from ds01build.http.answer import Absent, Interrupted, Refused, body_of, check_status
 from ds01build.registry.access import Place
 from ds01build.registry.blob import BlobReader, Patience, pieces
-from ds01build.registry.document import parse
+from ds01build.registry.document import limited, parse
 from ds01build.registry.manifest import (
     ACCEPT,
     MANIFESTS,
@@ -192,7 +192,7 @@ class RegistryClient:
             check_status(answer)
             if _media_type(answer) not in MANIFESTS:
                 return None
-            return _announced(answer)
+            return reference.digest or _announced(answer)
 
     def _document(self, reference: Reference, descriptor: Descriptor | None = None) -> _Document:
         """Return what ``reference`` names in a registry, or what its index has for a platform."""
@@ -232,12 +232,7 @@ class RegistryClient:
 
     def _content(self, answer: Answer, limit: int, name: str) -> bytes:
         """Return a body of at most ``limit`` bytes."""
-        content = b""
-        for piece in self.patience.pace.chunks(answer.read):
-            content += piece
-            if len(content) > limit:
-                raise RejectedFile(name=name, problem=f"longer than {limit} bytes")
-        return content
+        return limited(self.patience.pace.chunks(answer.read), limit, name)
 
 
 def _media_type(answer: Answer) -> str:

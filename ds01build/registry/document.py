@@ -11,9 +11,9 @@ from ds01build.digest import Digest
 from ds01build.errors import RejectedFile
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
-__all__ = ["Table", "parse"]
+__all__ = ["Table", "limited", "parse"]
 
 NUMBER_LIMIT = 2**53  # the largest integer that every JSON reader keeps
 _MEDIA_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}/[A-Za-z0-9!#$&^_.+-]{1,127}")
@@ -38,7 +38,7 @@ class Table:
         """Return an integer that has to be there, and is not negative."""
         value = cast("int", self._typed(key, int, "an integer", -1))
         if not 0 <= value <= NUMBER_LIMIT:
-            self._reject(key, "is not a size")
+            self._reject(key, "is missing or out of range")
         return value
 
     def digest(self, key: str) -> Digest:
@@ -98,6 +98,16 @@ class Table:
 
     def _below(self, key: str) -> str:
         return f"{self.path}.{key}" if self.path else key
+
+
+def limited(chunks: Iterable[bytes], limit: int, name: str) -> bytes:
+    """Return a document that comes in chunks. Raises RejectedFile for more than ``limit`` bytes."""
+    content = bytearray()
+    for chunk in chunks:
+        content += chunk
+        if len(content) > limit:
+            raise RejectedFile(name=name, problem=f"longer than {limit // 1024} KiB")
+    return bytes(content)
 
 
 def parse(content: bytes, name: str) -> Table:

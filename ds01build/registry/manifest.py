@@ -88,13 +88,14 @@ def is_index(document: Table, announced: str) -> bool:
     if announced in (*_INDEXES, *MANIFESTS) and media_type != announced:
         problem = f"it says that it is {media_type}, not {announced} as announced"
         raise RejectedFile(name=document.name, problem=problem)
-    if media_type.startswith(_SCHEMA1) or document.values.get("schemaVersion") == 1:
+    version = document.number("schemaVersion")
+    if media_type.startswith(_SCHEMA1) or version == 1:
         problem = "a manifest of Docker's schema 1, which ds01 does not read: push the image again"
         raise RejectedFile(name=document.name, problem=problem)
     if media_type not in (*_INDEXES, *MANIFESTS):
         problem = f"neither an image nor an index of images: {media_type!r:.100}"
         raise RejectedFile(name=document.name, problem=problem)
-    if document.number("schemaVersion") != _VERSION:
+    if version != _VERSION:
         raise RejectedFile(name=document.name, problem="schemaVersion is not 2")
     other = "layers" if media_type in _INDEXES else "manifests"
     if other in document.values:  # the two could be taken for each other
