@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ds01build.errors import RejectedFile, Unavailable
 from ds01build.process import run
 from ds01build.reference import DEFAULT_REGISTRY
-from ds01build.registry.document import parse
+from ds01build.registry.document import limited, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -151,9 +151,7 @@ def _of_entry(entry: Table) -> Login | None:
 def _file(path: Path) -> Table | None:
     try:
         with path.open("rb") as file:
-            content = file.read(_LIMIT + 1)
+            content = limited([file.read(_LIMIT + 1)], _LIMIT, str(path))
     except OSError:
         return None  # not there, or not for this user
-    if len(content) > _LIMIT:
-        raise RejectedFile(name=str(path), problem=f"longer than {_LIMIT} bytes")
     return parse(content, str(path)) if content.strip() else None
