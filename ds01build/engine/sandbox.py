@@ -200,6 +200,7 @@ def opened(
             overdue=overdue,
         )
         _make_scratch(sandbox, site)
+        _check_inside(sandbox)
         yield sandbox
     finally:
         watch.cancel()
@@ -250,6 +251,17 @@ def _make_scratch(sandbox: Sandbox, site: Site) -> None:
         content += site.certificates + padding(size)
     with _answered(sandbox):
         sandbox.client.put_archive(sandbox.container, "/", content + END)
+
+
+def _check_inside(sandbox: Sandbox) -> None:
+    """Raise Unavailable unless commands see the file system that files are put into.
+
+    Where an engine itself was started in a chroot, what it executes in a running container has the
+    root of the whole machine, and would change that.
+    """
+    code, _ = sandbox.capture(["/bin/sh", "-c", '[ -d "$1" ]', "sh", sandbox.scratch])
+    if code != 0:
+        raise Unavailable("the engine executes commands outside of their container")
 
 
 def _archive(supplies: Iterable[Supply]) -> Iterator[bytes]:

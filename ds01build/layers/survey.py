@@ -1,7 +1,9 @@
 """Surveys: what find in a container says of every path, and what two of them differ in.
 
-ctime is what tells: the kernel sets it, with whatever changes, and nobody else can. An engine's own
-list of changes is not used: with Docker 26.1 on its containerd image store it was always empty.
+ctime is what tells: the kernel sets it, with whatever changes, and nobody else can. An engine has a
+list of changes of its own, which is not used: it knows no volumes, does not say what is a FIFO or a
+socket, and on some storage drivers says of a directory that was removed and made again that it is
+gone. What was there before is also what it takes to remove exactly that.
 """
 
 from __future__ import annotations
