@@ -1,17 +1,20 @@
-"""What ds01 knows by name: package bundles, and the images of frameworks."""
+"""What ds01 knows by name: package bundles, rivals among packages, and images of frameworks."""
 
 from ds01build.catalogue.images import LATEST, Framework, find_framework, frameworks
 from ds01build.catalogue.packages import Bundle, bundle, bundles
+from ds01build.catalogue.rivals import Rivals, rivals
 from ds01build.catalogue.selection import Selected, select
 
 __all__ = [
     "LATEST",
     "Bundle",
     "Framework",
+    "Rivals",
     "Selected",
     "bundle",
     "bundles",
     "find_framework",
     "frameworks",
+    "rivals",
     "select",
 ]

@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bases import DIST, debian, distribution, facts
+from values import wheel_pin
+
+from ds01build.base.lint import Finding, lint
+from ds01build.catalogue import bundles, rivals
+
+
+def test_two_wheels_that_write_the_same_modules_are_an_error() -> None:
+    wheels = [wheel_pin("opencv-python", version="4.11"), wheel_pin("opencv-python-headless")]
+    assert lint(wheels) == (
+        Finding(
+            problem="opencv-python==4.11 and opencv-python-headless==1.0 both write cv2/",
+            hint='keep one of them, for instance with exclude = ["opencv-python"] under [resolve]',
+            is_error=True,
+        ),
+    )
+
+
+def test_a_wheel_beside_its_rival_in_the_directory_of_tiers_is_an_error() -> None:
+    base = facts(distribution("tensorflow", "2.19.0"))
+    assert lint([wheel_pin("tensorflow-cpu", version="2.19.1")], base) == (
+        Finding(
+            problem="tensorflow-cpu==2.19.1 and tensorflow 2.19.0 of the base both write "
+            "tensorflow/",
+            hint='keep one of them, for instance with exclude = ["tensorflow-cpu"] under [resolve]',
+            is_error=True,
+        ),
+    )
+
+
+def test_a_wheel_over_its_rival_in_another_directory_is_a_warning() -> None:
+    base = facts(debian("opencv-python", "4.6.0"))
+    found = lint([wheel_pin("opencv-python-headless")], base)
+    assert [finding.is_error for finding in found] == [False]
+
+
+def test_rivals_within_the_base_are_its_own_business() -> None:
+    base = facts(distribution("opencv-python", "4"), distribution("opencv-python-headless", "4"))
+    assert lint([wheel_pin("numpy")], base) == ()
+
+
+def test_one_name_is_no_rival_of_itself() -> None:
+    base = facts(distribution("opencv-python", "4.9"))
+    assert lint([wheel_pin("opencv-python", version="4.11")], base) == ()
+
+
+CUDA = [
+    wheel_pin("torch", version="2.9.0"),
+    wheel_pin("nvidia-cublas-cu12", size=400_000_000),
+    wheel_pin("nvidia-cudnn-cu12", size=600_000_000),
+    wheel_pin("triton"),
+]
+CUDA[0] = replace(CUDA[0], requires=("nvidia-cublas-cu12", "nvidia-cudnn-cu12", "triton"))
+
+
+def test_cuda_in_wheels_over_a_base_that_has_it_is_a_warning_with_who_needs_it() -> None:
+    assert lint(CUDA, facts(cuda="12.6.3")) == (
+        Finding(
+            problem="2 wheels bring 1000 MB of CUDA over a base that has CUDA 12.6.3 "
+            "(nvidia-cublas-cu12, nvidia-cudnn-cu12, needed by torch)",
+            hint="leave out what needs them, or ask for a version that fits what the base has",
+        ),
+    )
+    (found,) = lint(CUDA, facts(distribution("nvidia-nccl-cu12", "2.27.3")))
+    assert "a base that has CUDA in wheels" in found.problem
+
+
+def test_cuda_in_wheels_is_fine_where_the_base_has_none() -> None:
+    assert lint(CUDA, facts(distribution("numpy", "2.2.6"))) == ()
+    assert lint(CUDA) == ()
+
+
+def test_two_torches_are_a_warning() -> None:
+    old = distribution("torch", "2.7.0", directory=DIST)
+    assert lint([wheel_pin("torch", version="2.9.0")], facts(old)) == (
+        Finding(
+            problem=f"torch==2.9.0 comes on top of torch 2.7.0 in {DIST} of the base, which stays "
+            "there unused"
+        ),
+    )
+    (found,) = lint([], facts(old, distribution("torch", "2.8.0")))
+    assert found.problem.startswith("the base has torch twice: ")
+
+
+def test_a_torch_that_takes_the_place_of_the_bases_is_no_second_one() -> None:
+    base = facts(distribution("torch", "2.8.0"))
+    assert lint([wheel_pin("torch", version="2.9.0")], base) == ()
+
+
+def test_no_name_has_two_kinds_of_rivals() -> None:
+    names = [name for each in rivals() for name in each.names]
+    assert len(names) == len(set(names))
+    assert all(len(each.names) > 1 and each.modules for each in rivals())
+
+
+def test_a_bundle_says_how_rivals_among_its_packages_end() -> None:
+    for each in bundles().values():
+        for group in rivals():
+            assert len([name for name in each.packages if name in group.names]) < 2
+    assert "opencv-python" in bundles()["cv"].exclude
