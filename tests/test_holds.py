@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -234,3 +234,126 @@ def test_what_may_change_stays_where_nothing_asks_for_another(resolve: Resolver)
         debian("sympy", "1.15"),
     )
     assert names(resolve(base, "vision", allow="torch")) == ["colour==1.0", "vision==1.0"]
+
+
+def test_a_package_that_a_hold_keeps_far_behind_is_named_with_the_hold(resolve: Resolver) -> None:
+    resolve.index.offer("framed", "1.4", requires=["torch<2.9"])
+    resolve.index.offer("framed", "2.0", requires=["torch>=2.9"])
+    found = resolve(BASE, "framed colour")
+    assert names(found) == ["colour==1.0", "framed==1.4"]
+    assert found.warnings == (
+        "framed 1.4 is far behind 2.0, because the base holds torch 2.8.0+cu126",
+    )
+
+
+def test_a_package_that_something_else_keeps_behind_is_no_warning(resolve: Resolver) -> None:
+    resolve.index.offer("framed", "1.4", requires=["sympy"])
+    resolve.index.offer("framed", "2.0", requires=["sympy", "colour>=2"])
+    resolve.index.offer("colour", "2.0")
+    resolve.index.offer("frame-user", requires=["framed<2"])
+    assert resolve(BASE, "framed frame-user").warnings == ()
+    keep = {"framed": wheel_pin("framed", version="1.4", tier="tier0")}
+    assert resolve(BASE, "framed", keep=keep).warnings == ()
+
+
+def test_two_years_are_far_behind_too(resolve: Resolver) -> None:
+    resolve.index.offer("framed", "1.4", requires=["torch<2.9"])
+    row = resolve.index.offers["framed"]["framed-1.4-py3-none-any.whl"]
+    row["upload-time"] = "2023-01-01T00:00:00Z"
+    resolve.index.offer("framed", "1.5", requires=["torch>=2.9"])
+    assert resolve(BASE, "framed").warnings == ()
+    row = resolve.index.offers["framed"]["framed-1.5-py3-none-any.whl"]
+    row["upload-time"] = "2025-01-01T00:00:00Z"
+    resolve.index.offer("framed", "0.1")
+    fresh = replace(resolve, root=resolve.root / "fresh")  # the page is cached
+    fresh.root.mkdir()
+    assert len(fresh(BASE, "framed").warnings) == 1
+
+
+def test_a_preference_does_not_make_a_requested_package_older(resolve: Resolver) -> None:
+    resolve.index.offer("frame-one", "1.0", requires=["shared"])
+    resolve.index.offer("frame-one", "2.0", requires=["shared>=2"])
+    resolve.index.offer("frame-two", "1.0", requires=["shared<9"])
+    for version in ("1.0", "2.0"):
+        resolve.index.offer("shared", version)
+    base = facts(debian("shared", "1.0"))
+    assert names(resolve(base, "frame-two frame-one")) == [
+        "frame-one==2.0",
+        "frame-two==1.0",
+        "shared==2.0",
+    ]
+    assert names(resolve(base, "frame-two")) == ["frame-two==1.0", "shared==1.0"]
+
+
+def test_the_base_needs_what_it_can_be_satisfied_with_only(resolve: Resolver) -> None:
+    held = hold(BASE)
+    assert held.warnings() == ("the base lacks absent, which its torch 2.8.0+cu126 needs",)
+    assert names(resolve(BASE, "torch vision")) == ["colour==1.0", "vision==1.0"]
+
+
+def test_a_version_that_cannot_be_read_is_not_written_over(resolve: Resolver) -> None:
+    base = facts(distribution("colour", "r12-custom"))
+    assert hold(base).warnings() == (
+        "the base's colour cannot be held: its version 'r12-custom' lies outside PEP 440",
+    )
+    error = resolve.refuses(base, "colour")
+    assert str(error) == (
+        "a tier would write over the base's colour, which cannot be held: its version 'r12-custom' "
+        "lies outside PEP 440"
+    )
+    assert error.hint == 'to let tiers change it: allow-base-change = ["colour"] under [resolve]'
+    assert names(resolve(base, "colour", allow="colour")) == ["colour==1.0", "numpy==2.4.0"]
+    (gone,) = hold(base, ["colour"]).replaced(["colour"])
+    assert gone.owns
+
+
+def test_what_is_needed_in_one_version_by_a_held_one_names_that_one(resolve: Resolver) -> None:
+    base = facts(
+        distribution("torch", "2.8.0"),
+        distribution("torchvision", "0.23", "torch==2.8.0", owns=()),
+    )
+    resolve.index.offer("modern", requires=["torch>=2.9"])
+    error = resolve.refuses(base, "modern", allow="torch")
+    assert str(error).startswith(
+        "torchvision 0.23 of the base needs torch==2.8.0; tier tier0 asks for modern: Because "
+    )
+    site = "/usr/local/lib/python3.11/site-packages"
+    assert error.hint == (
+        f"torchvision can't be changed: it has no RECORD of its files in {site}, where tiers "
+        "install to"
+    )
+
+
+def test_what_may_change_and_stays_behind_is_a_warning(resolve: Resolver) -> None:
+    base = facts(
+        distribution("torch", "2.8.0"), distribution("torchvision", "0.23", "torch==2.8.0")
+    )
+    found = resolve(base, "torch>=2.9", allow="torch torchvision")
+    assert "torch==2.9.0" in names(found)
+    (warning,) = found.warnings
+    assert warning == (
+        "torchvision 0.23 of the base needs torch==2.8.0, and comes to torch 2.9.0: "
+        "let a tier ask for torchvision"
+    )
+
+
+def test_overrides_and_exclude_work_over_a_base(resolve: Resolver) -> None:
+    resolve.index.offer("modern", requires=["torch>=2.9", "colour>=5"])
+    found = resolve(BASE, "modern", overrides=("torch>=2",), exclude=("colour",))
+    assert names(found) == ["modern==1.0"]
+
+
+@pytest.mark.parametrize("prerelease", ["", "disallow", "if-necessary"])
+def test_a_held_pre_release_is_taken_whatever_the_recipe_says(
+    resolve: Resolver, prerelease: str
+) -> None:
+    base = facts(distribution("torch", "2.9.0a0+git12"), distribution("numpy", "2.3.0rc1"))
+    assert names(resolve(base, "vision", prerelease=prerelease)) == ["colour==1.0", "vision==1.0"]
+
+
+def test_two_indexes_are_told_apart_over_a_base(resolve: Resolver) -> None:
+    other = Index(resolve.index.server, "/other")
+    other.offer("special", requires=["torch"])
+    resolve.more.append(other)
+    (located,) = resolve(BASE, "special").located
+    assert (str(located.pin), located.pin.index) == ("special==1.0", "more0")

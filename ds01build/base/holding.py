@@ -6,10 +6,9 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from ds01build.base.needs import environment, needs
+from ds01build.base.needs import NAME, environment, extras_of, needs
 from ds01build.errors import ResolveError
 from ds01build.fields import did_you_mean
 
@@ -32,7 +31,6 @@ _ACCELERATOR = re.compile(
     r"nvidia-(?!ml-py)[0-9a-z-]+|cuda-(?:bindings|core|pathfinder|python|toolkit)"
     r"|(?:pytorch-)?triton(?:-rocm|-xpu)?"
 )
-_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,126}[a-z0-9])?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -171,7 +169,7 @@ def _importable(facts: BaseFacts) -> dict[str, Distribution]:
     last = len(ranks)
     found: dict[str, Distribution] = {}
     for each in sorted(facts.distributions, key=lambda d: (ranks.get(d.directory, last), d)):
-        if _NAME.fullmatch(each.name):
+        if NAME.fullmatch(each.name):
             found.setdefault(each.name, each)
     return found
 
@@ -191,7 +189,7 @@ def _as_held(seen: Mapping[str, Distribution], facts: BaseFacts) -> dict[str, He
             name=name,
             version=version,
             needs=needs(each, values),
-            extras=tuple(sorted({str(canonicalize_name(extra)) for extra in each.extras})),
+            extras=extras_of(each),
             fastened=_fastened(each),
         )
         for name, each in seen.items()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
 
     from ds01build.base.facts import BaseFacts, Distribution
 
-__all__ = ["Need", "environment", "needs"]
+__all__ = ["NAME", "Need", "environment", "extras_of", "needs"]
+
+NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,126}[a-z0-9])?")  # normalised (PEP 503)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -56,19 +59,24 @@ def environment(facts: BaseFacts) -> dict[str, str]:
     }
 
 
+def extras_of(distribution: Distribution) -> tuple[str, ...]:
+    """Return the extras that a distribution has, normalised and sorted."""
+    names = {str(canonicalize_name(extra)) for extra in distribution.extras}
+    return tuple(sorted(name for name in names if NAME.fullmatch(name)))
+
+
 def needs(distribution: Distribution, environment: Mapping[str, str]) -> tuple[Need, ...]:
     """Return what a distribution needs in ``environment``, alone and with each of its extras.
 
     Requirements that PEP 508 has no meaning for are left out, as pip does with what is installed.
     """
-    extras = sorted({str(canonicalize_name(extra)) for extra in distribution.extras})
     found: set[Need] = set()
     for text in distribution.requires:
-        found.update(_read(text, extras, environment))
+        found.update(_read(text, extras_of(distribution), environment))
     return tuple(sorted(found))
 
 
-def _read(text: str, extras: list[str], environment: Mapping[str, str]) -> Iterator[Need]:
+def _read(text: str, extras: tuple[str, ...], environment: Mapping[str, str]) -> Iterator[Need]:
     try:
         requirement = Requirement(text)
     except InvalidRequirement:

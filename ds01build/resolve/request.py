@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from packaging.version import Version
+
 from ds01build.base.holding import Holding
 
 if TYPE_CHECKING:
@@ -56,7 +58,16 @@ def options(wanted: Wanted) -> list[str]:
     minor = min(platform.glibc[1], GLIBC)
     arguments += ["--python-platform", f"{platform.machine}-manylinux_2_{minor}"]
     if wanted.prerelease:
-        arguments += ["--prerelease", wanted.prerelease]
+        arguments += ["--prerelease", _prerelease(wanted)]
     if wanted.exclude_newer:
         arguments += ["--exclude-newer", wanted.exclude_newer]
     return arguments
+
+
+def _prerelease(wanted: Wanted) -> str:
+    """Return what the recipe says of pre-releases, widened by those that the base has."""
+    present = (*wanted.holding.held, *wanted.holding.movable)
+    wider = {"disallow": "explicit", "if-necessary": "if-necessary-or-explicit"}
+    if any(Version(each.version).is_prerelease for each in present):
+        return wider.get(wanted.prerelease, wanted.prerelease)
+    return wanted.prerelease
