@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
-from debian.deb822 import Deb822
-
 from ds01build.errors import ResolveError, Unavailable
 from ds01build.location import split_credentials
+from ds01build.resolve.entries import parse_entries
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from ds01build.pin import DebPin
+    from ds01build.resolve.entries import Entry
 
 __all__ = ["KEYRINGS", "AptSource", "debian_sources", "locations", "parse_sources", "plain"]
 
@@ -28,9 +28,6 @@ _URI = re.compile(
 _SUITE = re.compile(r"[a-z0-9][a-z0-9.-]*(?:/updates)?")
 _COMPONENT = re.compile(r"[a-z0-9][a-z0-9/-]*")
 _KEYRING = re.compile(r"/[A-Za-z0-9._+@~/-]+")
-_ONE_LINE = re.compile(
-    r"deb\s+(?:\[(?P<options>[^\]]*)\]\s+)?(?P<uri>\S+)\s+(?P<suite>\S+)\s+(?P<components>.+)"
-)
 _OWN_SUITE = re.compile(
     r"(?P<codename>buster|bullseye|bookworm|trixie|forky|duke|sid"
     r"|(?:old){0,2}stable|testing|unstable)(?P<part>-updates|-security)?"
@@ -72,18 +69,11 @@ class AptSource:
 
 
 def parse_sources(texts: Mapping[str, str], *, expires: bool = True) -> tuple[AptSource, ...]:
-    """Return the entries of ``texts``, the contents of sources.list(5) files by absolute path.
+    """Return what ``parse_entries`` finds in ``texts``, without what names no archive of suites.
 
-    ``.sources`` files are deb822, ``.list`` files have one entry a line; other files are mirror
-    lists that ``mirror+file:`` entries name. Disabled entries and what cannot be read is left out.
     ``expires`` is false on a host whose own apt accepts an index past its Valid-Until.
     """
-    found: list[AptSource] = []
-    for path in sorted(texts):
-        if path.endswith(".sources"):
-            found += _deb822_entries(texts[path], texts)
-        elif path.endswith(".list"):
-            found += _one_line_entries(texts[path], texts)
+    found = [source for entry in parse_entries(texts) for source in _source(entry)]
     return tuple(found) if expires else tuple(replace(each, expires=False) for each in found)
 
 
@@ -130,66 +120,20 @@ def plain(uri: str) -> str:
     return unquote(re.sub(r"\Afile:/+", "file:/", clean).rstrip("/"))
 
 
-def _deb822_entries(text: str, texts: Mapping[str, str]) -> Iterator[AptSource]:
-    # By line: a text of one line could be the name of a file, and would be opened.
-    for entry in Deb822.iter_paragraphs(text.split("\n"), use_apt_pkg=False):
-        if "deb" not in entry.get("Types", "").split() or _is_no(entry.get("Enabled", "yes")):
-            continue
-        for uri in entry.get("URIs", "").split():
-            for suite in entry.get("Suites", "").split():
-                yield from _entry(
-                    _resolved(uri, texts),
-                    suite,
-                    tuple(entry.get("Components", "").split()),
-                    signed_by=entry.get("Signed-By", ""),
-                    expires=not _is_no(entry.get("Check-Valid-Until", "yes")),
-                )
-
-
-def _one_line_entries(text: str, texts: Mapping[str, str]) -> Iterator[AptSource]:
-    for line in text.splitlines():
-        match = _ONE_LINE.fullmatch(line.partition("#")[0].strip())
-        if match is None:
-            continue
-        options = dict(word.partition("=")[::2] for word in (match["options"] or "").split())
-        yield from _entry(
-            _resolved(match["uri"], texts),
-            match["suite"],
-            tuple(match["components"].split()),
-            signed_by=options.get("signed-by", ""),
-            expires=not _is_no(options.get("check-valid-until", "yes")),
-        )
-
-
-def _entry(
-    uri: str, suite: str, components: tuple[str, ...], *, signed_by: str, expires: bool
-) -> Iterator[AptSource]:
-    archive = "security" if suite.endswith(("-security", "/updates")) else "debian"
+def _source(entry: Entry) -> Iterator[AptSource]:
+    archive = "security" if entry.suite.endswith(("-security", "/updates")) else "debian"
     try:
         yield AptSource(
             archive=archive,
-            uri=uri.rstrip("/"),
-            suite=suite,
-            components=components,
+            uri=entry.uri.rstrip("/"),
+            suite=entry.suite,
+            components=entry.components,
             # Keys may also be given by fingerprint, or written out: apt's business, not ours.
-            signed_by=signed_by if _KEYRING.fullmatch(signed_by) else "",
-            expires=expires,
+            signed_by=entry.signed_by if _KEYRING.fullmatch(entry.signed_by) else "",
+            expires=entry.expires,
         )
     except ValueError:
         return
-
-
-def _is_no(text: str) -> bool:
-    return text.strip().lower() in {"no", "false", "without", "off", "disable", "0"}
-
-
-def _resolved(uri: str, texts: Mapping[str, str]) -> str:
-    """Replace ``mirror+file:/path`` by the first mirror of that list (apt-transport-mirror(1))."""
-    match = re.fullmatch(r"mirror\+file:/*(/.*)", uri)
-    if match is None:
-        return uri
-    mirrors = [line.split()[0] for line in texts.get(match[1], "").splitlines() if line.strip()]
-    return next((mirror for mirror in mirrors if not mirror.startswith("#")), uri)
 
 
 def _configured(mirror: str, suite: str) -> tuple[AptSource, AptSource | None]:
