@@ -26,22 +26,14 @@ from hypothesis import strategies as st
 from ds01build.digest import Digest
 from ds01build.errors import MissingDebs, ResolveError, Unavailable
 from ds01build.pin import DebPin
-from ds01build.resolve.apt import (
-    AptRequest,
-    AptSession,
-    glibc_version,
-    locations,
-    open_apt,
-    python_version,
-    reopen_apt,
-    resolve,
-)
-from ds01build.resolve.session import host_checks_expiry
-from ds01build.resolve.sources import AptSource, debian_sources, parse_sources
+from ds01build.resolve import update
+from ds01build.resolve.apt import AptRequest, glibc_version, python_version, resolve
+from ds01build.resolve.session import AptPlan, AptSession, HostRunner, host_checks_expiry
+from ds01build.resolve.sources import AptSource, debian_sources, locations, parse_sources
 from ds01build.resolve.stanza import Stanza, dependents, parse_offers, parse_stanzas
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 TOOLS = ("apt-get", "gpgv", "gpg")
 apt = pytest.mark.skipif(
@@ -95,6 +87,25 @@ def session(
 ) -> AptSession:
     directory = tmp_path_factory.mktemp("apt")
     return open_apt(directory, (source(published, signer),), "amd64", ENVIRONMENT)
+
+
+def planned(sources: tuple[AptSource, ...], architecture: str) -> AptPlan:
+    return AptPlan(sources=sources, architecture=architecture, title="Debian bookworm")
+
+
+def open_apt(
+    directory: Path,
+    sources: tuple[AptSource, ...],
+    architecture: str,
+    environment: Mapping[str, str],
+) -> AptSession:
+    plan = planned(sources, architecture)
+    return update.open_apt(HostRunner(str(directory)), plan, environment)
+
+
+def reopen_apt(directory: Path, sources: tuple[AptSource, ...]) -> AptSession:
+    plan = planned(sources, "amd64")
+    return update.reopen_apt(HostRunner(str(directory)), plan, ENVIRONMENT)
 
 
 def source(root: Path | str, signer: Signer, suite: str = "bookworm") -> AptSource:
@@ -369,7 +380,7 @@ def test_a_mirror_may_lack_what_is_optional(tmp_path: Path, signer: Signer) -> N
     sources = tuple(source(root, signer, suite) for suite in suites)
     session = open_apt(tmp_path / "apt", sources, "amd64", ENVIRONMENT)
     assert [each.suite for each in session.sources] == ["bookworm", "bookworm-updates"]
-    assert [each.suite for each in session.absent] == ["bookworm-security"]
+    assert [each.suite for each, _ in session.absent] == ["bookworm-security"]
     assert told(resolve(session, [request("base", "editor")], keep={})) == ["base: editor=1.0-1"]
 
 
@@ -535,15 +546,16 @@ def test_indexes_that_are_there_need_no_archive(
     sources = (source(root, signer), source(root, signer, "bookworm-updates"))
     first = open_apt(tmp_path / "apt", sources, "amd64", ENVIRONMENT)
     shutil.rmtree(root)
-    again = reopen_apt(tmp_path / "apt", sources, "amd64", ENVIRONMENT)
-    assert again == first
+    again = reopen_apt(tmp_path / "apt", sources)
+    assert again.sources == first.sources
+    assert [each for each, _ in again.absent] == [each for each, _ in first.absent]
     assert len(resolve(again, [request("base", "tool")], keep={})) == 2
 
 
 @apt
 def test_indexes_that_are_not_there_are_missed(tmp_path: Path, signer: Signer) -> None:
     with pytest.raises(Unavailable) as caught:
-        reopen_apt(tmp_path / "apt", (source(tmp_path, signer),), "amd64", ENVIRONMENT)
+        reopen_apt(tmp_path / "apt", (source(tmp_path, signer),))
     assert str(caught.value) == "no package index of bookworm has been downloaded yet"
 
 
@@ -596,12 +608,14 @@ def test_the_apt_of_the_host_says_whether_indexes_expire(
 
 AS_ANOTHER = """
 import sys
-from pathlib import Path
-from ds01build.resolve.apt import *
+from ds01build.resolve.apt import AptRequest, resolve
+from ds01build.resolve.session import AptPlan, HostRunner
 from ds01build.resolve.sources import AptSource
+from ds01build.resolve.update import open_apt
 root, ring, directory = sys.argv[1:]
 site = AptSource(archive="debian", uri=root, suite="bookworm", components=("main",), signed_by=ring)
-session = open_apt(Path(directory) / "apt", (site,), "amd64", {})
+plan = AptPlan(sources=(site,), architecture="amd64", title="Debian bookworm")
+session = open_apt(HostRunner(directory + "/apt"), plan, {})
 pins = resolve(session, [AptRequest(tier="base", packages=("tool",))], keep={})
 print(*pins)
 """

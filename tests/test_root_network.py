@@ -18,7 +18,7 @@ from ds01build.digest import Digest
 from ds01build.layers import root
 from ds01build.layers.deb import DebFacts, unpack
 from ds01build.resolve.apt import AptRequest, resolve
-from ds01build.resolve.session import host_checks_expiry
+from ds01build.resolve.session import AptPlan, HostRunner, host_checks_expiry
 from ds01build.resolve.sources import debian_sources, locations, parse_sources
 from ds01build.resolve.update import open_apt
 
@@ -45,7 +45,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[DebFacts]
     texts = {str(path): path.read_text() for path in files if path.is_file()}
     host = parse_sources(texts, expires=host_checks_expiry(ENVIRONMENT))
     sources = debian_sources("bookworm", host=host, mirror=None, keyring=None)
-    session = open_apt(work / "apt", sources, "amd64", ENVIRONMENT)
+    plan = AptPlan(sources=sources, architecture="amd64", title="Debian bookworm")
+    session = open_apt(HostRunner(str(work / "apt")), plan, ENVIRONMENT)
     packages = (*root.BASE_PACKAGES, *MORE)
     pins = resolve(session, [AptRequest(tier="base", packages=packages)], keep={})
     tree = work / "tree"

@@ -9,9 +9,16 @@ from typing import TYPE_CHECKING
 
 from ds01build.errors import MissingDebs, ResolveError
 from ds01build.pin import DebPin
-from ds01build.resolve.complaint import Attempt, Unsatisfiable, explained, replacing, unknown
-from ds01build.resolve.session import AptSession
-from ds01build.resolve.sources import locations, plain
+from ds01build.resolve.complaint import (
+    Attempt,
+    Unsatisfiable,
+    explained,
+    replacing,
+    unknown,
+    unsound,
+)
+from ds01build.resolve.installed import NOTHING, is_newer
+from ds01build.resolve.sources import plain
 from ds01build.resolve.stanza import (
     NAME,
     VERSION,
@@ -21,21 +28,19 @@ from ds01build.resolve.stanza import (
     parse_stanzas,
     status_text,
 )
-from ds01build.resolve.update import open_apt, reopen_apt
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from ds01build.resolve.installed import Installed
+    from ds01build.resolve.session import AptSession
     from ds01build.resolve.stanza import Offer, Stanza
 
 __all__ = [
     "AptRequest",
-    "AptSession",
     "glibc_version",
-    "locations",
-    "open_apt",
     "python_version",
-    "reopen_apt",
+    "replaced",
     "resolve",
 ]
 
@@ -60,25 +65,39 @@ def resolve(
     *,
     keep: Mapping[str, str],
     release: frozenset[str] = frozenset(),
+    base: Installed = NOTHING,
 ) -> tuple[DebPin, ...]:
     """Return the .debs of all tiers, in the order of ``requests`` and by name within a tier.
 
-    ``requests`` start with the base. Packages stay at their version in ``keep``, except those of
-    ``release`` and, where these can't move alone, what holds them back. Raises MissingDebs with
-    all versions of ``keep`` that are needed and that the archive no longer has, and ResolveError.
+    Without ``base``, a base image, ``requests`` start with the base. A package that an image has
+    stays as it is, unless a tier asks for another version or something that it brings needs a
+    later one: then its upgrade is among the .debs (``replaced``).
+
+    Packages stay at their version in ``keep``, except those of ``release`` and, where these can't
+    move alone, what holds them back. Raises MissingDebs with all versions of ``keep`` that are
+    needed and that the archive no longer has, and ResolveError.
     """
-    asked = {request.tier: _words(request) for request in requests}
+    asked = {request.tier: _wanting(base, _words(request)) for request in requests}
     if len(asked) != len(requests):
         raise ValueError("two requests of one tier")
+    _check_base(session, base)
     _check_names(session, asked)
     kept = _fitting(asked, keep)
+    release |= {name for name, version in base.versions().items() if _is_past(version, keep, name)}
     failure: ResolveError | MissingDebs = ResolveError("nothing was tried")
     for loose in _loosened(session, keep, release):
         try:
-            return _kept(session, asked, {n: v for n, v in kept.items() if n not in loose})
+            held = {name: version for name, version in kept.items() if name not in loose}
+            return _kept(session, base, asked, held)
         except (Unsatisfiable, MissingDebs) as error:  # noqa: PERF203 (each runs apt)
             failure = error
     raise failure
+
+
+def replaced(pins: Iterable[DebPin], base: Installed) -> dict[str, str]:
+    """Return the packages of ``base`` that ``pins`` upgrade, with the version that it has."""
+    had = base.versions()
+    return {pin.name: had[pin.name] for pin in pins if pin.name in had}
 
 
 def python_version(pins: Iterable[DebPin]) -> str:
@@ -146,6 +165,32 @@ def _words(request: AptRequest) -> dict[str, str]:
     return words
 
 
+def _wanting(base: Installed, words: Mapping[str, str]) -> dict[str, str]:
+    """Return the words that ``base`` does not meet already."""
+    had = base.versions()
+    return {
+        name: version
+        for name, version in words.items()
+        if name not in had or (version and not fnmatchcase(had[name], version))
+    }
+
+
+def _is_past(version: str, keep: Mapping[str, str], name: str) -> bool:
+    """Return whether the base has come to a later version than the lock has."""
+    kept = keep.get(name, "")
+    return bool(VERSION.fullmatch(kept)) and is_newer(version, kept)
+
+
+def _check_base(session: AptSession, base: Installed) -> None:
+    """Refuse a base that apt would first have to repair."""
+    if not base:
+        return
+    session.write("status", base.text())
+    outcome = session.run("apt-get", "-q", "check")
+    if outcome.code:
+        raise unsound(session, outcome)
+
+
 def _check_names(session: AptSession, asked: Mapping[str, Mapping[str, str]]) -> None:
     """Refuse names that no index has: apt would take them for patterns, or to remove packages."""
     session.write("status", "")
@@ -164,11 +209,14 @@ def _fitting(asked: Mapping[str, Mapping[str, str]], keep: Mapping[str, str]) ->
 
 
 def _kept(
-    session: AptSession, asked: Mapping[str, Mapping[str, str]], kept: Mapping[str, str]
+    session: AptSession,
+    base: Installed,
+    asked: Mapping[str, Mapping[str, str]],
+    kept: Mapping[str, str],
 ) -> tuple[DebPin, ...]:
     """Resolve with every version of ``kept`` held, or name those that are gone."""
     try:
-        pins = tuple(found.pin for found in _chain(session, asked, kept))
+        pins = tuple(found.pin for found in _chain(session, base, asked, kept))
     except Unsatisfiable as error:
         session.write("status", "")
         there = {(entry.name, entry.version) for entry in _entries(session, kept)}
@@ -189,7 +237,10 @@ def _missing(debs: Iterable[str]) -> MissingDebs:
 
 
 def _chain(
-    session: AptSession, asked: Mapping[str, Mapping[str, str]], kept: Mapping[str, str]
+    session: AptSession,
+    base: Installed,
+    asked: Mapping[str, Mapping[str, str]],
+    kept: Mapping[str, str],
 ) -> list[_Found]:
     found: list[_Found] = []
     for tier, words in asked.items():
@@ -198,8 +249,10 @@ def _chain(
             words=tuple(_word(name, version, kept) for name, version in words.items()),
             brought={each.pin.name: each.pin.tier for each in found},
             kept=kept,
+            had=base.versions(),
+            on_hold=base.held(),
         )
-        found += _install(session, attempt, found) if words else []
+        found += _install(session, base, attempt, found) if words else []
     return found
 
 
@@ -207,11 +260,14 @@ def _word(name: str, version: str, kept: Mapping[str, str]) -> str:
     return f"{name}={kept.get(name, version)}" if version else name
 
 
-def _install(session: AptSession, attempt: Attempt, found: Sequence[_Found]) -> list[_Found]:
+def _install(
+    session: AptSession, base: Installed, attempt: Attempt, found: Sequence[_Found]
+) -> list[_Found]:
     """Return what the tier of ``attempt`` adds to ``found``, sorted by name."""
     held = {**attempt.kept, **{each.pin.name: each.pin.version for each in found}}
-    session.write("status", status_text(each.stanza for each in found))
-    session.write("etc/preferences", _preferences(held))
+    rest = base.text(without=attempt.brought.keys())
+    session.write("status", rest + status_text(each.stanza for each in found))
+    session.write("etc/preferences", _preferences(held) + base.preferences)
     options = ("-q", "-y", "--print-uris", "--no-remove")
     outcome = session.run("apt-get", *options, "install", "--", *attempt.words)
     if outcome.code:
@@ -264,7 +320,7 @@ def _pin(session: AptSession, tier: str, entry: Stanza, offer: Offer) -> DebPin:
 
 def _archive(session: AptSession, entry: Stanza, offer: Offer) -> str:
     try:
-        uri = plain(offer.uri)
+        uri = plain(offer.uri).replace("/./", "/")  # as flat archives spell it
     except ValueError as error:
         raise ResolveError(f"apt would fetch {entry.name} from {error}") from error
     for source in session.sources:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from ds01build.errors import ResolveError
+from ds01build.resolve.installed import is_newer
 from ds01build.resolve.session import shown
 from ds01build.resolve.stanza import NAME, needs, parse_stanzas
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from ds01build.process import Completed
     from ds01build.resolve.session import AptSession
 
-__all__ = ["Attempt", "Unsatisfiable", "explained", "replacing", "unknown"]
+__all__ = ["Attempt", "Unsatisfiable", "explained", "replacing", "unknown", "unsound"]
 
 _VERSION = re.compile(r"E: Version '(?P<version>[^']*)' for '(?P<name>[^']*)' was not found")
 _ACTION = re.compile(r"(?:Remv|Inst) (?P<name>\S+) \[(?P<old>\S+)\](?: \((?P<new>\S+))?")
@@ -38,13 +39,16 @@ class Attempt:
     """An install that apt is asked for.
 
     ``words`` are names, or ``name=version``; ``brought`` are the packages of earlier tiers, each
-    with its tier, and ``kept`` those that are held at a version.
+    with its tier, ``had`` those of a base image with their versions, ``on_hold`` those of them
+    that somebody has put on hold, and ``kept`` those that the lock holds at a version.
     """
 
     tier: str
     words: tuple[str, ...]
     brought: Mapping[str, str]
     kept: Mapping[str, str]
+    had: Mapping[str, str] = field(default_factory=dict)
+    on_hold: frozenset[str] = frozenset()
 
 
 def unknown(
@@ -56,15 +60,33 @@ def unknown(
     """
     candidates = sorted(known)
     told = [f"{name!r:.100}{_meant(session, name, candidates)}" for name in names]
-    return ResolveError(f"tier {tier!r}: Debian {_suite(session)} has no package {', '.join(told)}")
+    return ResolveError(f"tier {tier!r}: {session.title} has no package {', '.join(told)}")
 
 
 def replacing(attempt: Attempt, changes: Mapping[str, str]) -> ResolveError:
-    """Return the error for an install that does ``changes``, by name, to earlier tiers."""
-    told = [f"{change} of tier {attempt.brought[name]!r}" for name, change in changes.items()]
+    """Return the error for an install that does ``changes``, by name, to what it may not touch."""
+    tiers = attempt.brought
+    told = [
+        f"{change} of {f'tier {tiers[name]!r}' if name in tiers else 'the base'}"
+        for name, change in changes.items()
+    ]
+    if tiers.keys() & changes.keys():
+        rule = "a tier can only add packages"
+        hint = "ask in the earlier tier for what needs this, or for the version that it needs"
+    else:
+        rule = "a tier can add packages to a base and upgrade those that are not on hold"
+        hint = "leave out what needs this, or choose another base"
     return ResolveError(
-        f"tier {attempt.tier!r} would {' and '.join(told)}; a tier can only add packages",
-        hint="ask in the earlier tier for what needs this, or for the version that it needs",
+        f"tier {attempt.tier!r} would {' and '.join(told[:_MOST])}; {rule}", hint=hint
+    )
+
+
+def unsound(session: AptSession, outcome: Completed) -> ResolveError:
+    """Return the error for a base in which apt-get check finds packages that do not fit."""
+    told = "; ".join(list(_relations(outcome.stdout))[:_MOST]) or shown(outcome.stderr)
+    return ResolveError(
+        f"the packages of the base ({session.title}) do not fit together: {told}",
+        hint="choose a base in which `apt-get check` finds nothing wrong",
     )
 
 
@@ -75,10 +97,6 @@ def explained(session: AptSession, attempt: Attempt, outcome: Completed) -> Reso
         return _no_version(session, attempt, version["name"], version["version"])
     changes = _changes(session, attempt)
     return replacing(attempt, changes) if changes else _conflict(session, attempt, outcome)
-
-
-def _suite(session: AptSession) -> str:
-    return session.sources[0].suite
 
 
 def _meant(session: AptSession, name: str, candidates: Sequence[str]) -> str:
@@ -97,17 +115,28 @@ def _no_version(session: AptSession, attempt: Attempt, name: str, version: str) 
     listing = session.run("apt-cache", "show", "--", name).stdout
     versions = dict.fromkeys(stanza.version for stanza in parse_stanzas(listing))
     return ResolveError(
-        f"tier {attempt.tier!r}: Debian {_suite(session)} has no {name} {version!r:.100}",
+        f"tier {attempt.tier!r}: {session.title} has no {name} {version!r:.100}",
         hint=f"it has {' and '.join(versions)}",
     )
 
 
 def _changes(session: AptSession, attempt: Attempt) -> dict[str, str]:
-    """Return what apt would do to packages of earlier tiers, if it were let, by name."""
+    """Return what apt would do to packages that it may not touch, if it were let, by name."""
     allowed = ("--allow-downgrades", "--allow-change-held-packages")
     outcome = session.run("apt-get", "-q", "-y", "-s", *allowed, "install", "--", *attempt.words)
     lines = [match for line in outcome.stdout.splitlines() if (match := _ACTION.match(line))]
-    return {match["name"]: _change(match) for match in lines if match["name"] in attempt.brought}
+    return {match["name"]: _change(match) for match in lines if not _is_allowed(match, attempt)}
+
+
+def _is_allowed(match: re.Match[str], attempt: Attempt) -> bool:
+    """Return whether a tier may do this: upgrade a package of the base that is not on hold."""
+    name = match["name"]
+    if name in attempt.brought:
+        return False
+    had = attempt.had.get(name)
+    if had is None:
+        return ":" not in name  # apt writes those of a foreign architecture so: the base's
+    return bool(match["new"]) and name not in attempt.on_hold and is_newer(match["new"], had)
 
 
 def _change(match: re.Match[str]) -> str:
@@ -168,4 +197,5 @@ def _rivals(
     ]
     told += [rival for _, rival in sorted(rivals)[:3]]
     told += [f"{n} is of tier {attempt.brought[n]!r}" for n in names if n in attempt.brought]
+    told += [f"{n} is on hold in the base" for n in names if n in attempt.on_hold]
     return list(dict.fromkeys(told))[:_MOST]

@@ -10,21 +10,29 @@ from typing import TYPE_CHECKING, Protocol
 
 from ds01build.errors import MissingDebs, Unavailable
 from ds01build.flock import hold
+from ds01build.location import redact
 from ds01build.resolve import apt, python
+from ds01build.resolve.archives import Site, archives_of
+from ds01build.resolve.installed import NOTHING, debian_architecture, installed_of
 from ds01build.resolve.request import Wheels
+from ds01build.resolve.session import AptPlan, HostRunner, carried, has_apt
 from ds01build.resolve.sources import debian_sources, locations
 from ds01build.resolve.update import open_apt, reopen_apt
 from ds01build.resolve.uv import Index, NoSolution, Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
+    from ds01build.base.facts import BaseFacts
     from ds01build.pin import DebPin, WheelPin
     from ds01build.recipe.settings import ResolveSettings
     from ds01build.resolve.apt import AptRequest
+    from ds01build.resolve.archives import Archives
+    from ds01build.resolve.installed import Installed
     from ds01build.resolve.python import Located
     from ds01build.resolve.request import Wanted
-    from ds01build.resolve.session import AptSession
+    from ds01build.resolve.session import AptRunner, AptSession
     from ds01build.resolve.sources import AptSource
     from ds01build.resolve.uv import Uv
 
@@ -46,7 +54,8 @@ class MachineResolver:
     """Resolves with the tools, sources and caches of this machine.
 
     ``cache`` is a directory of the caller's alone. ``size_of`` asks a server for a file's size in
-    bytes, for indexes that do not say it.
+    bytes, for indexes that do not say it; ``apt_of`` is the apt of a base image, in a container,
+    for machines without apt.
     """
 
     tool: Uv
@@ -59,6 +68,7 @@ class MachineResolver:
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     size_of: Callable[[str], int]
     update_missing: bool = False
+    apt_of: Callable[[BaseFacts], AbstractContextManager[AptRunner]] | None = None
     note: Callable[[str], None] = lambda _: None
 
     def with_settings(self, settings: ResolveSettings) -> MachineResolver:
@@ -87,16 +97,31 @@ class MachineResolver:
 
         What is missing at the mirror is released where ``update_missing`` allows it.
         """
-        self.note(f"resolving .debs of {suite}")
         with self._session(suite) as session:
-            try:
-                return apt.resolve(session, requests, keep=keep, release=release)
-            except MissingDebs as error:
-                if not self.update_missing:
-                    raise
-                gone = frozenset(name.partition("=")[0] for name in error.debs)
-                self.note(f"replacing {', '.join(error.debs)}")
-                return apt.resolve(session, requests, keep=keep, release=release | gone)
+            return self._resolved(session, requests, keep, release, NOTHING)
+
+    def debs_over(
+        self,
+        base: BaseFacts,
+        requests: Sequence[AptRequest],
+        keep: Mapping[str, str],
+        release: frozenset[str],
+    ) -> tuple[DebPin, ...]:
+        """Return the .debs of apt tiers over a base image: see ``apt.resolve``.
+
+        Upgrades of what the base has are among them, and noted; ``apt.replaced`` tells them apart.
+        """
+        installed = installed_of(base)
+        archives = archives_of(base, self._site())
+        for text in (*archives.notes, *installed.skipped):
+            self.note(text)
+        with self._session_over(base, archives) as session:
+            pins = self._resolved(session, requests, keep, release, installed)
+        had = apt.replaced(pins, installed)
+        for pin in pins:
+            if pin.name in had:
+                self.note(f"tier {pin.tier} upgrades {pin.name} {had[pin.name]} to {pin.version}")
+        return pins
 
     def wheels(self, wanted: Wanted, keep: Mapping[str, WheelPin]) -> Wheels:
         """Return the wheels of ``wanted``: see ``python.resolve``."""
@@ -124,6 +149,40 @@ class MachineResolver:
     def deb_urls(self, pin: DebPin, suite: str) -> tuple[str, ...]:
         """Return where a .deb may be. Raises Unavailable where no source is known."""
         return locations(pin, self._sources(suite))
+
+    def deb_urls_over(self, pin: DebPin, base: BaseFacts) -> tuple[str, ...]:
+        """Return where a .deb over a base image may be, as the base's sources and this machine say.
+
+        Raises Unavailable where the base has no archive of that alias.
+        """
+        sources = archives_of(base, self._site()).sources
+        fitting = [each for each in sources if each.archive == pin.archive or not each.extra]
+        if pin.archive.startswith("archive-"):
+            fitting = [each for each in fitting if each.archive == pin.archive]
+        if not fitting:
+            raise Unavailable(
+                f"the base has no archive {pin.archive!r}, which {pin} is from",
+                hint="lock again, over the base as it is now: ds01 lock --upgrade RECIPE",
+            )
+        return locations(pin, fitting)
+
+    def _resolved(
+        self,
+        session: AptSession,
+        requests: Sequence[AptRequest],
+        keep: Mapping[str, str],
+        release: frozenset[str],
+        base: Installed,
+    ) -> tuple[DebPin, ...]:
+        self.note(f"resolving .debs of {session.title}")
+        try:
+            return apt.resolve(session, requests, keep=keep, release=release, base=base)
+        except MissingDebs as error:
+            if not self.update_missing:
+                raise
+            gone = frozenset(name.partition("=")[0] for name in error.debs)
+            self.note(f"replacing {', '.join(error.debs)}")
+            return apt.resolve(session, requests, keep=keep, release=release | gone, base=base)
 
     def _located(self, pins: Sequence[WheelPin], python_version: str) -> tuple[Located, ...]:
         with self._workspace() as workspace:
@@ -158,16 +217,49 @@ class MachineResolver:
             keyring=self.keyring or None,
         )
 
+    def _site(self) -> Site:
+        return Site(host=self.host_sources, mirror=self.mirror, keyring=self.keyring)
+
     @contextmanager
     def _session(self, suite: str) -> Iterator[AptSession]:
         """Yield apt over the directory of this suite, which serves one process at a time."""
-        directory = self.cache / "apt" / f"{suite}-{self.architecture}"
+        plan = AptPlan(
+            sources=self._sources(suite), architecture=self.architecture, title=f"Debian {suite}"
+        )
+        with self._local(f"{suite}-{self.architecture}", plan) as session:
+            yield session
+
+    @contextmanager
+    def _session_over(self, base: BaseFacts, archives: Archives) -> Iterator[AptSession]:
+        """Yield apt for a base image: this machine's, or else the base's own."""
+        plan = AptPlan(
+            sources=archives.sources,
+            architecture=debian_architecture(base.architecture),
+            title=archives.title,
+        )
+        if self.apt_of is None or has_apt(self.environment):
+            with self._local(f"base-{archives.key()}-{plan.architecture}", plan) as session:
+                yield session
+            return
+        if self.tool.offline:
+            raise Unavailable("without a network, .debs over this base need apt on this machine")
+        with self.apt_of(base) as runner:
+            session = open_apt(runner, carried(plan), self.environment)
+            self._tell(session)
+            yield session
+
+    @contextmanager
+    def _local(self, name: str, plan: AptPlan) -> Iterator[AptSession]:
+        directory = self.cache / "apt" / name
         begin = reopen_apt if self.tool.offline else open_apt
         with self._cache_errors(), self._alone(directory):
-            session = begin(directory, self._sources(suite), self.architecture, self.environment)
-            for source in session.absent:
-                self.note(f"the mirror has no {source.suite}")
+            session = begin(HostRunner(str(directory)), plan, self.environment)
+            self._tell(session)
             yield session
+
+    def _tell(self, session: AptSession) -> None:
+        for source, reason in session.absent:
+            self.note(f"going on without {source.suite} of {redact(source.uri)}: {reason}")
 
     @contextmanager
     def _alone(self, directory: Path) -> Iterator[None]:

@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from ds01build.errors import ResolveError, Unavailable
 from ds01build.process import run
+from ds01build.resolve.keys import dearmored
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from ds01build.process import Completed
     from ds01build.resolve.sources import AptSource
 
-__all__ = ["AptSession", "host_checks_expiry", "prepare", "shown"]
+__all__ = [
+    "AptPlan",
+    "AptRunner",
+    "AptSession",
+    "HostRunner",
+    "carried",
+    "has_apt",
+    "host_checks_expiry",
+    "prepare",
+    "shown",
+]
 
 _SYSTEM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 _PROXIES = ("http_proxy", "https_proxy", "no_proxy")  # apt knows them in lower case only
@@ -78,23 +90,79 @@ Debug::NoLocking "true";
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AptSession:
-    """A directory that apt works in. ``absent`` are optional sources that the mirror lacks.
+class AptRunner(Protocol):
+    """Where apt runs, and the directory that it works in: on this machine, or in a container.
 
-    ``environment`` is all that apt sees of the caller's.
+    Nobody else may write to the directory while a session uses it.
     """
 
-    directory: Path
+    @property
+    def directory(self) -> str:
+        """Return its absolute path, as apt sees it."""
+
+    def make(self, names: Sequence[str]) -> None:
+        """Make the directory and directories below it, for their owner only, where they lack."""
+
+    def write(self, name: str, content: bytes) -> None:
+        """Write or replace a file below the directory, for its owner only."""
+
+    def find(self, program: str, path: str) -> str | None:
+        """Return where a program is on the search path ``path``, if it is there."""
+
+    def run(self, argv: Sequence[str], environment: Mapping[str, str]) -> Completed:
+        """Run a program to its end, in the directory; ``environment`` is all that it sees.
+
+        Raises Unavailable where it cannot be run or takes too long.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class HostRunner:
+    """This machine's apt, over a directory of the caller's alone: new, or of an earlier session."""
+
+    directory: str
+
+    def make(self, names: Sequence[str]) -> None:
+        """Make the directory and directories below it."""
+        root = Path(self.directory)
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for name in names:
+            (root / name).mkdir(mode=0o700, exist_ok=True)
+
+    def write(self, name: str, content: bytes) -> None:
+        """Write or replace a file below the directory."""
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+        path = Path(self.directory) / name
+        with os.fdopen(os.open(path, flags, 0o600), "wb") as file:
+            file.write(content)
+
+    def find(self, program: str, path: str) -> str | None:
+        """Return where a program is."""
+        return shutil.which(program, path=path)
+
+    def run(self, argv: Sequence[str], environment: Mapping[str, str]) -> Completed:
+        """Run a program to its end."""
+        return run(argv, environment=environment, cwd=Path(self.directory))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AptSession:
+    """A directory that apt works in. ``absent`` are sources that it goes on without, and why.
+
+    ``environment`` is all that apt sees of the caller's. ``title`` is what the packages are of,
+    such as Debian bookworm.
+    """
+
+    runner: AptRunner
     sources: tuple[AptSource, ...]
-    absent: tuple[AptSource, ...]
+    absent: tuple[tuple[AptSource, str], ...]
     architecture: str
     environment: Mapping[str, str] = field(repr=False)  # a proxy may have a password
+    title: str
 
     def run(self, program: str, *arguments: str) -> Completed:
         """Run one of apt's programs over this directory."""
-        words = [self.program(program), *arguments]
-        return run(words, environment=self.environment, cwd=self.directory)
+        return self.runner.run([self.program(program), *arguments], self.environment)
 
     def program(self, name: str) -> str:
         """Return the path of one of apt's programs, or raise Unavailable."""
@@ -105,46 +173,67 @@ class AptSession:
 
     def has(self, name: str) -> str | None:
         """Return the path of a program, if there is one."""
-        return shutil.which(name, path=self.environment["PATH"])
+        return self.runner.find(name, self.environment["PATH"])
 
     def write(self, name: str, text: str) -> None:
         """Write a file of this directory, for its owner only."""
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-        with os.fdopen(os.open(self.directory / name, flags, 0o600), "w") as file:
-            file.write(text)
+        self.runner.write(name, text.encode())
 
 
-def prepare(
-    directory: Path,
-    sources: tuple[AptSource, ...],
-    architecture: str,
-    environment: Mapping[str, str],
-) -> AptSession:
-    """Lay out ``directory`` for ``sources``; what apt has downloaded there stays.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AptPlan:
+    """What a session is to be for: packages of ``title``, from ``sources``."""
+
+    sources: tuple[AptSource, ...]
+    architecture: str  # Debian's name
+    title: str
+
+
+def prepare(runner: AptRunner, plan: AptPlan, environment: Mapping[str, str]) -> AptSession:
+    """Lay out the directory of ``runner``; what apt has downloaded there stays.
 
     Raises Unavailable and ResolveError for what apt cannot work with.
     """
-    _check_surroundings(directory, sources, architecture)
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for name in ("lists", "lists/partial", "archives", "archives/partial", "etc", "log", "tmp"):
-        (directory / name).mkdir(mode=0o700, exist_ok=True)
+    _check_surroundings(runner.directory, plan)
+    names = ("lists", "lists/partial", "archives", "archives/partial", "etc", "keys", "log", "tmp")
+    runner.make(names)
     session = AptSession(
-        directory=directory,
-        sources=sources,
+        runner=runner,
+        sources=plan.sources,
         absent=(),
-        architecture=architecture,
-        environment=_closed(directory, environment),
+        architecture=plan.architecture,
+        environment=_closed(runner.directory, environment),
+        title=plan.title,
     )
     for program in ("apt-get", "apt-cache"):
         session.program(program)
     if not any(session.has(verifier) for verifier in ("gpgv", "sqv")):
         raise Unavailable("gpgv is not installed", hint="sudo apt-get install gpgv")
+    _configure(session)
+    return session
+
+
+def _configure(session: AptSession) -> None:
+    directory, architecture = session.runner.directory, session.architecture
     text = _CONFIGURATION.replace("DIR/", f"{directory}/").replace("ARCHITECTURE", architecture)
     session.write("apt.conf", text)
     for empty in ("status", "extended_states", "etc/preferences"):
         session.write(empty, "")
-    session.write("etc/sources.list", "".join(_line(each, architecture) for each in sources))
-    return session
+    for keys in {source.keys for source in session.sources if source.keys}:
+        session.runner.write(_keyring(keys), keys)
+    lines = (_line(each, architecture, directory) for each in session.sources)
+    session.write("etc/sources.list", "".join(lines))
+
+
+def has_apt(environment: Mapping[str, str]) -> bool:
+    """Return whether this machine has apt."""
+    path = environment.get("PATH", _SYSTEM_PATH)
+    return all(shutil.which(program, path=path) for program in ("apt-get", "apt-cache"))
+
+
+def carried(plan: AptPlan) -> AptPlan:
+    """Return ``plan`` with the keyrings of this machine in it, for apt in a container."""
+    return replace(plan, sources=tuple(map(_with_keys, plan.sources)))
 
 
 def host_checks_expiry(environment: Mapping[str, str]) -> bool:
@@ -168,12 +257,12 @@ def shown(text: str) -> str:
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:300]
 
 
-def _check_surroundings(directory: Path, sources: tuple[AptSource, ...], architecture: str) -> None:
-    if not directory.is_absolute() or re.search(r'["\x00-\x1f\x7f]', str(directory)):
-        raise Unavailable(f"apt cannot work in the directory {str(directory)!r:.200}")
-    if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", architecture):
-        raise ResolveError(f"not an architecture of Debian's: {architecture!r:.50}")
-    for keyring in {source.signed_by for source in sources}:
+def _check_surroundings(directory: str, plan: AptPlan) -> None:
+    if not directory.startswith("/") or re.search(r'["\x00-\x1f\x7f]', directory):
+        raise Unavailable(f"apt cannot work in the directory {directory!r:.200}")
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", plan.architecture):
+        raise ResolveError(f"not an architecture of Debian's: {plan.architecture!r:.50}")
+    for keyring in {source.signed_by for source in plan.sources if not source.keys}:
         if not os.access(keyring, os.R_OK):
             raise Unavailable(
                 f"the keyring {keyring!r:.200} does not exist or may not be read",
@@ -181,20 +270,34 @@ def _check_surroundings(directory: Path, sources: tuple[AptSource, ...], archite
             )
 
 
-def _closed(directory: Path, environment: Mapping[str, str]) -> dict[str, str]:
+def _with_keys(source: AptSource) -> AptSource:
+    if source.keys:
+        return source
+    try:
+        return replace(source, keys=dearmored(Path(source.signed_by).read_bytes()))
+    except (OSError, ValueError) as error:
+        raise Unavailable(f"the keyring {source.signed_by!r:.200} cannot be used") from error
+
+
+def _keyring(keys: bytes) -> str:
+    return f"keys/{hashlib.sha256(keys).hexdigest()[:32]}.gpg"
+
+
+def _closed(directory: str, environment: Mapping[str, str]) -> dict[str, str]:
     proxies = {name: environment.get(name) or environment.get(name.upper()) for name in _PROXIES}
     return {
         **{name: value for name, value in proxies.items() if value},
         "PATH": environment.get("PATH", _SYSTEM_PATH),
         "LC_ALL": "C",
         "HOME": "/nonexistent",
-        "TMPDIR": str(directory / "tmp"),
-        "APT_CONFIG": str(directory / "apt.conf"),
+        "TMPDIR": f"{directory}/tmp",  # noqa: S108 (below a directory of the session's own)
+        "APT_CONFIG": f"{directory}/apt.conf",
     }
 
 
-def _line(source: AptSource, architecture: str) -> str:
-    options = [f"arch={architecture}", f"signed-by={source.signed_by}"]
+def _line(source: AptSource, architecture: str, directory: str) -> str:
+    keyring = f"{directory}/{_keyring(source.keys)}" if source.keys else source.signed_by
+    options = [f"arch={architecture}", f"signed-by={keyring}"]
     options += [] if source.expires else ["check-valid-until=no"]
     uri = source.uri.replace("%", "%25")  # apt decodes the words of this file once
     words = (f"[{' '.join(options)}]", uri, source.suite, *source.components)

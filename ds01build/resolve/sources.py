@@ -11,27 +11,37 @@ from urllib.parse import quote, unquote
 from ds01build.errors import ResolveError, Unavailable
 from ds01build.location import split_credentials
 from ds01build.resolve.entries import parse_entries
+from ds01build.resolve.family import DEBIAN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from ds01build.pin import DebPin
     from ds01build.resolve.entries import Entry
+    from ds01build.resolve.family import Family
 
-__all__ = ["KEYRINGS", "AptSource", "debian_sources", "locations", "parse_sources", "plain"]
+__all__ = [
+    "KEYRINGS",
+    "AptSource",
+    "beside",
+    "configured",
+    "debian_sources",
+    "first_of",
+    "locations",
+    "of_host",
+    "parse_sources",
+    "plain",
+]
 
 _URI = re.compile(
     r"(?:https?://(?:[A-Za-z0-9._~%!$&*+;:=-]+@)?(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])"
     r"(?::[0-9]{1,5})?|file:(?://)?(?=/))"
     r"(?:/[A-Za-z0-9._~%+:=@,-]+)*"
 )
-_SUITE = re.compile(r"[a-z0-9][a-z0-9.-]*(?:/updates)?")
-_COMPONENT = re.compile(r"[a-z0-9][a-z0-9/-]*")
+_SUITE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+~_-]*(?:/[A-Za-z0-9][A-Za-z0-9.+~_-]*)*")
+_FLAT = re.compile(r"/|\./|(?:[A-Za-z0-9][A-Za-z0-9.+~_-]*/)+")  # an archive without suites
+_COMPONENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")
 _KEYRING = re.compile(r"/[A-Za-z0-9._+@~/-]+")
-_OWN_SUITE = re.compile(
-    r"(?P<codename>buster|bullseye|bookworm|trixie|forky|duke|sid"
-    r"|(?:old){0,2}stable|testing|unstable)(?P<part>-updates|-security)?"
-)
 _SNAPSHOT = re.compile(r"/[0-9]{8}T[0-9]{6}Z(?:/|\Z)")
 KEYRINGS = (  # as Debian's and Ubuntu's debian-archive-keyring package installs it
     Path("/usr/share/keyrings/debian-archive-keyring.gpg"),
@@ -44,9 +54,12 @@ class AptSource:
     """One suite of an archive. ``archive`` is the alias that locks use: debian or security.
 
     ``uri`` is the root of the archive (http, https, file) without a slash at its end; it may hold
-    a password. ``signed_by`` is the path of a keyring, empty where an entry names none. What is
-    not ``required`` may be missing at the mirror; where ``expires`` is false, an index past its
-    Valid-Until is accepted. Raises ValueError, which does not repeat the values.
+    a password. A flat archive has no components, and its directory, with a slash at the end, as
+    its ``suite``. ``signed_by`` is the path of a keyring, empty where an entry names none;
+    ``keys`` are the keys themselves instead. What is not ``required`` may be missing at the
+    mirror; of an ``extra`` one anything may be wrong, and the rest is used without it. Where
+    ``expires`` is false, an index past its Valid-Until is accepted. Raises ValueError, which does
+    not repeat the values.
     """
 
     archive: str
@@ -54,15 +67,20 @@ class AptSource:
     suite: str
     components: tuple[str, ...]
     signed_by: str = ""
+    keys: bytes = field(default=b"", repr=False)
     required: bool = True
+    extra: bool = False
     expires: bool = True
 
     def __post_init__(self) -> None:
         if not _URI.fullmatch(self.uri):
             raise ValueError("not the http, https or file URL of an archive")
-        if not _SUITE.fullmatch(self.suite):
+        is_flat = not self.components and _FLAT.fullmatch(self.suite)
+        if not is_flat and not _SUITE.fullmatch(self.suite):
             raise ValueError("not the name of a suite")
-        if not self.components or not all(map(_COMPONENT.fullmatch, self.components)):
+        if not is_flat and not (
+            self.components and all(map(_COMPONENT.fullmatch, self.components))
+        ):
             raise ValueError("not the components of a suite")
         if self.signed_by and not _KEYRING.fullmatch(self.signed_by):
             raise ValueError("not the absolute path of a keyring")
@@ -93,12 +111,12 @@ def debian_sources(
     Raises Unavailable when mirror or keyring are not to be had, and ResolveError when they are
     malformed.
     """
-    main, security = _configured(mirror, suite) if mirror else _of_host(host, suite)
-    signed_by = keyring or (main.signed_by if main else "") or _first(installed)
+    main, security = configured(mirror, suite) if mirror else of_host(host, suite, DEBIAN)
+    signed_by = keyring or (main.signed_by if main else "") or first_of(installed)
     if main is None or not signed_by:
         raise _lacking(suite, mirror=main is not None, keyring=bool(signed_by))
     updates = replace(main, suite=f"{suite}-updates", required=False)
-    security = security or _beside(main, suite)
+    security = security or beside(main, suite)
     try:
         return tuple(replace(each, signed_by=signed_by) for each in (main, updates, security))
     except ValueError as error:
@@ -122,6 +140,8 @@ def plain(uri: str) -> str:
 
 def _source(entry: Entry) -> Iterator[AptSource]:
     archive = "security" if entry.suite.endswith(("-security", "/updates")) else "debian"
+    if not entry.components:  # a flat archive is none of Debian's
+        return
     try:
         yield AptSource(
             archive=archive,
@@ -136,7 +156,8 @@ def _source(entry: Entry) -> Iterator[AptSource]:
         return
 
 
-def _configured(mirror: str, suite: str) -> tuple[AptSource, AptSource | None]:
+def configured(mirror: str, suite: str) -> tuple[AptSource, AptSource | None]:
+    """Return the places of a configured mirror for ``suite``: main, and security where named."""
     main, _, security = mirror.strip().partition(" ")
     expires = not _SNAPSHOT.search(mirror)  # of a snapshot every index is past its date
     try:
@@ -152,8 +173,11 @@ def _configured(mirror: str, suite: str) -> tuple[AptSource, AptSource | None]:
         raise ResolveError(f"the mirror for apt cannot be used: {error}") from error
 
 
-def _of_host(host: tuple[AptSource, ...], suite: str) -> tuple[AptSource | None, AptSource | None]:
-    main, security = _best(host, part=None), _best(host, part="-security")
+def of_host(
+    host: tuple[AptSource, ...], suite: str, family: Family
+) -> tuple[AptSource | None, AptSource | None]:
+    """Return the host's places for ``suite``, main and security, if it has such of ``family``."""
+    main, security = _best(host, family, part=None), _best(host, family, part="-security")
     if main is None:
         return None, None
     main = replace(main, archive="debian", suite=suite, components=("main",))
@@ -171,46 +195,27 @@ def _security(main: AptSource, uri: str, suite: str) -> AptSource:
     )
 
 
-def _best(host: tuple[AptSource, ...], *, part: str | None) -> AptSource | None:
-    """Return the first of the entries that are most surely an archive of Debian's own."""
-    fitting = []
-    for source in host:
-        match = _OWN_SUITE.fullmatch(source.suite)
-        if match and match["part"] == part and "main" in source.components:
-            fitting.append((_standing(source, host), source))
-    best = max((standing for standing, _ in fitting), default=0)
-    return next((source for standing, source in fitting if standing == best > 0), None)
+def _best(host: tuple[AptSource, ...], family: Family, *, part: str | None) -> AptSource | None:
+    """Return the first of the entries that are most surely an archive of the family's own."""
+    fitting = [each for each in host if family.part(each) == part and "main" in each.components]
+    return next(iter(family.own(fitting, host)), None)
 
 
-def _standing(source: AptSource, host: tuple[AptSource, ...]) -> int:
-    """Return how sure it is that an entry, whose suite has a name of Debian's, is Debian's.
-
-    Vendors publish for suites with these names too, under keys of their own, and without -updates
-    and -security.
-    """
-    if Path(source.signed_by).name.startswith("debian-archive"):
-        return 3
-    updates = f"{source.suite}-updates"
-    if source.archive == "security" or any((s.uri, s.suite) == (source.uri, updates) for s in host):
-        return 2
-    named = {"debian", "debian-archive"}.intersection(source.uri.split("/"))
-    return 1 if named and not source.signed_by else 0
-
-
-def _beside(main: AptSource, suite: str) -> AptSource:
+def beside(main: AptSource, suite: str) -> AptSource:
     """Return the security archive of a mirror that names none: optional, since it is a guess."""
     head, name, tail = main.uri.rpartition("/debian")
-    beside = name and (not tail or tail.startswith("/"))
+    is_beside = name and (not tail or tail.startswith("/"))
     return replace(
         main,
         archive="security",
-        uri=f"{head}/debian-security{tail}" if beside else main.uri,
+        uri=f"{head}/debian-security{tail}" if is_beside else main.uri,
         suite=f"{suite}-security",
         required=False,
     )
 
 
-def _first(keyrings: tuple[Path, ...]) -> str:
+def first_of(keyrings: tuple[Path, ...]) -> str:
+    """Return the first keyring that there is, or nothing."""
     return next((str(path) for path in keyrings if path.is_file()), "")
 
 

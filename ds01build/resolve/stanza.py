@@ -34,7 +34,7 @@ __all__ = [
 NAME = re.compile(r"[a-z0-9][a-z0-9+.-]+")  # Debian policy 5.6.1
 VERSION = re.compile(r"(?:[0-9]+:)?[0-9][A-Za-z0-9.+~-]*")  # Debian policy 5.6.12
 _ARCHITECTURE = re.compile(r"[a-z0-9][a-z0-9-]*")
-_PATH = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9.+~_-]*/)*[A-Za-z0-9][A-Za-z0-9.+~_-]*\.deb")
+_PATH = re.compile(r"(?:\./)?(?:[A-Za-z0-9][A-Za-z0-9.+~_-]*/)*[A-Za-z0-9][A-Za-z0-9.+~_-]*\.deb")
 _SIZE = re.compile(r"[0-9]{1,12}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _NEED = re.compile(  # one alternative of a relation, Debian policy 7.1
@@ -98,9 +98,13 @@ class Offer:
 
 
 def parse_stanzas(text: str) -> tuple[Stanza, ...]:
-    """Return the entries that apt-cache show printed, in order. Raises ResolveError."""
+    """Return the entries that apt-cache show printed, in order. Raises ResolveError.
+
+    Those of dpkg's status, for versions that no index has, are left out: they name no file.
+    """
     paragraphs = Deb822.iter_paragraphs(text.split("\n"), use_apt_pkg=False)
-    return tuple(_stanza({str(k): str(v) for k, v in each.items()}) for each in paragraphs)
+    entries = [{str(k): str(v) for k, v in each.items()} for each in paragraphs]
+    return tuple(_stanza(fields) for fields in entries if "Status" not in fields)
 
 
 def parse_offers(text: str) -> tuple[Offer, ...]:
@@ -156,7 +160,7 @@ def _stanza(fields: Mapping[str, str]) -> Stanza:
         name=name,
         version=fields["Version"],
         architecture=fields["Architecture"],
-        path=fields["Filename"],
+        path=fields["Filename"].removeprefix("./"),
         size=int(fields["Size"]),
         digest=Digest(f"sha256:{fields['SHA256']}"),
         fields=tuple(fields.items()),

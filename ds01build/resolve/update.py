@@ -13,10 +13,9 @@ from ds01build.resolve.sources import plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from ds01build.process import Completed
-    from ds01build.resolve.session import AptSession
+    from ds01build.resolve.session import AptPlan, AptRunner, AptSession
     from ds01build.resolve.sources import AptSource
 
 __all__ = ["open_apt", "reopen_apt"]
@@ -26,61 +25,73 @@ _UNSIGNED = re.compile(r"GPG error|is not signed|NO_PUBKEY|BADSIG|EXPKEYSIG|Clea
 _EXPIRED = re.compile(r"Release file .* (?:is expired|is not valid yet)")
 
 
-def open_apt(
-    directory: Path,
-    sources: tuple[AptSource, ...],
-    architecture: str,
-    environment: Mapping[str, str],
-) -> AptSession:
-    """Download and verify the package indexes of ``sources`` into ``directory``.
+def open_apt(runner: AptRunner, plan: AptPlan, environment: Mapping[str, str]) -> AptSession:
+    """Download and verify the package indexes of ``plan`` into the directory of ``runner``.
 
-    ``directory`` is the caller's alone: new, empty, or of an earlier session. Of ``environment``
-    PATH and proxies are used. Raises Unavailable (no apt, no keyring, no network, outdated mirror)
-    and ResolveError (no such suite, an index that the keyring does not vouch for).
+    Of ``environment`` PATH and proxies are used. Raises Unavailable (no apt, no keyring, no
+    network, outdated mirror) and ResolveError (no such suite, an index that the keyring does not
+    vouch for).
     """
-    session = prepare(directory, sources, architecture, environment)
+    session = prepare(runner, plan, environment)
     outcome = session.run("apt-get", "update", "-q")
-    lacking = _lacking(outcome, sources)
-    if lacking:
-        present = tuple(source for source in sources if source not in lacking)
-        session = prepare(directory, present, architecture, environment)
+    absent: list[tuple[AptSource, str]] = []
+    while lacking := _lacking(outcome, session.sources):
+        absent += [(source, _reason(source, outcome)) for source in lacking]
+        rest = tuple(source for source in session.sources if source not in lacking)
+        session = prepare(runner, replace(plan, sources=rest), environment)
         outcome = session.run("apt-get", "update", "-q")
     if outcome.code:
         raise _failure(outcome, session.sources)
     _check_indexes(session)
-    return replace(session, absent=lacking)
+    return replace(session, absent=tuple(absent))
 
 
-def reopen_apt(
-    directory: Path,
-    sources: tuple[AptSource, ...],
-    architecture: str,
-    environment: Mapping[str, str],
-) -> AptSession:
-    """Use the package indexes that an earlier session left in ``directory``, without a network.
+def reopen_apt(runner: AptRunner, plan: AptPlan, environment: Mapping[str, str]) -> AptSession:
+    """Use the package indexes that an earlier session left with ``runner``, without a network.
 
     Raises Unavailable when one of a required source is not there.
     """
-    session = prepare(directory, sources, architecture, environment)
+    session = prepare(runner, plan, environment)
     indexes = _indexes(session)
-    present = tuple(s for s in sources if (plain(s.uri), s.suite) in indexes)
-    absent = tuple(source for source in sources if source not in present)
-    missing = [source.suite for source in absent if source.required]
+    present = tuple(s for s in plan.sources if (plain(s.uri), s.suite) in indexes)
+    missing = [s.suite for s in plan.sources if s.required and s not in present]
     if missing:
         raise Unavailable(f"no package index of {', '.join(missing)} has been downloaded yet")
-    session = prepare(directory, present, architecture, environment)
+    session = prepare(runner, replace(plan, sources=present), environment)
     _check_indexes(session)
-    return replace(session, absent=absent)
+    absent = (s for s in plan.sources if s not in present)
+    return replace(session, absent=tuple((source, "not downloaded yet") for source in absent))
 
 
 def _lacking(outcome: Completed, sources: tuple[AptSource, ...]) -> tuple[AptSource, ...]:
-    """Return the optional sources that the mirror lacks, if that is all that went wrong."""
+    """Return the sources that can be done without, if what went wrong is only of these.
+
+    The mirror lacks them, or they are extra.
+    """
+    if not outcome.code:
+        return ()
+    extra = tuple(s for s in sources if s.extra and _told_of(s, outcome.stderr))
+    if extra:
+        return extra
     errors = [line for line in outcome.stderr.splitlines() if line.startswith("E: ")]
     matches = [_NO_RELEASE.fullmatch(line) for line in errors]
     suites = {match[1] for match in matches if match}
     lacking = tuple(source for source in sources if source.suite in suites)
-    only = outcome.code and all(matches) and not any(source.required for source in lacking)
-    return lacking if only else ()
+    return lacking if all(matches) and not any(source.required for source in lacking) else ()
+
+
+def _told_of(source: AptSource, text: str) -> list[str]:
+    """Return apt's errors and warnings that speak of this place and suite."""
+    root, suite = re.escape(redact(source.uri)), re.escape(source.suite.strip("./"))
+    pattern = re.compile(rf"{root}[/ ](?:\./)?(?:dists/)?{suite}(?![\w.-])")
+    lines = (line for line in text.splitlines() if line.startswith(("E: ", "W: ")))
+    return [line for line in lines if pattern.search(line)]
+
+
+def _reason(source: AptSource, outcome: Completed) -> str:
+    """Return why ``source`` cannot be used, in one line."""
+    lines = _told_of(source, outcome.stderr)
+    return shown(lines[0][3:]) if source.extra and lines else "the mirror does not have it"
 
 
 def _failure(outcome: Completed, sources: tuple[AptSource, ...]) -> ResolveError | Unavailable:
@@ -90,11 +101,11 @@ def _failure(outcome: Completed, sources: tuple[AptSource, ...]) -> ResolveError
     if gone:
         places = [f"{redact(s.uri)} has no suite {s.suite}" for s in sources if s.suite in gone]
         return ResolveError(
-            "; ".join(places), hint="check debian under [base], apt-mirror and DS01_APT_MIRROR"
+            "; ".join(places), hint="check [base] of the recipe, apt-mirror and DS01_APT_MIRROR"
         )
     roots = ", ".join(dict.fromkeys(redact(source.uri) for source in sources))
     if _UNSIGNED.search(text):
-        rings = ", ".join(sorted({source.signed_by for source in sources}))
+        rings = ", ".join(sorted({s.signed_by or "the keys of the base" for s in sources}))
         return ResolveError(
             f"the package index of {roots} is not vouched for by {rings}: {reason}",
             hint="export DS01_APT_KEYRING=FILE with the keys of this archive",
@@ -131,6 +142,8 @@ def _check_indexes(session: AptSession) -> None:
     for source in session.sources:
         rows = indexes.get((plain(source.uri), source.suite), set())
         lacking = set(source.components) - {component for component, _, _ in rows}
+        if source.extra:  # vendors name their suites as they like
+            continue
         if lacking and source.required:
             raise ResolveError(
                 f"{redact(source.uri)} has no {' and '.join(sorted(lacking))} for "
