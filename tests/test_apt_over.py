@@ -397,11 +397,10 @@ def test_the_pins_of_a_base_hold(base: BaseFacts, url: str, vendor: Signer, tmp_
     ]
 
 
-def test_an_ubuntu_is_resolved_as_itself(
-    base: BaseFacts, url: str, signer: Signer, tmp_path: Path
-) -> None:
+@pytest.fixture
+def ubuntu(base: BaseFacts, url: str, signer: Signer) -> BaseFacts:
     lines = f"deb {url}/ubuntu noble main\ndeb {url}/ubuntu noble-security main\n"
-    other = replace(
+    return replace(
         with_apt(
             base,
             sources=(("/etc/apt/sources.list", lines),),
@@ -410,6 +409,23 @@ def test_an_ubuntu_is_resolved_as_itself(
         distribution="ubuntu",
         codename="noble",
     )
+
+
+def test_a_mirror_of_another_distribution_is_passed_over(
+    ubuntu: BaseFacts, url: str, tmp_path: Path
+) -> None:
+    notes: list[str] = []
+    found = machine(tmp_path, notes, mirror=f"{url}/debian")
+    asked = [request("system", "htop")]
+    (pin,) = found.debs_over(ubuntu, asked, {}, frozenset())
+    assert f"the mirror does not serve the base: {url}/debian has no suite noble" in notes[0]
+    assert f"{url}/ubuntu/{pin.path}" in found.deb_urls_over(pin, ubuntu)
+    offline = replace(found, tool=replace(found.tool, offline=True))
+    assert offline.debs_over(ubuntu, asked, {}, frozenset()) == (pin,)
+
+
+def test_an_ubuntu_is_resolved_as_itself(ubuntu: BaseFacts, url: str, tmp_path: Path) -> None:
+    other = ubuntu
     pins = resolved(other, knowing(url), tmp_path, request("system", "needs-new-ssl", "htop"))
     assert [(pin.name, pin.version, pin.archive) for pin in pins] == [
         ("htop", "3.0-1", "ubuntu"),

@@ -49,12 +49,14 @@ class Site:
     """What this machine's configuration, and the recipe, say of apt.
 
     ``mirror`` is the root of an archive, with that of the security archive after a space;
-    ``keyring`` a path. ``installed`` are where this machine may have Debian's keys.
+    ``keyring`` a path. ``servers`` are URLs of further servers that it names. ``installed`` are
+    where this machine may have Debian's keys.
     """
 
     host: tuple[AptSource, ...] = ()
     mirror: str = field(default="", repr=False)
     keyring: str = ""
+    servers: tuple[str, ...] = field(default=(), repr=False)
     installed: tuple[Path, ...] = KEYRINGS
 
 
@@ -223,7 +225,8 @@ def _usable(
     release: _Release, entries: Iterable[Entry], site: Site, notes: list[str], *, own: bool = False
 ) -> Iterator[AptSource]:
     """Yield the sources of ``entries`` at the places that the base names."""
-    known = known_servers([*site.mirror.split(), *(each.uri for each in site.host)])
+    mirrors = (*site.mirror.split(), *site.servers)
+    known = known_servers([*mirrors, *(each.uri for each in site.host)])
     for entry in entries:
         problem = _problem(release, entry, known)
         if problem:

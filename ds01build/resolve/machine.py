@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -17,7 +17,7 @@ from ds01build.resolve.installed import NOTHING, debian_architecture, installed_
 from ds01build.resolve.request import Wheels
 from ds01build.resolve.session import AptPlan, HostRunner, carried, has_apt
 from ds01build.resolve.sources import debian_sources, locations
-from ds01build.resolve.update import open_apt, reopen_apt
+from ds01build.resolve.update import NoSuite, open_apt, reopen_apt
 from ds01build.resolve.uv import Index, NoSolution, Workspace
 
 if TYPE_CHECKING:
@@ -112,16 +112,40 @@ class MachineResolver:
         Upgrades of what the base has are among them, and noted; ``apt.replaced`` tells them apart.
         """
         installed = installed_of(base)
-        archives = archives_of(base, self._site())
-        for text in (*archives.notes, *installed.skipped):
+        for text in installed.skipped:
             self.note(text)
-        with self._session_over(base, archives) as session:
-            pins = self._resolved(session, requests, keep, release, installed)
+        try:
+            pins = self._debs_from(self._site(), base, requests, keep, release)
+        except (NoSuite, Unavailable) as error:
+            # Without a network, what a mirror lacks looks like what was never downloaded.
+            is_lacking = isinstance(error, NoSuite) or self.tool.offline
+            if not (is_lacking and self._is_foreign(base)):
+                raise
+            self.note(f"the mirror does not serve the base: {error}")
+            pins = self._debs_from(self._site_without_mirror(), base, requests, keep, release)
         had = apt.replaced(pins, installed)
         for pin in pins:
             if pin.name in had:
                 self.note(f"tier {pin.tier} upgrades {pin.name} {had[pin.name]} to {pin.version}")
         return pins
+
+    def _debs_from(
+        self,
+        site: Site,
+        base: BaseFacts,
+        requests: Sequence[AptRequest],
+        keep: Mapping[str, str],
+        release: frozenset[str],
+    ) -> tuple[DebPin, ...]:
+        archives = archives_of(base, site)
+        for text in archives.notes:
+            self.note(text)
+        with self._session_over(base, archives) as session:
+            return self._resolved(session, requests, keep, release, installed_of(base))
+
+    def _is_foreign(self, base: BaseFacts) -> bool:
+        """Return whether the mirror may be that of another distribution than the base's."""
+        return bool(self.mirror) and base.distribution != "debian"
 
     def wheels(self, wanted: Wanted, keep: Mapping[str, WheelPin]) -> Wheels:
         """Return the wheels of ``wanted``: see ``python.resolve``."""
@@ -156,6 +180,9 @@ class MachineResolver:
         Raises Unavailable where the base has no archive of that alias.
         """
         sources = archives_of(base, self._site()).sources
+        if self._is_foreign(base):
+            with suppress(Unavailable):
+                sources += archives_of(base, self._site_without_mirror()).sources
         fitting = [each for each in sources if each.archive == pin.archive or not each.extra]
         if pin.archive.startswith("archive-"):
             fitting = [each for each in fitting if each.archive == pin.archive]
@@ -219,6 +246,9 @@ class MachineResolver:
 
     def _site(self) -> Site:
         return Site(host=self.host_sources, mirror=self.mirror, keyring=self.keyring)
+
+    def _site_without_mirror(self) -> Site:
+        return Site(host=self.host_sources, servers=tuple(self.mirror.split()))
 
     @contextmanager
     def _session(self, suite: str) -> Iterator[AptSession]:

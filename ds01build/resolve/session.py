@@ -33,6 +33,8 @@ __all__ = [
 ]
 
 _SYSTEM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
+_PROGRAMS = ("apt-get", "apt-cache")
+_VERIFIERS = ("gpgv", "sqv")
 _PROXIES = ("http_proxy", "https_proxy", "no_proxy")  # apt knows them in lower case only
 _ELSEWHERE = "lock on a Debian or Ubuntu machine: the lock builds on any other"
 
@@ -205,9 +207,9 @@ def prepare(runner: AptRunner, plan: AptPlan, environment: Mapping[str, str]) ->
         environment=_closed(runner.directory, environment),
         title=plan.title,
     )
-    for program in ("apt-get", "apt-cache"):
+    for program in _PROGRAMS:
         session.program(program)
-    if not any(session.has(verifier) for verifier in ("gpgv", "sqv")):
+    if not any(session.has(verifier) for verifier in _VERIFIERS):
         raise Unavailable("gpgv is not installed", hint="sudo apt-get install gpgv")
     _configure(session)
     return session
@@ -226,9 +228,10 @@ def _configure(session: AptSession) -> None:
 
 
 def has_apt(environment: Mapping[str, str]) -> bool:
-    """Return whether this machine has apt."""
+    """Return whether this machine has an apt that can check signatures."""
     path = environment.get("PATH", _SYSTEM_PATH)
-    return all(shutil.which(program, path=path) for program in ("apt-get", "apt-cache"))
+    there = {name for name in (*_PROGRAMS, *_VERIFIERS) if shutil.which(name, path=path)}
+    return there.issuperset(_PROGRAMS) and not there.isdisjoint(_VERIFIERS)
 
 
 def carried(plan: AptPlan) -> AptPlan:

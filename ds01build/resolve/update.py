@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ds01build.errors import ResolveError, Unavailable
@@ -18,7 +18,13 @@ if TYPE_CHECKING:
     from ds01build.resolve.session import AptPlan, AptRunner, AptSession
     from ds01build.resolve.sources import AptSource
 
-__all__ = ["open_apt", "reopen_apt"]
+__all__ = ["NoSuite", "open_apt", "reopen_apt"]
+
+
+@dataclass(eq=False)
+class NoSuite(ResolveError):
+    """A mirror lacks a suite; another place may have it."""
+
 
 _NO_RELEASE = re.compile(r"E: The repository '\S+ (\S+) Release' does not have a Release file\.")
 _UNSIGNED = re.compile(r"GPG error|is not signed|NO_PUBKEY|BADSIG|EXPKEYSIG|Clearsigned file")
@@ -29,8 +35,8 @@ def open_apt(runner: AptRunner, plan: AptPlan, environment: Mapping[str, str]) -
     """Download and verify the package indexes of ``plan`` into the directory of ``runner``.
 
     Of ``environment`` PATH and proxies are used. Raises Unavailable (no apt, no keyring, no
-    network, outdated mirror) and ResolveError (no such suite, an index that the keyring does not
-    vouch for).
+    network, outdated mirror), NoSuite, and ResolveError (an index that the keyring does not vouch
+    for).
     """
     session = prepare(runner, plan, environment)
     outcome = session.run("apt-get", "update", "-q")
@@ -100,7 +106,7 @@ def _failure(outcome: Completed, sources: tuple[AptSource, ...]) -> ResolveError
     gone = set(_NO_RELEASE.findall(text))
     if gone:
         places = [f"{redact(s.uri)} has no suite {s.suite}" for s in sources if s.suite in gone]
-        return ResolveError(
+        return NoSuite(
             "; ".join(places), hint="check [base] of the recipe, apt-mirror and DS01_APT_MIRROR"
         )
     roots = ", ".join(dict.fromkeys(redact(source.uri) for source in sources))
