@@ -12,7 +12,7 @@ from ds01build.base.wanted import MAX_KEPT, wanted
 from ds01build.errors import RejectedFile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from ds01build.base.tree import Kind
 
@@ -23,6 +23,8 @@ FORMAT = r"%y\0%m\0%U\0%G\0%s\0%l\0%P\0"
 _FIELDS = 7
 MAX_LISTING = 1 << 30  # bytes
 MAX_PATHS = 1_000_000
+MAX_ARGUMENTS = 1 << 19  # bytes of one command; the kernel takes 2 MiB with the environment
+_POINTER = 16  # bytes that an argument takes beside its text
 _AROUND = 4 * MAX_PATH  # bytes of a tar's headers and padding around a file
 
 _SOURCE = "the base's listing"
@@ -44,7 +46,10 @@ class Prober(Protocol):
         """Return chunks of what ``find -printf FORMAT`` prints of the whole file system."""
 
     def contents(self, paths: Sequence[str]) -> Iterable[bytes]:
-        """Return chunks of a tar that holds the regular files at ``paths``."""
+        """Return chunks of a tar that holds the regular files at ``paths``.
+
+        These are never too many for the arguments of one command.
+        """
 
 
 def read_probed(prober: Prober) -> Tree:
@@ -56,10 +61,8 @@ def read_probed(prober: Prober) -> Tree:
     chosen = [path for path, node in nodes.items() if node.kind == "file" and wanted(path)]
     contents: dict[str, bytes | None] = dict.fromkeys(sorted(chosen))
     small = [path for path in contents if _is_small(path, nodes[path])]
-    if small:
-        limit = sum(nodes[path].size + _AROUND for path in small) + (1 << 20)
-        chunks = _bounded(prober.contents(small), limit)
-        contents.update(_contents(chunks, small))
+    for batch in _batches(small):
+        contents.update(_contents(prober, batch, nodes))
     return Tree.of(nodes, contents)
 
 
@@ -119,8 +122,25 @@ def _node(fields: Sequence[bytes]) -> tuple[str, Node]:
     return path.decode(errors="surrogateescape"), node
 
 
-def _contents(chunks: Iterable[bytes], paths: Sequence[str]) -> dict[str, bytes | None]:
-    """Return what the tar holds of ``paths``; a later name of one file is a hard link in it."""
+def _batches(paths: Sequence[str]) -> Iterator[list[str]]:
+    batch: list[str] = []
+    size = 0
+    for path in paths:
+        size += len(path) + _POINTER
+        if size > MAX_ARGUMENTS:
+            yield batch
+            batch, size = [], len(path) + _POINTER
+        batch.append(path)
+    if batch:
+        yield batch
+
+
+def _contents(
+    prober: Prober, paths: Sequence[str], nodes: Mapping[str, Node]
+) -> dict[str, bytes | None]:
+    """Return what is kept of ``paths``; a later name of one file is a hard link in the tar."""
+    limit = sum(nodes[path].size + _AROUND for path in paths) + (1 << 20)
+    chunks = _bounded(prober.contents(paths), limit)
     asked, found, kept = set(paths), dict[str, bytes | None](), 0
     plain = Plain(chunks)
     for member in members(plain, "the base's files"):
