@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from ds01build.digest import DiffId
-    from ds01build.engine.api import Engine
+    from ds01build.engine.api import Engine, EngineImage, Kind
     from ds01build.engine.archive import Loadable, PlainLayers
 
-__all__ = ["Loaded", "load", "send"]
+__all__ = ["Loaded", "find_known", "load", "send"]
 
 # What engines say of a layer that was left out though they do not have it: a graph driver names a
 # file of the archive, a containerd store a blob.
@@ -49,16 +49,22 @@ def load(engine: Engine, image: Loadable, source: PlainLayers, tags: Sequence[st
     return loaded
 
 
-def send(engine: Engine, image: Loadable, source: PlainLayers) -> Loaded:
+def send(
+    engine: Engine,
+    image: Loadable,
+    source: PlainLayers,
+    there: Iterable[EngineImage] | None = None,
+) -> Loaded:
     """Make ``engine`` have ``image``, without a name. Raises as ``load`` does.
 
-    A layer that was thought to be there and is not, because somebody removed it meanwhile, is sent
-    on a second attempt.
+    ``there`` are images that it has, if the caller asked already. A layer that was thought to be
+    there and is not, because somebody removed it meanwhile, is sent on a second attempt.
     """
-    known, counter = _known(engine, image), _Counter()
+    known = find_known(engine.kind, image, engine.images() if there is None else there)
+    counter = _Counter()
     problem = _attempt(engine, image, known, source, counter)
     if problem and known.layers and _LACKING.search(problem):
-        found = _known(engine, image)
+        found = find_known(engine.kind, image, engine.images())
         # An engine that still claims to have it lists an image which it never unpacked.
         known = found if found.layers < known.layers else Known()
         problem = _attempt(engine, image, known, source, counter)
@@ -72,18 +78,18 @@ def send(engine: Engine, image: Loadable, source: PlainLayers) -> Loaded:
     )
 
 
-def _known(engine: Engine, image: Loadable) -> Known:
-    """Return what ``engine`` has of the layers of ``image``.
+def find_known(kind: Kind, image: Loadable, there: Iterable[EngineImage]) -> Known:
+    """Return which layers of ``image`` an engine has whose images are ``there``.
 
     An engine keeps a layer together with all below it, so it is known there by the way down.
     """
-    if engine.kind == "podman":  # takes no archive with layers left out
+    if kind == "podman":  # takes no archive with layers left out
         return Known()
     wanted = [layer.diff_id for layer in image.layers]
     depth, is_pulled = 0, False
-    for there in engine.images():
-        depth = max(depth, _common(there.diff_ids, wanted))
-        is_pulled = is_pulled or not image.base_digests.isdisjoint(there.digests)
+    for each in there:
+        depth = max(depth, _common(each.diff_ids, wanted))
+        is_pulled = is_pulled or not image.base_digests.isdisjoint(each.digests)
     return Known(depth, min(depth, image.base) if is_pulled else 0)
 
 
