@@ -93,12 +93,13 @@ def _address(url: str, origin: str, tls: Tls | None) -> Address:
         return Address(url=url, origin=origin, tls=tls)
     if _SSH.fullmatch(url):
         raise Unavailable(
-            f"{origin} names {url}: ds01 does not speak ssh",
+            f"{origin} names a place behind ssh, which ds01 does not speak",
             hint="ssh -nNT -L /tmp/docker.sock:/var/run/docker.sock HOST &"
             " export DOCKER_HOST=unix:///tmp/docker.sock",
         )
+    shown = f"{url!r:.200}" if "@" not in url else "something with a user's name"
     raise Unavailable(
-        f"{origin} is {url!r:.200}: neither unix:///PATH nor tcp://HOST:PORT",
+        f"{origin} is {shown}: neither unix:///PATH nor tcp://HOST:PORT",
         hint="docker context ls",
     )
 

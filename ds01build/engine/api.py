@@ -24,7 +24,7 @@ __all__ = ["Engine", "EngineImage", "Kind", "asking", "shown"]
 # containerd store keeps the blobs, and knows an image by its manifest; Podman wants all layers.
 Kind = Literal["graph", "containerd", "podman"]
 
-_SECONDS = 600  # the engine may be busy with a layer of gigabytes
+_SECONDS = 1800  # an engine says nothing while it unpacks gigabytes
 _SHOWN = 500  # characters of what an engine says
 _ADDRESS = re.compile(r"sha256:[0-9a-f]{64}")
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e]+")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import docker
@@ -11,10 +12,10 @@ import docker.tls
 from ds01build.engine.address import addresses
 from ds01build.engine.api import Engine, asking
 from ds01build.engine.unix import UnixConnection
-from ds01build.errors import Unavailable
+from ds01build.errors import Ds01Error, Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from ds01build.engine.address import Address, Tls
@@ -58,22 +59,37 @@ def open_engine(address: Address) -> Engine:
     if address.socket is not None:
         _reach(address.socket, address)
     place = str(address)
-    first = _client(address, _OLDEST, _PATIENCE)
-    try:
-        with asking(place, "for its version"):
+    with _introduction(place):
+        first = _client(address, _OLDEST, _PATIENCE)
+        with asking(place, "for its version"), closing(first):
             version: dict[str, Any] = first.version(api_version=False)
-    finally:
-        first.close()
-    client = _client(address, _negotiated(version, place), _SECONDS)
-    with asking(place, "what it is"):
-        description: dict[str, Any] = client.info()
-    return Engine(
-        client=client,
-        place=place,
-        kind=_kind(version, description),
-        version=str(version.get("Version") or ""),
-        architecture=str(version.get("Arch") or ""),
-    )
+        client = _client(address, _negotiated(version, place), _SECONDS)
+        with asking(place, "what it is"):
+            description: dict[str, Any] = client.info()
+        return Engine(
+            client=client,
+            place=place,
+            kind=_kind(version, description),
+            version=str(version.get("Version") or ""),
+            architecture=str(version.get("Arch") or ""),
+        )
+
+
+@contextmanager
+def _introduction(place: str) -> Iterator[None]:
+    """Raise Unavailable for what answers otherwise than an engine would."""
+    try:
+        yield
+    except Unavailable:
+        raise
+    except Ds01Error as error:
+        raise Unavailable(error.message, error.hint) from error
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise _stranger(place) from error
+
+
+def _stranger(place: str) -> Unavailable:
+    return Unavailable(f"what listens at {place} is no engine", hint="docker context ls")
 
 
 def _reach(socket: Path, address: Address) -> None:
@@ -119,7 +135,7 @@ def _negotiated(version: Mapping[str, Any], place: str) -> tuple[int, int]:
     """Return the newest API that both sides speak."""
     newest, least = _number(version.get("ApiVersion")), _number(version.get("MinAPIVersion"))
     if newest is None:
-        raise Unavailable(f"what listens at {place} is no engine", hint="docker context ls")
+        raise _stranger(place)
     if newest < _OLDEST:
         raise Unavailable(
             f"the engine at {place} speaks API {_text(newest)}; ds01 needs {_text(_OLDEST)} or"

@@ -1,0 +1,224 @@
+"""Where an engine is looked for, and what is said where there is none."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import socket
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+from engines import place
+
+from ds01build.engine.address import addresses
+from ds01build.engine.connect import connect
+from ds01build.engine.unix import has
+from ds01build.errors import Ds01Error, Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from ds01build.engine.api import Engine
+
+pytest_plugins = ("engine_fixtures",)
+
+
+def _context(home: Path, name: str, endpoint: Mapping[str, object]) -> Path:
+    """Write a context as Docker does, and return where its certificates would be."""
+    folder = hashlib.sha256(name.encode()).hexdigest()
+    meta = home / ".docker/contexts/meta" / folder / "meta.json"
+    meta.parent.mkdir(parents=True)
+    document = {"Name": name, "Metadata": {}, "Endpoints": {"docker": endpoint}}
+    meta.write_text(json.dumps(document))
+    return home / ".docker/contexts/tls" / folder / "docker"
+
+
+def _found(environment: Mapping[str, str], home: Path) -> list[tuple[str, str]]:
+    return [(each.url, each.origin) for each in addresses(environment, home)]
+
+
+def test_the_variable_wins_over_every_context(tmp_path: Path) -> None:
+    _context(tmp_path, "far", {"Host": "tcp://far:2376"})
+    environment = {"DOCKER_HOST": "unix:///run/x.sock", "DOCKER_CONTEXT": "far"}
+    assert _found(environment, tmp_path) == [("unix:///run/x.sock", "DOCKER_HOST")]
+
+
+def test_a_named_context_wins_over_the_current_one(tmp_path: Path) -> None:
+    _context(tmp_path, "far", {"Host": "tcp://far:2376"})
+    _context(tmp_path, "near", {"Host": "unix:///near.sock"})
+    (tmp_path / ".docker/config.json").write_text('{"currentContext": "near"}')
+
+    assert _found({}, tmp_path) == [("unix:///near.sock", "context near")]
+    assert _found({"DOCKER_CONTEXT": "far"}, tmp_path) == [("tcp://far:2376", "context far")]
+
+
+def test_dockers_sockets_come_first_and_podmans_last(tmp_path: Path) -> None:
+    urls = [url for url, _ in _found({"XDG_RUNTIME_DIR": "/run/user/7"}, tmp_path)]
+    assert urls == [
+        "unix:///var/run/docker.sock",
+        "unix:///run/user/7/docker.sock",
+        "unix:///run/user/7/podman/podman.sock",
+        "unix:///run/podman/podman.sock",
+    ]
+
+
+def test_certificates_come_from_the_context(tmp_path: Path) -> None:
+    folder = _context(tmp_path, "far", {"Host": "tcp://far:2376", "SkipTLSVerify": False})
+    folder.mkdir(parents=True)
+    for name in ("ca", "cert", "key"):
+        (folder / f"{name}.pem").touch()
+
+    (address,) = addresses({"DOCKER_CONTEXT": "far"}, tmp_path)
+
+    assert address.tls is not None
+    assert (address.tls.ca, address.tls.verify) == (folder / "ca.pem", True)
+    assert (address.tls.certificate, address.tls.private_key) == (
+        folder / "cert.pem",
+        folder / "key.pem",
+    )
+
+
+def test_certificates_come_from_the_variables(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").touch()
+    environment = {
+        "DOCKER_HOST": "tcp://far:2376",
+        "DOCKER_TLS_VERIFY": "1",
+        "DOCKER_CERT_PATH": str(tmp_path),
+    }
+    (address,) = addresses(environment, tmp_path)
+    assert address.tls is not None
+    assert (address.tls.ca, address.tls.certificate) == (tmp_path / "ca.pem", None)
+
+
+@pytest.mark.parametrize(
+    ("environment", "message"),
+    [
+        (
+            {"DOCKER_HOST": "ssh://me:secret@far"},
+            "DOCKER_HOST names a place behind ssh, which ds01 does not speak",
+        ),
+        (
+            {"DOCKER_HOST": "fd://x"},
+            "DOCKER_HOST is 'fd://x': neither unix:///PATH nor tcp://HOST:PORT",
+        ),
+        (
+            {"DOCKER_HOST": "tcp://me:secret@far/\n"},
+            "DOCKER_HOST is something with a user's name: neither unix:///PATH nor tcp://HOST:PORT",
+        ),
+        ({"DOCKER_CONTEXT": "gone"}, "there is no context gone"),
+        ({"DOCKER_CONTEXT": "../x"}, "'../x' is not the name of a context"),
+    ],
+)
+def test_an_address_that_cannot_be_used_is_named(
+    environment: dict[str, str], message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(Unavailable) as caught:
+        addresses(environment, tmp_path)
+    assert str(caught.value) == message
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize("text", ["[]", "{", "\x00", '{"currentContext": 1}', "[" * 100_000])
+def test_a_damaged_configuration_is_named(text: str, tmp_path: Path) -> None:
+    (tmp_path / ".docker").mkdir()
+    (tmp_path / ".docker/config.json").write_text(text)
+    with pytest.raises(Ds01Error, match=r"/\.docker/config\.json"):
+        addresses({}, tmp_path)
+
+
+def test_an_absent_engine_is_unavailable(tmp_path: Path) -> None:
+    with pytest.raises(Unavailable) as caught:
+        connect({"DOCKER_HOST": f"unix://{tmp_path}/none.sock"}, tmp_path)
+    assert str(caught.value) == (
+        f"no engine answers at {tmp_path}/none.sock (from DOCKER_HOST): No such file or directory"
+    )
+    assert caught.value.hint.startswith("systemctl start docker")
+    assert caught.value.exit_code == 4
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become somebody else")
+def test_a_socket_without_permission_names_the_group(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "engine.sock"))
+        listener.listen()
+        (tmp_path / "engine.sock").chmod(0o600)
+        for folder in (tmp_path, *tmp_path.parents[:2]):
+            folder.chmod(0o755)
+        os.seteuid(65534)
+        try:
+            with pytest.raises(Unavailable) as caught:
+                connect({"DOCKER_HOST": f"unix://{tmp_path}/engine.sock"}, tmp_path)
+        finally:
+            os.seteuid(0)
+    assert f"no permission to use the engine's socket {tmp_path}/engine.sock" in str(caught.value)
+    assert "docker $USER" in caught.value.hint
+
+
+@contextmanager
+def _listener(path: Path, answer: bytes) -> Iterator[str]:
+    """Answer each connection to a socket with those bytes, and close it."""
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+
+        def serve() -> None:
+            while True:
+                try:
+                    connection, _ = listener.accept()
+                except OSError:
+                    return
+                with connection:
+                    if connection.recv(1 << 16):
+                        connection.sendall(answer)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield f"unix://{path}"
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join(5)
+
+
+def _http(body: bytes, status: bytes = b"200 OK") -> bytes:
+    head = b"HTTP/1.1 %b\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+    return head % (status, len(body)) + body
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"SSH-2.0-x\r\n",
+        _http(b"{}")[:-1],
+        _http(b"{}"),
+        _http(b"[]"),
+        _http(b"\x00"),
+        _http(b"{}", b"500 Internal Server Error"),
+        _http(b'{"ApiVersion": "1.x"}'),
+        _http(b'{"ApiVersion": "1.12", "MinAPIVersion": "1.12"}'),
+    ],
+)
+def test_what_is_no_engine_is_unavailable(answer: bytes, tmp_path: Path) -> None:
+    with _listener(tmp_path / "x.sock", answer) as host:
+        with pytest.raises(Unavailable):
+            connect({"DOCKER_HOST": host}, tmp_path)
+        assert not has(tmp_path / "x.sock", "a:b", [f"sha256:{'0' * 64}"])
+
+
+def test_each_kind_of_engine_is_told(any_engine: Engine) -> None:
+    assert any_engine.architecture in {"amd64", "arm64"}
+    assert "1.41" <= any_engine.client.api_version <= "1.47"
+
+
+def test_one_that_answers_is_taken_after_one_that_does_not(
+    graph_engine: Engine, tmp_path: Path
+) -> None:
+    path = place("graph").removeprefix("unix://")
+    if path != "/var/run/docker.sock":
+        pytest.skip("the graph engine does not listen on the default socket")
+    found = connect({"XDG_RUNTIME_DIR": str(tmp_path)}, tmp_path)
+    assert found == graph_engine
+    found.close()
