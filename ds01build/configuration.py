@@ -26,7 +26,8 @@ _PASSED = (
     "all_proxy",
     "no_proxy",
 )
-_APT_KEYS = ("mirror", "keyring")
+_KEYS = {"apt": ("mirror", "keyring"), "registry": ("plain", "mirrors")}
+_REGISTRY_VARIABLES = {"DS01_PLAIN_REGISTRIES": "plain", "DS01_REGISTRY_MIRRORS": "mirrors"}
 # A machine that is set up for uv or pip needs no second setting.
 _INDEX_VARIABLES = ("DS01_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL")
 
@@ -40,6 +41,8 @@ class Configuration:
     indexes: Mapping[str, str] = field(repr=False, default_factory=dict)  # URL by alias
     apt_mirror: str = field(repr=False, default="")
     apt_keyring: str = ""
+    plain_registries: tuple[str, ...] = ()  # hosts that may be asked over http
+    registry_mirrors: tuple[str, ...] = ()  # hosts that are asked before the default registry
     environment: Mapping[str, str] = field(repr=False, default_factory=dict)  # for tools
     netrc: Path | None = None
 
@@ -54,13 +57,19 @@ def configure(
     """
     indexes: dict[str, str] = {}
     apt: dict[str, str] = {}
+    registries: dict[str, tuple[str, ...]] = {"plain": (), "mirrors": ()}
     for name, text in files:
         tables = _tables(name, text)
         indexes.update(tables["index"])
         apt.update(tables["apt"])
+        for key, hosts in tables["registry"].items():
+            registries[key] = _hosts(f"{name}: registry.{key}", hosts)
     for variable in reversed(_INDEX_VARIABLES):
         if environment.get(variable):
             indexes["default"] = _url(variable, environment[variable])
+    for variable, key in _REGISTRY_VARIABLES.items():
+        if environment.get(variable):
+            registries[key] = _hosts(variable, environment[variable])
     mirror = environment.get("DS01_APT_MIRROR", "")
     for url in mirror.split():
         _url("DS01_APT_MIRROR", url)
@@ -70,6 +79,8 @@ def configure(
         indexes=indexes,
         apt_mirror=mirror or apt.get("mirror", ""),
         apt_keyring=environment.get("DS01_APT_KEYRING") or apt.get("keyring", ""),
+        plain_registries=registries["plain"],
+        registry_mirrors=registries["mirrors"],
         environment={name: environment[name] for name in _PASSED if name in environment},
         netrc=Path(environment.get("NETRC") or home / ".netrc"),
     )
@@ -99,6 +110,16 @@ def _url(where: str, url: str) -> str:
     return url
 
 
+def _hosts(where: str, text: str) -> tuple[str, ...]:
+    """Return the registries that ``text`` lists, with spaces between them."""
+    from ds01build.reference import parse_host  # noqa: PLC0415 (as below)
+
+    try:
+        return tuple(map(parse_host, text.split()))
+    except ValueError as error:
+        raise Ds01Error(f"{where} is {error}") from error
+
+
 def _urls(table: str, key: str, value: str) -> list[str]:
     """Return what has to be a URL in a value of a configuration file."""
     if table == "index":
@@ -107,24 +128,27 @@ def _urls(table: str, key: str, value: str) -> list[str]:
 
 
 def _tables(name: str, text: str) -> dict[str, dict[str, str]]:
-    """Return the tables ``index`` and ``apt`` of a configuration file."""
+    """Return the tables of a configuration file."""
     from ds01build.fields import load  # noqa: PLC0415 (not needed to find the store)
 
     try:
         document = load(text)
     except ValueError as error:
         raise Ds01Error(f"{name}: {error}") from error
-    tables: dict[str, dict[str, str]] = {"index": {}, "apt": {}}
+    tables: dict[str, dict[str, str]] = {"index": {}, "apt": {}, "registry": {}}
     for table, values in document.items():
         if table not in tables or not isinstance(values, dict):
-            raise Ds01Error(f"{name}: {table!r:.60}: unknown table; there are [index] and [apt]")
+            there = ", ".join(f"[{one}]" for one in tables)
+            raise Ds01Error(f"{name}: {table!r:.60}: unknown table; there are {there}")
         if not all(isinstance(value, str) for value in values.values()):
             raise Ds01Error(f"{name}: {table}: every value is a string")
         for key, value in values.items():
             for url in _urls(table, key, value):
                 _url(f"{name}: {table}.{key!r:.60}", url)
-        for key in values if table == "apt" else ():
-            if key not in _APT_KEYS:
-                raise Ds01Error(f"{name}: apt.{key!r:.60}: unknown key; there are mirror, keyring")
+        known = _KEYS.get(table, values)
+        for key in values:
+            if key not in known:
+                there = ", ".join(known)
+                raise Ds01Error(f"{name}: {table}.{key!r:.60}: unknown key; there are {there}")
         tables[table] = values
     return tables

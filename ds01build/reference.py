@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ds01build.digest import Digest
 
-__all__ = ["DEFAULT_REGISTRY", "Reference", "parse_reference"]
+__all__ = ["DEFAULT_REGISTRY", "Reference", "parse_host", "parse_reference"]
 
 DEFAULT_REGISTRY = "docker.io"  # where a name without a host belongs, in every client
 _OFFICIAL = "library/"
@@ -17,8 +17,9 @@ _LIMIT = _NAME_LIMIT + 1 + 128 + 1 + 71  # with tag and digest
 
 _COMPONENT = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
+_HOST = rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9A-Fa-f:]{{2,39}}\])(?::[0-9]{{1,5}})?"
 _REFERENCE = re.compile(
-    rf"(?:(?P<host>(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9A-Fa-f:]{{2,39}}\])(?::[0-9]{{1,5}})?)/)?"
+    rf"(?:(?P<host>{_HOST})/)?"
     rf"(?P<path>{_COMPONENT}(?:/{_COMPONENT})*)"
     r"(?::(?P<tag>[A-Za-z0-9_][A-Za-z0-9._-]{0,127}))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?"
 )
@@ -72,6 +73,14 @@ def parse_reference(text: str) -> Reference:
     digest = Digest(match["digest"]) if match["digest"] else None
     tag = match["tag"] or ("" if digest else "latest")
     return Reference(registry, repository, tag, digest)
+
+
+def parse_host(text: str) -> str:
+    """Return the host of a registry, with its port if it has one. Raises ValueError."""
+    port = text.rpartition("]")[2].partition(":")[2] or "0"
+    if len(text) > _NAME_LIMIT or not re.fullmatch(_HOST, text) or int(port) >= 2**16:
+        raise ValueError("not the host of a registry, such as registry.example.org:5000")
+    return text.lower()
 
 
 def _split(host: str, path: str) -> tuple[str, str]:

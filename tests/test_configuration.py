@@ -74,6 +74,22 @@ def test_later_files_win_and_the_environment_wins_over_files() -> None:
     assert (found.apt_mirror, found.apt_keyring) == ("https://envdeb.example", "/e.gpg")
 
 
+def test_registries_are_named_by_host_in_files_or_the_environment() -> None:
+    text = '[registry]\nplain = "lab:5000 Other.example"\nmirrors = "mirror.example"\n'
+    found = configure({}, HOME, [("c.toml", text)])
+    assert found.plain_registries == ("lab:5000", "other.example")
+    assert found.registry_mirrors == ("mirror.example",)
+    environment = {"DS01_PLAIN_REGISTRIES": "lab:1", "DS01_REGISTRY_MIRRORS": "a.example b.example"}
+    found = configure(environment, HOME, [("c.toml", text)])
+    assert found.plain_registries == ("lab:1",)
+    assert found.registry_mirrors == ("a.example", "b.example")
+    with pytest.raises(Ds01Error) as caught:
+        configure({"DS01_PLAIN_REGISTRIES": "http://u:hunter2@lab"}, HOME)
+    assert str(caught.value) == (
+        "DS01_PLAIN_REGISTRIES is not the host of a registry, such as registry.example.org:5000"
+    )
+
+
 def test_tools_see_certificates_and_proxies_and_nothing_else() -> None:
     passed = {"SSL_CERT_FILE": "/c.pem", "https_proxy": "http://p.example", "NO_PROXY": "x"}
     secret = {"AWS_SECRET_ACCESS_KEY": "k", "PATH": "/bin", "HOME": "/h", "UV_INDEX": "u"}
@@ -97,9 +113,15 @@ def test_what_may_hold_credentials_is_not_shown() -> None:
     ("text", "problem"),
     [
         ("[index", "c.toml: not TOML: "),
-        ("[indexes]\n", "c.toml: 'indexes': unknown table; there are [index] and [apt]"),
-        ("index = 5\n", "c.toml: 'index': unknown table; there are [index] and [apt]"),
+        ("[indexes]\n", "c.toml: 'indexes': unknown table; there are [index], [apt], [registry]"),
+        ("index = 5\n", "c.toml: 'index': unknown table; there are [index], [apt], [registry]"),
         ("[apt]\nmiror = ''", "c.toml: apt.'miror': unknown key; there are mirror, keyring"),
+        (
+            "[registry]\ninsecure = ''",
+            "c.toml: registry.'insecure': unknown key; ",
+        ),
+        ("[registry]\nplain = 'a /b'", "c.toml: registry.plain is not the host of a registry"),
+        ("[registry]\nplain = ['a']", "c.toml: registry: every value is a string"),
         ("[apt]\nmirror = 5\n", "c.toml: apt: every value is a string"),
         ('"\\u001b[31m" = 1\n', r"c.toml: '\x1b[31m': unknown table"),
     ],

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ds01build.digest import Digest
-from ds01build.reference import Reference, parse_reference
+from ds01build.reference import Reference, parse_host, parse_reference
 
 HEX = "0123456789abcdef" * 4
 DIGEST = f"sha256:{HEX}"
@@ -67,6 +67,19 @@ def test_a_long_name_may_have_a_long_tag_and_a_digest() -> None:
     assert str(parse_reference(text)) == text
     with pytest.raises(ValueError, match=r"^an image reference with a name of more than 255 char"):
         parse_reference(name + "c")
+
+
+@pytest.mark.parametrize("text", ["lab", "Lab.example", "lab:5000", "[::1]", "[::1]:65535"])
+def test_a_host_is_written_in_lower_case(text: str) -> None:
+    assert parse_host(text) == text.lower()
+
+
+@pytest.mark.parametrize(
+    "text", ["", "a/b", "http://a", "a:", "a:65536", "a:x", "a b", "u@a", "[::1", "a\n", "a" * 256]
+)
+def test_what_is_no_host_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"^not the host of a registry, such as registry\."):
+        parse_host(text)
 
 
 _PART = st.from_regex(r"[a-z0-9]{1,5}(?:(?:[._]|__|-{1,3})[a-z0-9]{1,5}){0,2}", fullmatch=True)

@@ -84,13 +84,9 @@ def test_the_most_particular_name_and_the_first_file_win(tmp_path: Path) -> None
     assert keyring(tmp_path, {"auths": {HOST: ENTRY, f"{HOST}/a": mine}}).of(HOST, "a/b") == Login(
         user="other", password="p"
     )
-    files = [
-        {"auths": {}},
-        {"auths": {HOST: {}}},
-        {"auths": {HOST: ENTRY}},
-        {"auths": {HOST: mine}},
-    ]
-    assert keyring(tmp_path, *files).of(HOST, "a/b") == ME
+    files: list[Json] = [{}, {HOST: {}}, {HOST: ENTRY}, {HOST: mine}]
+    ring = keyring(tmp_path, *({"auths": auths} for auths in files))
+    assert ring.of(HOST, "a/b") == ME
 
 
 def test_an_identity_token_stands_for_a_password(tmp_path: Path) -> None:

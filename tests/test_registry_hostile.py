@@ -34,7 +34,6 @@ from ds01build.errors import Ds01Error, MismatchError, RejectedFile, Unavailable
 from ds01build.http.pace import Pace
 from ds01build.http.settings import Proxies, Settings
 from ds01build.layer import GZIP
-from ds01build.location import origin
 from ds01build.reference import Reference, parse_reference
 from ds01build.registry import Login, Patience, RegistryClient, open_client
 
@@ -647,8 +646,9 @@ def test_plain_http_is_for_loopback_and_for_what_the_site_allows(server: Server)
     with opened(settings=through) as client:
         assert isinstance(failure(client, reference), Unavailable)
     assert not [path for path in server.paths() if path.startswith("http://")]
-    allowed = replace(through, plain=frozenset({origin("http://registry.invalid:5000")}))
-    with opened(settings=allowed) as client:
+    allowed = ("registry.invalid:5000",)
+    client = open_client(through, OneLogin(), plain=allowed, patience=Waits().patience())
+    with contextlib.closing(client):
         assert client.image(reference, "amd64").digest == Digest.of(IMAGE.manifest)
 
 

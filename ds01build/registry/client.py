@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from ds01build.digest import Digest
 from ds01build.errors import Ds01Error, MismatchError, RejectedFile, Unavailable
 from ds01build.http.answer import Absent, Interrupted, Refused, body_of, check_status
-from ds01build.registry.access import Place
+from ds01build.http.session import Session
+from ds01build.location import origin
+from ds01build.registry.access import Access, Place
 from ds01build.registry.blob import BlobReader, Patience, pieces
 from ds01build.registry.document import limited, parse
 from ds01build.registry.manifest import (
@@ -24,14 +26,15 @@ from ds01build.registry.manifest import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from ds01build.http.answer import Answer, Response
+    from ds01build.http.settings import Settings
     from ds01build.reference import Reference
-    from ds01build.registry.access import Access
+    from ds01build.registry.access import Logins
     from ds01build.registry.manifest import Descriptor, RemoteImage
 
-__all__ = ["RegistryClient"]
+__all__ = ["RegistryClient", "open_client"]
 
 T = TypeVar("T")
 
@@ -233,6 +236,28 @@ class RegistryClient:
     def _content(self, answer: Answer, limit: int, name: str) -> bytes:
         """Return a body of at most ``limit`` bytes."""
         return limited(self.patience.pace.chunks(answer.read), limit, name)
+
+
+def open_client(
+    settings: Settings,
+    logins: Logins,
+    *,
+    plain: Iterable[str] = (),
+    mirrors: Mapping[str, tuple[str, ...]] | None = None,
+    patience: Patience | None = None,
+) -> RegistryClient:
+    """Return a client that reads within ``settings``; the caller closes it.
+
+    ``plain`` are hosts that may be asked over http besides those of the loopback interface,
+    ``mirrors``, by registry, hosts that are asked before it.
+    """
+    origins = frozenset(origin(f"http://{host}") for host in plain)
+    session = Session(replace(settings, plain=settings.plain | origins))
+    return RegistryClient(
+        access=Access(session=session, logins=logins),
+        patience=patience or Patience(),
+        mirrors=mirrors or {},
+    )
 
 
 def _media_type(answer: Answer) -> str:
