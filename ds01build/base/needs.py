@@ -15,6 +15,8 @@ from ds01build.platform import MACHINES
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from packaging.markers import Marker
+
     from ds01build.base.facts import BaseFacts, Distribution
 
 __all__ = ["NAME", "Need", "environment", "extras_of", "needs"]
@@ -70,9 +72,10 @@ def needs(distribution: Distribution, environment: Mapping[str, str]) -> tuple[N
 
     Requirements that PEP 508 has no meaning for are left out, as pip does with what is installed.
     """
+    extras = extras_of(distribution)
     found: set[Need] = set()
     for text in distribution.requires:
-        found.update(_read(text, extras_of(distribution), environment))
+        found.update(_read(text, extras, environment))
     return tuple(sorted(found))
 
 
@@ -88,6 +91,14 @@ def _read(text: str, extras: tuple[str, ...], environment: Mapping[str, str]) ->
     if marker is None or marker.evaluate({**environment, "extra": ""}):
         yield Need(name=name, versions=versions, extras=wanted)
         return
-    for extra in extras if "extra" in str(marker) else ():
+    for extra in _named(marker, extras):
         if marker.evaluate({**environment, "extra": extra}):
             yield Need(name=name, versions=versions, extras=wanted, extra=extra)
+
+
+def _named(marker: Marker, extras: tuple[str, ...]) -> list[str]:
+    """Return those of ``extras`` that a marker compares something with: few of many."""
+    words = {
+        str(canonicalize_name(word)) for word in re.findall("[\"']([^\"']+)[\"']", str(marker))
+    }
+    return [extra for extra in extras if extra in words]
