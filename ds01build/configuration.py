@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from ds01build.errors import Ds01Error
 
@@ -26,7 +26,11 @@ _PASSED = (
     "all_proxy",
     "no_proxy",
 )
-_KEYS = {"apt": ("mirror", "keyring"), "registry": ("plain", "mirrors")}
+_KEYS = {
+    "apt": ("mirror", "keyring"),
+    "registry": ("plain", "mirrors"),
+    "engine": ("network",),
+}
 _REGISTRY_VARIABLES = {"DS01_PLAIN_REGISTRIES": "plain", "DS01_REGISTRY_MIRRORS": "mirrors"}
 # A machine that is set up for uv or pip needs no second setting.
 _INDEX_VARIABLES = ("DS01_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL")
@@ -43,6 +47,7 @@ class Configuration:
     apt_keyring: str = ""
     plain_registries: tuple[str, ...] = ()  # hosts that may be asked over http
     registry_mirrors: tuple[str, ...] = ()  # hosts that are asked before the default registry
+    network: Literal["bridge", "host"] = "bridge"  # of containers that ask for one
     environment: Mapping[str, str] = field(repr=False, default_factory=dict)  # for tools
     netrc: Path | None = None
 
@@ -57,11 +62,13 @@ def configure(
     """
     indexes: dict[str, str] = {}
     apt: dict[str, str] = {}
+    engine: dict[str, str] = {}
     registries: dict[str, tuple[str, ...]] = {"plain": (), "mirrors": ()}
     for name, text in files:
         tables = _tables(name, text)
         indexes.update(tables["index"])
         apt.update(tables["apt"])
+        engine.update(tables["engine"])
         for key, hosts in tables["registry"].items():
             registries[key] = _hosts(f"{name}: registry.{key}", hosts)
     for variable in reversed(_INDEX_VARIABLES):
@@ -81,6 +88,7 @@ def configure(
         apt_keyring=environment.get("DS01_APT_KEYRING") or apt.get("keyring", ""),
         plain_registries=registries["plain"],
         registry_mirrors=registries["mirrors"],
+        network=_network(environment.get("DS01_ENGINE_NETWORK") or engine.get("network", "")),
         environment={name: environment[name] for name in _PASSED if name in environment},
         netrc=Path(environment.get("NETRC") or home / ".netrc"),
     )
@@ -110,6 +118,14 @@ def _url(where: str, url: str) -> str:
     return url
 
 
+def _network(text: str) -> Literal["bridge", "host"]:
+    if text == "host":
+        return "host"
+    if text not in ("", "bridge"):
+        raise Ds01Error(f"the network of containers is bridge or host, not {text!r:.60}")
+    return "bridge"
+
+
 def _hosts(where: str, text: str) -> tuple[str, ...]:
     """Return the registries that ``text`` lists, with spaces between them."""
     from ds01build.reference import parse_host  # noqa: PLC0415 (as below)
@@ -135,7 +151,7 @@ def _tables(name: str, text: str) -> dict[str, dict[str, str]]:
         document = load(text)
     except ValueError as error:
         raise Ds01Error(f"{name}: {error}") from error
-    tables: dict[str, dict[str, str]] = {"index": {}, "apt": {}, "registry": {}}
+    tables: dict[str, dict[str, str]] = {"index": {}, **{table: {} for table in _KEYS}}
     for table, values in document.items():
         if table not in tables or not isinstance(values, dict):
             there = ", ".join(f"[{one}]" for one in tables)

@@ -137,7 +137,7 @@ def _within(layers: list[_Sized], budget: int) -> list[Group]:
         pairs = [
             (low.group.tier != high.group.tier, low.size + high.size, place)
             for place, (low, high) in enumerate(pairwise(layers))
-            if low.group.kind == high.group.kind
+            if low.group.kind == high.group.kind != "executed"
         ]
         if not pairs:
             raise Ds01Error(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ds01build import stack
@@ -26,7 +26,11 @@ CREATED = "1980-01-02T00:00:00Z"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageConfig:
-    """What a container of the image starts with (OCI image-spec, config.md)."""
+    """What a container of the image starts with (OCI image-spec, config.md).
+
+    ``inherited`` is what else an image that this one stands on says in its ``config``, such as
+    Volumes and StopSignal.
+    """
 
     architecture: str  # as Go and OCI name it, such as amd64
     env: Mapping[str, str]
@@ -37,6 +41,7 @@ class ImageConfig:
     entrypoint: tuple[str, ...] = ()
     cmd: tuple[str, ...] = ()
     ports: tuple[str, ...] = ()
+    inherited: Mapping[str, Canonical] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +52,7 @@ class StackedLayer:
     title: str
     layer: Layer
     listing: Mapping[str, Stat]
+    sees: frozenset[int] = frozenset()  # places in the stack of what it was made over
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,33 +79,36 @@ class Image:
         return sum(layer.size for layer in self.layers) + len(self.config) + len(self.manifest)
 
 
-def assemble(layers: Sequence[StackedLayer], config: ImageConfig) -> Image:
-    """Return the image of ``layers``, lowest first, after checking that they commute.
+def assemble(
+    layers: Sequence[StackedLayer], config: ImageConfig, base: Sequence[Layer] = ()
+) -> Image:
+    """Return the image of ``layers`` over ``base``, lowest first, after checking that they commute.
 
     Raises CollisionError. Nothing in it depends on time or on who builds.
     """
-    stack.check((f"{one.tier}: {one.title}", one.listing) for one in layers)
-    config_bytes = canonical(_config(layers, config))
+    listings = ((f"{one.tier}: {one.title}", one.listing) for one in layers)
+    stack.check(listings, {place: one.sees for place, one in enumerate(layers)})
+    config_bytes = canonical(_config(layers, config, base))
+    every = (*base, *(one.layer for one in layers))
     manifest: dict[str, Canonical] = {
         "schemaVersion": 2,
         "mediaType": MANIFEST_TYPE,
         "config": _descriptor(CONFIG_TYPE, Digest.of(config_bytes), len(config_bytes)),
-        "layers": [_descriptor(s.layer.media_type, s.layer.digest, s.layer.size) for s in layers],
+        "layers": [_descriptor(layer.media_type, layer.digest, layer.size) for layer in every],
         "annotations": dict(config.annotations),
     }
-    return Image(
-        config=config_bytes,
-        manifest=canonical(manifest),
-        layers=tuple(one.layer for one in layers),
-    )
+    return Image(config=config_bytes, manifest=canonical(manifest), layers=every)
 
 
 def _descriptor(media_type: str, digest: Digest, size: int) -> dict[str, Canonical]:
     return {"mediaType": media_type, "digest": str(digest), "size": size}
 
 
-def _config(layers: Sequence[StackedLayer], config: ImageConfig) -> dict[str, Canonical]:
+def _config(
+    layers: Sequence[StackedLayer], config: ImageConfig, base: Sequence[Layer]
+) -> dict[str, Canonical]:
     container: dict[str, Canonical] = {
+        **config.inherited,
         "Env": [f"{name}={value}" for name, value in sorted(config.env.items())],
         "Labels": dict(config.labels),
     }
@@ -111,14 +120,17 @@ def _config(layers: Sequence[StackedLayer], config: ImageConfig) -> dict[str, Ca
         "ExposedPorts": {port: {} for port in config.ports},
     }
     container.update({name: value for name, value in optional.items() if value})
+    diff_ids = [*(layer.diff_id for layer in base), *(one.layer.diff_id for one in layers)]
+    below: list[Canonical] = [{"created": CREATED, "created_by": "base"} for _ in base]
+    above: list[Canonical] = [
+        {"created": CREATED, "created_by": f"ds01 {one.tier}", "comment": one.title}
+        for one in layers
+    ]
     return {
         "architecture": config.architecture,
         "os": "linux",
         "created": CREATED,
         "config": container,
-        "rootfs": {"type": "layers", "diff_ids": [str(one.layer.diff_id) for one in layers]},
-        "history": [
-            {"created": CREATED, "created_by": f"ds01 {one.tier}", "comment": one.title}
-            for one in layers
-        ],
+        "rootfs": {"type": "layers", "diff_ids": [str(diff_id) for diff_id in diff_ids]},
+        "history": [*below, *above],
     }

@@ -10,20 +10,32 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ds01build.digest import Digest, canonical
+from ds01build.layer import GZIP
 from ds01build.recipe.settings import ImageSettings
+from ds01build.target import Ground
 
 if TYPE_CHECKING:
     from ds01build.digest import Canonical
+    from ds01build.layer import Layer
     from ds01build.pin import DebPin, FilePin, WheelPin
     from ds01build.target import Target
 
-__all__ = ["VERSION", "Lock", "LockedBase", "LockedLayer", "LockedTier"]
+__all__ = [
+    "VERSION",
+    "Lock",
+    "LockedBase",
+    "LockedDebian",
+    "LockedImage",
+    "LockedLayer",
+    "LockedTier",
+    "Removed",
+]
 
 VERSION = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LockedBase:
+class LockedDebian:
     """A Debian root made from .debs; ``packages`` is what it is resolved from."""
 
     suite: str
@@ -32,21 +44,58 @@ class LockedBase:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LockedImage:
+    """An image that tiers stand on. Its digests decide; ``reference`` says where it came from.
+
+    ``layers`` are as the registry has them, lowest first. ``ground`` is what declared files pass
+    on their way.
+    """
+
+    reference: str  # registry, repository, and the tag that was asked for
+    architecture: str  # as OCI names it, such as amd64
+    manifest: Digest
+    config: Digest
+    layers: tuple[Layer, ...] = field(repr=False)
+    glibc: str = ""  # of its C library, such as 2.36; empty without Python tiers
+    ground: Ground = field(default_factory=Ground, repr=False)
+
+
+LockedBase = LockedDebian | LockedImage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LockedTier:
-    """A tier in recipe order; ``requests`` is what it asks for, in its one normal form."""
+    """A tier in recipe order; ``requests`` is what it asks for, in its one normal form.
+
+    A tier of kind run has ``commands`` instead, in the order in which they run.
+    """
 
     name: str
-    kind: str  # apt, python or files
+    kind: str  # apt, python, files or run
     after: tuple[str, ...] = ()
     requests: tuple[str, ...] = ()
+    commands: tuple[str, ...] = ()
+    network: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Removed:
+    """A distribution of the base that a tier replaces: ``paths`` of the root that go with it."""
+
+    name: str
+    version: str
+    paths: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockedLayer:
-    """One layer: ``names`` of wheels or .debs, or destinations of files."""
+    """One layer: ``names`` of wheels or .debs, destinations of files, removed distributions.
+
+    A tier that an engine executes is a layer of kind executed, and has its own name there.
+    """
 
     tier: str
-    kind: str  # wheels, debs or files
+    kind: str  # wheels, debs, files, removed or executed
     names: tuple[str, ...]
 
 
@@ -55,18 +104,19 @@ class Lock:
     """A recipe with every choice made. ``layers`` are in stack order, lowest first.
 
     ``recipe`` is the digest of the recipe's projection: it says whether the lock is stale, and
-    feeds no key.
+    feeds no key. ``target`` is None over an image without Python.
     """
 
     name: str
     recipe: Digest
     base: LockedBase
-    target: Target
+    target: Target | None
     image: ImageSettings = field(default_factory=ImageSettings)
     tiers: tuple[LockedTier, ...] = ()
     debs: tuple[DebPin, ...] = field(default=(), repr=False)
     wheels: tuple[WheelPin, ...] = field(default=(), repr=False)
     files: tuple[FilePin, ...] = field(default=(), repr=False)
+    removed: tuple[Removed, ...] = field(default=(), repr=False)
     layers: tuple[LockedLayer, ...] = field(default=(), repr=False)
 
     @property
@@ -81,17 +131,17 @@ def to_dict(lock: Lock) -> dict[str, Canonical]:
         "version": VERSION,
         "name": lock.name,
         "recipe": str(lock.recipe),
-        "base": _filled(
-            suite=lock.base.suite,
-            architecture=lock.base.architecture,
-            packages=list(lock.base.packages),
-        ),
-        "target": _target(lock.target),
+        "base": _debian(lock.base) if isinstance(lock.base, LockedDebian) else _base(lock.base),
+        "target": _target(lock.target) if lock.target else {},
         "image": _image(lock.image),
         "tier": [_tier(tier) for tier in lock.tiers],
         "deb": [_deb(pin) for pin in lock.debs],
         "wheel": [_wheel(pin) for pin in lock.wheels],
         "file": [_file(pin) for pin in lock.files],
+        "removed": [
+            {"name": one.name, "version": one.version, "paths": list(one.paths)}
+            for one in lock.removed
+        ],
         "layer": [
             {"tier": layer.tier, "kind": layer.kind, "names": list(layer.names)}
             for layer in lock.layers
@@ -102,6 +152,40 @@ def to_dict(lock: Lock) -> dict[str, Canonical]:
 
 def _filled(**values: Canonical) -> dict[str, Canonical]:
     return {name: value for name, value in values.items() if value not in ("", [], {})}
+
+
+def _debian(base: LockedDebian) -> dict[str, Canonical]:
+    return _filled(suite=base.suite, architecture=base.architecture, packages=list(base.packages))
+
+
+def _base(base: LockedImage) -> dict[str, Canonical]:
+    return _filled(
+        image=base.reference,
+        architecture=base.architecture,
+        manifest=str(base.manifest),
+        config=str(base.config),
+        glibc=base.glibc,
+        **_ground(base.ground),
+        layer=[_base_layer(layer) for layer in base.layers],
+    )
+
+
+def _base_layer(layer: Layer) -> dict[str, Canonical]:
+    usual = "" if layer.media_type == GZIP else layer.media_type
+    return _filled(
+        **{"digest": str(layer.digest), "diff-id": str(layer.diff_id), "media-type": usual},
+        size=layer.size,
+    )
+
+
+def _ground(ground: Ground | Target) -> dict[str, Canonical]:
+    return {
+        "directories": [
+            {"path": d.path, "mode": _octal(d.mode), "uid": d.uid, "gid": d.gid}
+            for d in sorted(ground.directories)
+        ],
+        "links": [{"path": link.path, "to": link.to} for link in sorted(ground.links)],
+    }
 
 
 def _target(target: Target) -> dict[str, Canonical]:
@@ -116,11 +200,7 @@ def _target(target: Target) -> dict[str, Canonical]:
             "data": schemes.data,
             "headers": schemes.headers,
         },
-        directories=[
-            {"path": d.path, "mode": _octal(d.mode), "uid": d.uid, "gid": d.gid}
-            for d in sorted(target.directories)
-        ],
-        links=[{"path": link.path, "to": link.to} for link in sorted(target.links)],
+        **_ground(target),
     )
 
 
@@ -143,9 +223,14 @@ def _image(image: ImageSettings) -> dict[str, Canonical]:
 
 
 def _tier(tier: LockedTier) -> dict[str, Canonical]:
-    return _filled(
-        name=tier.name, kind=tier.kind, after=list(tier.after), requests=list(tier.requests)
+    told = _filled(
+        name=tier.name,
+        kind=tier.kind,
+        after=list(tier.after),
+        requests=list(tier.requests),
+        commands=list(tier.commands),
     )
+    return {**told, "network": True} if tier.network else told
 
 
 def _deb(pin: DebPin) -> dict[str, Canonical]:

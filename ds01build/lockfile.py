@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, TypeVar
 
 import tomli_w
 from packaging.utils import parse_wheel_filename
 
 from ds01build import grammar, lock
-from ds01build.digest import Digest
+from ds01build.digest import DiffId, Digest
 from ds01build.errors import Issue, LockError
 from ds01build.fields import Fields, Issues, load
-from ds01build.lock import Lock, LockedBase, LockedLayer, LockedTier
+from ds01build.layer import GZIP, TAR, ZSTD, Layer
+from ds01build.lock import (
+    Lock,
+    LockedDebian,
+    LockedImage,
+    LockedLayer,
+    LockedTier,
+    Removed,
+)
+from ds01build.lockcheck import check_names
 from ds01build.pin import DebPin, FilePin, WheelPin
 from ds01build.platform import MACHINES
 from ds01build.recipe.settings import read_image
-from ds01build.target import Directory, Link, Schemes, Target
+from ds01build.target import Directory, Ground, Link, Schemes, Target
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable
+
+    from ds01build.lock import LockedBase
 
 __all__ = ["dumps", "loads"]
 
@@ -44,13 +56,20 @@ _machine = grammar.matching("|".join(MACHINES), f"one of {', '.join(MACHINES)}")
 _archive = grammar.matching(r"[a-z][a-z0-9-]{0,31}", "the alias of an archive")
 _alias = grammar.matching(r"[a-z0-9][a-z0-9-]{0,62}", "the alias of an index")
 _python = grammar.matching(r"3\.[0-9]{1,2}\.[0-9]{1,2}", "the version of an interpreter")
-_kind = grammar.matching(r"apt|python|files", "apt, python or files")
-_layer_kind = grammar.matching(r"debs|wheels|files", "debs, wheels or files")
+_glibc = grammar.matching(r"2\.[0-9]{1,3}", "the version of a C library")
+_kind = grammar.matching(r"apt|python|files|run", "apt, python, files or run")
+_layer_kind = grammar.matching(
+    r"debs|wheels|files|removed|executed", "debs, wheels, files, removed or executed"
+)
+_media_type = grammar.matching("|".join(map(re.escape, (GZIP, TAR, ZSTD))), "the type of a layer")
 _mode = grammar.matching(r"[0-7]{4}", "a mode of four octal digits")
 _tier = grammar.matching(r"[a-z0-9][a-z0-9-]{0,62}", "a tier name")
 _suite = grammar.suite
 _address = grammar.matching(r"sha256:[0-9a-f]{64}", "a digest")
 _hex = grammar.matching(r"[0-9a-f]{64}", "a sha256 in hex")
+_place = grammar.matching(
+    r"(?!(?:.*/)?\.{1,2}(?:/.*)?\Z)[^/]+(?:/[^/]+)*", "a path from the root, without '..'"
+)
 _inside = grammar.matching(r"(?:[^/]+(?:/[^/]+)*)?", "a path from the root")
 
 
@@ -75,7 +94,7 @@ def loads(text: str, *, source: str) -> Lock:
     content = _lock(top)
     top.close()
     if not issues.found():
-        _check_names(content, issues)
+        check_names(content, issues)
     if issues.found():
         raise _damaged(source, issues)
     return content
@@ -99,12 +118,13 @@ def _lock(top: Fields) -> Lock:
         name=top.required("name", grammar.recipe_name),
         recipe=Digest(top.required("recipe", _address) or _NONE),
         base=_base(top.table("base")),
-        target=_target(top.table("target")),
+        target=_target(top.table("target")) if "target" in top else None,
         image=read_image(top.table("image")),
         tiers=_each(top, "tier", _locked_tier),
         debs=_each(top, "deb", _deb),
         wheels=_each(top, "wheel", _wheel),
         files=_each(top, "file", _file),
+        removed=_each(top, "removed", _removed),
         layers=_each(top, "layer", _layer),
     )
 
@@ -120,13 +140,49 @@ def _closed(read: Callable[[Fields], T], table: Fields) -> T:
 
 
 def _base(table: Fields) -> LockedBase:
-    base = LockedBase(
+    base = _image(table) if "image" in table else _debian(table)
+    table.close()
+    return base
+
+
+def _debian(table: Fields) -> LockedDebian:
+    return LockedDebian(
         suite=table.required("suite", _suite),
         architecture=table.required("architecture", _machine),
         packages=table.texts("packages", grammar.deb),
     )
-    table.close()
-    return base
+
+
+def _image(table: Fields) -> LockedImage:
+    return LockedImage(
+        reference=table.required("image", grammar.image_reference),
+        architecture=table.required("architecture", _machine),
+        manifest=Digest(table.required("manifest", _address) or _NONE),
+        config=Digest(table.required("config", _address) or _NONE),
+        layers=_each(table, "layer", _base_layer),
+        glibc=table.text("glibc", _glibc),
+        ground=Ground(
+            directories=_each(table, "directories", _directory),
+            links=_each(table, "links", _link),
+        ),
+    )
+
+
+def _base_layer(table: Fields) -> Layer:
+    return Layer(
+        digest=Digest(table.required("digest", _address) or _NONE),
+        diff_id=DiffId(table.required("diff-id", _address) or _NONE),
+        size=table.number("size"),
+        media_type=table.text("media-type", _media_type) or GZIP,
+    )
+
+
+def _removed(table: Fields) -> Removed:
+    return Removed(
+        name=table.required("name", _name),
+        version=table.required("version", _any),
+        paths=table.texts("paths", _place),
+    )
 
 
 def _target(table: Fields) -> Target:
@@ -164,6 +220,8 @@ def _locked_tier(table: Fields) -> LockedTier:
         kind=table.required("kind", _kind),
         after=table.texts("after", _tier),
         requests=table.texts("requests", _any),
+        commands=table.texts("commands", _any),
+        network=table.flag("network"),
     )
 
 
@@ -229,63 +287,6 @@ def _wheel_file(text: str) -> str:
         raise ValueError(f"{text!r:.100} is not the name of a wheel")
     parse_wheel_filename(text)
     return text
-
-
-def _check_names(content: Lock, issues: Issues) -> None:
-    """Check what one table says of another: names are unique, and those used exist."""
-    tiers = {"base", *(tier.name for tier in content.tiers)}
-    pins: dict[str, dict[str, str]] = {
-        "debs": {pin.name: pin.tier for pin in content.debs},
-        "wheels": {pin.name: pin.tier for pin in content.wheels},
-        "files": {pin.to: pin.tier for pin in content.files},
-    }
-    _unique(issues, "tier", ["base", *(tier.name for tier in content.tiers)])
-    for table, names in _NAMES.items():
-        _unique(issues, table, [getattr(pin, names[1]) for pin in getattr(content, names[0])])
-    for kind, owned in pins.items():
-        for name, owner in owned.items():
-            if owner not in tiers:
-                issues.add(f"{kind[:-1]} {name}", f"there is no tier {owner!r:.80}")
-    for number, tier in enumerate(content.tiers):
-        for name in sorted(set(tier.after) - tiers):
-            issues.add(f"tier[{number}].after", f"there is no tier {name!r:.80}")
-    for number, wheel in enumerate(content.wheels):
-        for name in sorted(set(wheel.requires) - pins["wheels"].keys()):
-            issues.add(f"wheel[{number}].requires", f"{name!r:.80} is not locked")
-    _check_layers(content, pins, tiers, issues)
-
-
-_NAMES = {"deb": ("debs", "name"), "wheel": ("wheels", "name"), "file": ("files", "to")}
-
-
-def _check_layers(
-    content: Lock, pins: dict[str, dict[str, str]], tiers: Collection[str], issues: Issues
-) -> None:
-    """Every pin is in one layer, and layers name nothing else.
-
-    A layer without names, or a lock without layers, is what is left of one that was cut short.
-    """
-    if not content.layers:
-        issues.add("layer", "required")
-    for kind, owned in pins.items():
-        placed = [name for layer in content.layers if layer.kind == kind for name in layer.names]
-        _unique(issues, f"layer {kind}", placed)
-        for name in sorted(set(owned).symmetric_difference(placed)):
-            where = "is in no layer" if name in owned else "is in a layer, but not locked"
-            issues.add(f"{kind[:-1]} {name!r:.80}", where)
-    for number, layer in enumerate(content.layers):
-        if not layer.names:
-            issues.add(f"layer[{number}].names", "required")
-        if layer.tier not in tiers:
-            issues.add(f"layer[{number}].tier", f"there is no tier {layer.tier!r:.80}")
-
-
-def _unique(issues: Issues, table: str, names: Iterable[str]) -> None:
-    seen: set[str] = set()
-    for name in names:
-        if name in seen:
-            issues.add(table, f"{name!r:.80} stands there twice")
-        seen.add(name)
 
 
 def _damaged(source: str, issues: Issues) -> LockError:

@@ -6,13 +6,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from ds01build import spec
-from ds01build.spec import DebSpec, FileSpec, StateSpec, WheelSpec
+from ds01build.spec import (
+    DebSpec,
+    FileSpec,
+    InstallSpec,
+    RemovedSpec,
+    RunSpec,
+    StateSpec,
+    WheelSpec,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from ds01build.digest import Digest, Key
-    from ds01build.graph import Graph
+    from ds01build.graph import Graph, Node
     from ds01build.layer import Layer
     from ds01build.pin import DebPin, WheelPin
     from ds01build.spec import LayerSpec
@@ -70,11 +78,12 @@ class Plan:
 
 def make(graph: Graph, present: Present) -> Plan:
     """Return the plan that realises ``graph``, given what is ``present``."""
-    stack = tuple(_layer_step(tier, layer, present) for tier, layer in graph.stack)
+    stack = _stack(graph, present)
     by_tier: dict[str, list[LayerStep]] = {}
     for step in stack:
         by_tier.setdefault(step.tier, []).append(step)
     seen: dict[Digest, WheelPin | DebPin] = {}
+    over_image = any(node.image for node in graph.nodes)
     steps: list[Step] = []
     for node in graph.nodes:
         layers = tuple(by_tier.get(node.name, ()))
@@ -86,8 +95,8 @@ def make(graph: Graph, present: Present) -> Plan:
                 name=node.name,
                 kind=node.kind,
                 key=node.key,
-                action="write" if any(step.action == "write" for step in layers) else "reuse",
-                reason=_reason(layers),
+                action=_action(layers),
+                reason=_reason(node, layers, over_image=node.kind == "apt" and over_image),
                 layers=layers,
                 download=sum(pin.size for pin in fresh.values()),
             )
@@ -98,51 +107,81 @@ def make(graph: Graph, present: Present) -> Plan:
     )
 
 
-def _layer_step(tier: str, layer: LayerSpec, present: Present) -> LayerStep:
+def _action(layers: Sequence[LayerStep]) -> Action:
+    actions = {step.action for step in layers}
+    return "run" if "run" in actions else "write" if "write" in actions else "reuse"
+
+
+def _stack(graph: Graph, present: Present) -> tuple[LayerStep, ...]:
+    steps: dict[Key, LayerStep] = {}
+    made: list[LayerStep] = []
+    for tier, layer in graph.stack:
+        step = _layer_step(tier, layer, present, steps)
+        steps[step.key] = step
+        made.append(step)
+    return tuple(made)
+
+
+def _layer_step(
+    tier: str, layer: LayerSpec, present: Present, below: Mapping[Key, LayerStep]
+) -> LayerStep:
     key = spec.key(layer)
     found = present.layers.get(key)
-    return LayerStep(
-        tier=tier,
-        spec=layer,
-        key=key,
-        action="reuse" if found else "write",
-        reason=f"{found.digest} is in the store" if found else f"the store has no layer for {key}",
-        layer=found,
-    )
+    action: Action = "write"
+    reason = f"the store has no layer for {key}"
+    if found:
+        action, reason = "reuse", f"{found.digest} is in the store"
+    elif isinstance(layer, (InstallSpec, RunSpec)):
+        action = "run"
+        new = [below[key].tier for key in layer.below if below[key].action != "reuse"]
+        if new:
+            reason = f"run, unless {', '.join(dict.fromkeys(new))} comes out unchanged"
+    return LayerStep(tier=tier, spec=layer, key=key, action=action, reason=reason, layer=found)
 
 
 def _missing(step: LayerStep, present: Present) -> list[WheelPin | DebPin]:
-    """Return the pins that have to be downloaded before the layer can be written."""
+    """Return the pins that have to be downloaded before the layer can be made."""
     if step.action == "reuse":
         return []
     pins: Iterable[WheelPin | DebPin]
     known: Collection[Digest] = present.facts
-    if isinstance(step.spec, FileSpec):
-        pins = step.spec.base.debs
-    elif isinstance(step.spec, StateSpec):
-        pins = step.spec.debs
+    state = step.spec.base if isinstance(step.spec, FileSpec) else step.spec
+    if isinstance(state, StateSpec):
+        pins = state.debs
     else:
         pins, known = _files(step.spec), ()
     return [pin for pin in pins if pin.digest not in present.sources and pin.digest not in known]
 
 
-def _files(layer: WheelSpec | DebSpec) -> tuple[WheelPin, ...] | tuple[DebPin, ...]:
-    return layer.wheels if isinstance(layer, WheelSpec) else layer.debs
+def _files(layer: LayerSpec) -> tuple[WheelPin | DebPin, ...]:
+    if isinstance(layer, WheelSpec):
+        return layer.wheels
+    return layer.debs if isinstance(layer, (DebSpec, InstallSpec)) else ()
 
 
-def _reason(layers: tuple[LayerStep, ...]) -> str:
-    new = [step for step in layers if step.action == "write"]
+def _reason(node: Node, layers: tuple[LayerStep, ...], *, over_image: bool) -> str:
+    new = [step for step in layers if step.action != "reuse"]
+    if node.image and not new:
+        return f"an image of {len(node.image)} layers"
     if not layers:
-        return "shares a layer with another tier"
+        return "the base has all of it" if over_image else "shares a layer with another tier"
     if not new:
         return "all layers are in the store"
-    names = [str(pin) for step in new for pin in spec.sources(step.spec)]
+    if new[0].action == "run":
+        return new[0].reason
+    names = [_named(step.spec) for step in new]
     lacking = (
         "none of its layers is"
         if len(new) == len(layers)
         else f"{len(new)} of {len(layers)} layers are not"
     )
-    return f"{lacking} in the store: {_some(names)}"
+    return f"{lacking} in the store: {_some([name for row in names for name in row])}"
+
+
+def _named(layer: LayerSpec) -> list[str]:
+    if isinstance(layer, RemovedSpec):
+        return [f"{one.name} {one.version} of the base goes" for one in layer.removed]
+    return [str(pin) for pin in spec.sources(layer)]
 
 
 def _some(names: list[str]) -> str:
@@ -151,11 +190,16 @@ def _some(names: list[str]) -> str:
 
 
 def _space(stack: tuple[LayerStep, ...], downloads: tuple[WheelPin | DebPin, ...]) -> int:
-    """Estimate bytes: wheels keep their size; xz to deflate grows a .deb by half, as measured."""
+    """Estimate bytes: wheels keep their size; xz to deflate grows a .deb by half, as measured.
+
+    What commands will leave behind cannot be known.
+    """
     total = sum(pin.size for pin in downloads)
     for step in stack:
-        if step.action == "write":
+        if step.action != "reuse":
             size = sum(pin.size for pin in spec.sources(step.spec))
-            grown = size + size // 2 if isinstance(step.spec, DebSpec) else size + size // 50
+            grown = size + size // 50
+            if isinstance(step.spec, (DebSpec, InstallSpec)):
+                grown = size + size // 2
             total += grown if not isinstance(step.spec, StateSpec) else size // 20
     return total

@@ -6,16 +6,31 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ds01build.digest import Key
-from ds01build.versions import COMPRESSOR, RULES, WRITER
+from ds01build.versions import CAPTURE, COMPRESSOR, RULES, WRITER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ds01build.digest import Canonical
+    from ds01build.digest import Canonical, DiffId
+    from ds01build.lock import Removed
     from ds01build.pin import DebPin, FilePin, Pin, WheelPin
-    from ds01build.target import Target
+    from ds01build.target import Ground, Target
 
-__all__ = ["DebSpec", "FileSpec", "LayerSpec", "StateSpec", "WheelSpec", "inputs", "key", "sources"]
+__all__ = [
+    "DebSpec",
+    "Executed",
+    "FileSpec",
+    "InstallSpec",
+    "LayerSpec",
+    "RemovedSpec",
+    "RunSpec",
+    "StateSpec",
+    "WheelSpec",
+    "inputs",
+    "key",
+    "outcome_inputs",
+    "sources",
+]
 
 SCHEMA = "ds01.layer/1"
 
@@ -45,13 +60,47 @@ class StateSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileSpec:
-    """Declared files over the directories that ``base`` makes."""
+    """Declared files over the directories that ``base`` makes, or that an image has."""
 
     files: tuple[FilePin, ...]
-    base: StateSpec
+    base: StateSpec | Ground
 
 
-LayerSpec = WheelSpec | DebSpec | StateSpec | FileSpec
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemovedSpec:
+    """Paths of a base image that are taken away, so that a tier can put others there."""
+
+    removed: tuple[Removed, ...]
+    ground: Ground
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstallSpec:
+    """.debs that an engine installs over an image.
+
+    ``image`` are the layers of the image that everything stands on, and ``below`` those above it
+    that the tier needs and sees; both in stack order, lowest first.
+    """
+
+    debs: tuple[DebPin, ...]
+    image: tuple[DiffId, ...]
+    below: tuple[Key, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSpec:
+    """Commands that an engine runs over an image, with what the recipe says of its containers."""
+
+    commands: tuple[str, ...]
+    network: bool
+    environment: tuple[tuple[str, str], ...]
+    workdir: str
+    image: tuple[DiffId, ...]
+    below: tuple[Key, ...] = ()
+
+
+Executed = InstallSpec | RunSpec
+LayerSpec = WheelSpec | DebSpec | StateSpec | FileSpec | RemovedSpec | Executed
 
 
 def inputs(spec: LayerSpec) -> dict[str, Canonical]:
@@ -59,42 +108,94 @@ def inputs(spec: LayerSpec) -> dict[str, Canonical]:
 
     Tier names, indexes, pool paths and the order of pins do not count: they change no byte.
     """
+    if isinstance(spec, (InstallSpec, RunSpec)):
+        below: list[Canonical] = [str(each) for each in spec.below]
+        return {**_executed(spec), "image": _addresses(spec.image), "below": below}
     if isinstance(spec, WheelSpec):
-        wheels = sorted([pin.name, pin.version, str(pin.digest)] for pin in spec.wheels)
-        return {
-            "schema": SCHEMA,
-            "kind": "wheels",
-            "writer": WRITER,
-            "target": spec.target.canonical(),
-            "wheels": wheels,
-        }
+        return _wheels(spec)
+    if isinstance(spec, (DebSpec, StateSpec)):
+        return _unpacked(spec)
+    if isinstance(spec, RemovedSpec):
+        return _removed(spec)
+    return _files(spec)
+
+
+def outcome_inputs(spec: Executed, below: Iterable[DiffId]) -> dict[str, Canonical]:
+    """Return the inputs of an executed layer by what lies below it, however that was made.
+
+    ``below`` are the diff_ids of ``spec.below``, in their order.
+    """
+    return {**_executed(spec), "seen": _addresses([*spec.image, *below])}
+
+
+def _addresses(diff_ids: Iterable[DiffId]) -> list[Canonical]:
+    return [str(each) for each in diff_ids]
+
+
+def _executed(spec: Executed) -> dict[str, Canonical]:
+    common: dict[str, Canonical] = {
+        "schema": SCHEMA,
+        "capture": CAPTURE,
+        "writer": WRITER,
+        "compressor": COMPRESSOR,
+    }
+    if isinstance(spec, InstallSpec):
+        return {**common, "kind": "install", "debs": _debs(spec.debs)}
+    return {
+        **common,
+        "kind": "run",
+        "commands": list(spec.commands),
+        "network": spec.network,
+        "environment": [[name, value] for name, value in spec.environment],
+        "workdir": spec.workdir,
+    }
+
+
+def _wheels(spec: WheelSpec) -> dict[str, Canonical]:
+    wheels = sorted([pin.name, pin.version, str(pin.digest)] for pin in spec.wheels)
+    return {
+        "schema": SCHEMA,
+        "kind": "wheels",
+        "writer": WRITER,
+        "target": spec.target.canonical(),
+        "wheels": wheels,
+    }
+
+
+def _unpacked(spec: DebSpec | StateSpec) -> dict[str, Canonical]:
+    common: dict[str, Canonical] = {
+        "schema": SCHEMA,
+        "writer": WRITER,
+        "rules": RULES,
+        "compressor": COMPRESSOR,
+        "debs": _debs(spec.debs),
+    }
     if isinstance(spec, DebSpec):
-        return {
-            "schema": SCHEMA,
-            "kind": "debs",
-            "writer": WRITER,
-            "rules": RULES,
-            "compressor": COMPRESSOR,
-            "debs": _debs(spec.debs),
-        }
-    if isinstance(spec, StateSpec):
-        return {
-            "schema": SCHEMA,
-            "kind": "state",
-            "writer": WRITER,
-            "rules": RULES,
-            "compressor": COMPRESSOR,
-            "architecture": spec.architecture,
-            "debs": _debs(spec.debs),
-        }
+        return {**common, "kind": "debs"}
+    return {**common, "kind": "state", "architecture": spec.architecture}
+
+
+def _files(spec: FileSpec) -> dict[str, Canonical]:
     files = sorted([pin.to, f"{pin.mode:04o}", str(pin.digest)] for pin in spec.files)
+    base = str(key(spec.base)) if isinstance(spec.base, StateSpec) else spec.base.canonical()
     return {
         "schema": SCHEMA,
         "kind": "files",
         "writer": WRITER,
         "compressor": COMPRESSOR,
-        "base": str(key(spec.base)),
+        "base": base,
         "files": files,
+    }
+
+
+def _removed(spec: RemovedSpec) -> dict[str, Canonical]:
+    return {
+        "schema": SCHEMA,
+        "kind": "removed",
+        "writer": WRITER,
+        "compressor": COMPRESSOR,
+        "ground": spec.ground.canonical(),
+        "paths": sorted({path for one in spec.removed for path in one.paths}),
     }
 
 
@@ -108,9 +209,11 @@ def key(spec: LayerSpec) -> Key:
 
 
 def sources(spec: LayerSpec) -> tuple[Pin, ...]:
-    """Return the pins whose files are read to write the layer."""
+    """Return the pins whose files are read to make the layer."""
     if isinstance(spec, WheelSpec):
         return spec.wheels
     if isinstance(spec, FileSpec):
         return spec.files
+    if isinstance(spec, (RunSpec, RemovedSpec)):
+        return ()
     return spec.debs

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, NamedTuple, NoReturn
 
 from ds01build.errors import CollisionError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
 __all__ = ["Listing", "Stat", "check", "disagree"]
 
@@ -32,23 +33,52 @@ class Stat(NamedTuple):
 Listing = dict[str, Stat]  # by path: no leading slash, the root is the empty string
 
 
-def check(listings: Iterable[tuple[str, Mapping[str, Stat]]]) -> None:
+def check(
+    listings: Iterable[tuple[str, Mapping[str, Stat]]],
+    sees: Mapping[int, Collection[int]] = MappingProxyType({}),
+) -> None:
     """Raise CollisionError unless all layers agree on every path that more than one of them has.
 
-    Each layer is a name for messages and its listing. Where one layer has a file or link, no other
-    may have a path below it.
+    Each layer is a name for messages and its listing. Where one layer has a file or link, or
+    takes a path away, no other may have a path below it. A layer may change what it ``sees``,
+    which are places of layers below it: it was made over them.
     """
-    owners: dict[str, tuple[str, Stat]] = {}
-    for name, listing in listings:
+    owners: dict[str, list[_Owner]] = {}
+    for place, (name, listing) in enumerate(listings):
+        seen = sees.get(place, ())
         for path, stat in listing.items():
-            owner = owners.setdefault(path, (name, stat))
-            if owner[1] != stat:
-                disagree(path, owner, (name, stat))
-    for path, (name, _) in owners.items():
-        parent = _nearest(path, owners)
-        above = owners.get(parent)
-        if above is not None and above[1].kind != "directory":
-            disagree(parent, above, (name, Stat("directory", 0o755, 0, 0, "")))
+            rows = owners.setdefault(path, [])
+            for owner in rows:
+                if owner.stat != stat and owner.place not in seen:
+                    disagree(path, (owner.name, owner.stat), (name, stat))
+            rows.append(_Owner(place, name, stat))
+    for path, rows in owners.items():
+        _check_above(rows, _nearest(path, owners), owners, sees)
+
+
+class _Owner(NamedTuple):
+    """A layer that has a path: its place in the stack, its name, and what it says."""
+
+    place: int
+    name: str
+    stat: Stat
+
+
+def _check_above(
+    rows: Sequence[_Owner],
+    parent: str,
+    owners: Mapping[str, Sequence[_Owner]],
+    sees: Mapping[int, Collection[int]],
+) -> None:
+    """Refuse paths below what another layer has as a file or link, or takes away."""
+    for above in owners.get(parent, ()):
+        if above.stat.kind == "directory":
+            continue
+        for row in rows:
+            known = above.place in sees.get(row.place, ()) or row.place in sees.get(above.place, ())
+            if not known:
+                below = Stat("directory", 0o755, 0, 0, "")
+                disagree(parent, (above.name, above.stat), (row.name, below))
 
 
 def _nearest(path: str, listed: Collection[str]) -> str:

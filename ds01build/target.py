@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ds01build.digest import Canonical
 
-__all__ = ["Directory", "Link", "Schemes", "Target"]
+__all__ = ["Directory", "Ground", "Link", "Schemes", "Target", "resolve"]
 
 MAX_LINKS = 40  # as the kernel's path walk, path_resolution(7)
 
@@ -82,15 +84,46 @@ class Target:
         return resolve(path, {link.path: link.to for link in self.links})
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ground:
+    """The directories and links of a base on the way to what is put into it."""
+
+    directories: tuple[Directory, ...] = ()
+    links: tuple[Link, ...] = ()
+
+    def towards(self, paths: Iterable[str]) -> Ground:
+        """Return what of this lies on the way to ``paths``, which are absolute."""
+        targets = {link.path: link.to for link in self.links}
+        ways = [_walk(path.rpartition("/")[0], targets) for path in paths]
+        passed = {real[:end] for real, _ in ways for end in _ends(real)}
+        used = {link for _, links in ways for link in links}
+        return Ground(
+            directories=tuple(sorted(d for d in self.directories if d.path in passed)),
+            links=tuple(sorted(link for link in self.links if link.path in used)),
+        )
+
+    def canonical(self) -> dict[str, Canonical]:
+        """Return the form that keys are made of."""
+        return {
+            "directories": [[d.path, d.mode, d.uid, d.gid] for d in sorted(self.directories)],
+            "links": [[link.path, link.to] for link in sorted(self.links)],
+        }
+
+
 def resolve(path: str, links: dict[str, str]) -> str:
     """Return ``path`` with every link of ``links`` on its way followed, the last part included.
 
     Paths have no leading slash; a link's target is relative to its directory or absolute.
     Raises ValueError for a loop and for a path that leaves the root.
     """
+    return _walk(path, links)[0]
+
+
+def _walk(path: str, links: dict[str, str]) -> tuple[str, tuple[str, ...]]:
+    """Return where ``path`` really lies, and the links that it passes through."""
     done: list[str] = []
     todo = [part for part in reversed(path.split("/")) if part]
-    followed = 0
+    followed: list[str] = []
     while todo:
         part = todo.pop()
         if part == "..":
@@ -98,14 +131,20 @@ def resolve(path: str, links: dict[str, str]) -> str:
                 raise ValueError(f"{path!r} leaves the root")
             done.pop()
             continue
-        to = links.get("/".join([*done, part]))
+        here = "/".join([*done, part])
+        to = links.get(here)
         if to is None:
             done.append(part)
             continue
-        followed += 1
-        if followed > MAX_LINKS:
+        followed.append(here)
+        if len(followed) > MAX_LINKS:
             raise ValueError(f"{path!r} passes through a loop of links")
         if to.startswith("/"):
             done.clear()
         todo.extend(step for step in reversed(to.split("/")) if step not in ("", "."))
-    return "/".join(done)
+    return "/".join(done), tuple(followed)
+
+
+def _ends(path: str) -> list[int]:
+    """Return where the path of each directory on the way to ``path`` ends, the root included."""
+    return [0, *(at for at, letter in enumerate(path) if letter == "/"), len(path)]

@@ -1,8 +1,9 @@
 """Versions of what decides bytes: raising one makes everybody build again (docs/design/0002)."""
 
-__all__ = ["COMPRESSOR", "DEFLATE", "LEVEL", "RULES", "WRITER"]
+__all__ = ["CAPTURE", "COMPRESSOR", "DEFLATE", "LEVEL", "RULES", "WRITER"]
 
 WRITER = 1  # tar, gzip, and what is written for a wheel
+CAPTURE = 1  # how a tier is executed, and what of it becomes its layer
 RULES = 1  # what .debs unpack to, and what stands for their scripts
 
 DEFLATE = "0.9.0"  # of the package that compresses layers of .debs

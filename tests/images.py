@@ -119,6 +119,7 @@ class Place:
             "NETRC": os.environ.get("NETRC", str(own / ".netrc")),
             "HOME": str(self.home),
             "DS01_STORE": str(self.store),
+            "DOCKER_HOST": f"unix://{self.home}/no-engine.sock",  # whatever this machine has
             **self.variables,
         }
 

@@ -6,7 +6,15 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from values import a_lock, a_target, deb_pin, file_pin, python_lock, wheel_pin
+from values import (
+    a_lock,
+    a_target,
+    an_image_lock,
+    deb_pin,
+    file_pin,
+    python_lock,
+    wheel_pin,
+)
 
 from ds01build import graph, spec
 from ds01build.digest import Key, canonical
@@ -35,7 +43,11 @@ VALUES: tuple[dict[str, Canonical], ...] = (
     {"text": 'é\u2028\n"\\\x7f\U0001f600', "": []},
 )
 
-LOCKS: dict[str, Lock] = {"every kind": a_lock(), "two Python tiers": python_lock(2)}
+LOCKS: dict[str, Lock] = {
+    "every kind": a_lock(),
+    "two Python tiers": python_lock(2),
+    "over an image": an_image_lock(),
+}
 
 
 def document() -> dict[str, Canonical]:

@@ -113,8 +113,14 @@ def test_what_may_hold_credentials_is_not_shown() -> None:
     ("text", "problem"),
     [
         ("[index", "c.toml: not TOML: "),
-        ("[indexes]\n", "c.toml: 'indexes': unknown table; there are [index], [apt], [registry]"),
-        ("index = 5\n", "c.toml: 'index': unknown table; there are [index], [apt], [registry]"),
+        (
+            "[indexes]\n",
+            "c.toml: 'indexes': unknown table; there are [index], [apt], [registry], [engine]",
+        ),
+        (
+            "index = 5\n",
+            "c.toml: 'index': unknown table; there are [index], [apt], [registry], [engine]",
+        ),
         ("[apt]\nmiror = ''", "c.toml: apt.'miror': unknown key; there are mirror, keyring"),
         (
             "[registry]\ninsecure = ''",

@@ -27,8 +27,8 @@ VALUES = (
         "catalogue",
         "platform",
     ),
-    *("target", "pin", "layer", "stack", "recipe", "layers", "base", "spec", "grouping", "lock"),
-    *("lockfile", "graph", "plan", "image", "drawing", "dockerfile", "configuration"),
+    *("target", "pin", "layer", "stack", "recipe", "layers", "base", "lock", "spec", "grouping"),
+    *("lockcheck", "lockfile", "graph", "plan", "image", "drawing", "dockerfile", "configuration"),
 )
 SYSTEM = ("process", "beneath", "flock", "http")
 EDGES = ("store", "fetch", "registry", "resolve", "realise", "engine")

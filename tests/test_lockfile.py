@@ -17,7 +17,7 @@ from values import a_lock, a_target, deb_pin, digest, file_pin, wheel_pin
 from ds01build import lock
 from ds01build.digest import Digest
 from ds01build.errors import Issue, LockError
-from ds01build.lock import Lock, LockedBase, LockedLayer, LockedTier
+from ds01build.lock import Lock, LockedDebian, LockedLayer, LockedTier
 from ds01build.lockfile import LIMIT, dumps, loads
 from ds01build.recipe.settings import ImageSettings
 from ds01build.target import Directory, Link
@@ -140,7 +140,7 @@ def locks(draw: st.DrawFn) -> Lock:
     return Lock(
         name=draw(SHORT),
         recipe=draw(ADDRESS),
-        base=LockedBase(suite="bookworm", architecture="arm64", packages=tuple(debs[:1])),
+        base=LockedDebian(suite="bookworm", architecture="arm64", packages=tuple(debs[:1])),
         target=replace(
             a_target(),
             directories=tuple(sorted(draw(st.sets(DIRECTORIES, max_size=3)))),

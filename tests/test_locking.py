@@ -13,13 +13,18 @@ from ds01build.platform import Platform
 from ds01build.resolve import uv
 from ds01build.resolve.request import Wanted, Wheels, options
 from ds01build.workflow import locking
+from ds01build.workflow.footing import Relocking
 from ds01build.workflow.request import read_request
+from ds01build.workflow.upgrade import Upgrade
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from ds01build.base.facts import BaseFacts
+    from ds01build.lock import Lock, LockedImage
     from ds01build.pin import DebPin, WheelPin
+    from ds01build.recipe import FrameworkBase, ImageBase
     from ds01build.resolve.apt import AptRequest
 
 RECIPE = 'schema = 1\nname = "demo"\n[base]\ndebian = "{suite}"\n'
@@ -42,6 +47,16 @@ class Remembering:
         self.kept.append(dict(keep))
         return DEBS
 
+    def debs_over(
+        self,
+        base: BaseFacts,  # noqa: ARG002
+        requests: Sequence[AptRequest],  # noqa: ARG002
+        keep: Mapping[str, str],
+        release: frozenset[str],  # noqa: ARG002
+    ) -> tuple[DebPin, ...]:
+        self.kept.append(dict(keep))
+        return DEBS
+
     def wheels(
         self,
         wanted: Wanted,  # noqa: ARG002
@@ -50,18 +65,38 @@ class Remembering:
         return Wheels()
 
 
+class NoImages:
+    """There is no image that anything stands on."""
+
+    def locked(
+        self, wanted: ImageBase | FrameworkBase, previous: LockedImage | None
+    ) -> LockedImage:
+        raise AssertionError(wanted, previous)
+
+    def facts(self, image: LockedImage) -> BaseFacts:
+        raise AssertionError(image)
+
+
+def asked(recipe: Path, previous: Lock | None, resolver: Remembering) -> Relocking:
+    return Relocking(
+        request=read_request(recipe),
+        previous=previous,
+        upgrade=Upgrade(),
+        architecture="amd64",
+        resolver=resolver,
+        bases=NoImages(),
+        warn=print,
+    )
+
+
 @pytest.mark.parametrize(("suite", "kept"), [("bookworm", len(DEBS)), ("trixie", 0)])
 def test_versions_of_another_suite_are_not_kept(tmp_path: Path, suite: str, kept: int) -> None:
     recipe, resolver = tmp_path / "demo.toml", Remembering()
     recipe.write_text(RECIPE.format(suite="bookworm"), encoding="utf-8")
-    before = locking.relock(
-        read_request(recipe), None, resolver, upgrade=locking.Upgrade(), architecture="amd64"
-    )
+    before = locking.relock(asked(recipe, None, resolver))
     more = 'packages = ["tree"]\n'
     recipe.write_text(RECIPE.format(suite=suite) + more, encoding="utf-8")
-    locking.relock(
-        read_request(recipe), before, resolver, upgrade=locking.Upgrade(), architecture="amd64"
-    )
+    locking.relock(asked(recipe, before, resolver))
     assert len(resolver.kept[-1]) == kept
 
 

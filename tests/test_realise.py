@@ -8,7 +8,8 @@ from values import MIB, a_target, deb_pin, layer_for, wheel_pin
 
 from ds01build import spec
 from ds01build.plan import LayerStep
-from ds01build.realise import Made, _Pool
+from ds01build.realise import Made
+from ds01build.realise.order import _Pool
 from ds01build.spec import DebSpec, WheelSpec
 
 if TYPE_CHECKING:

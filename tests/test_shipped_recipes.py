@@ -17,6 +17,7 @@ from images import CLONE, SCRIPT, require, succeed, total
 from inflated import contents
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from values import target_of
 
 from ds01build.workflow.quick import lock_path
 
@@ -116,7 +117,7 @@ def test_no_extension_of_a_wheel_lacks_a_library(image: Shipped, tree: Tree) -> 
 
 @pytest.mark.parametrize("command", ["python", "python3"])
 def test_the_interpreter_is_that_of_the_lock(command: str, image: Shipped, tree: Tree) -> None:
-    assert tree.prints(command, "--version") == f"Python {image.lock.target.version}\n"
+    assert tree.prints(command, "--version") == f"Python {target_of(image.lock).version}\n"
 
 
 @pytest.mark.parametrize("command", ["pip", "pip3"])
@@ -156,7 +157,7 @@ def test_dpkg_lists_the_debs_of_the_lock(image: Shipped, tree: Tree) -> None:
 
 def test_pip_lists_the_wheels_of_the_lock(image: Shipped, tree: Tree) -> None:
     pip = ("python3", "-m", "pip", "list", "--format", "json")
-    rows = json.loads(tree.prints(*pip, "--path", image.lock.target.schemes.purelib))
+    rows = json.loads(tree.prints(*pip, "--path", target_of(image.lock).schemes.purelib))
     found = sorted((canonicalize_name(row["name"]), row["version"]) for row in rows)
     assert found == sorted((pin.name, pin.version) for pin in image.lock.wheels)
     seen = json.loads(tree.prints(*pip))
@@ -221,7 +222,7 @@ def machine(gallery: Gallery) -> Iterator[str]:
 
 def distributions(image: Shipped, tree: Tree) -> dict[str, importlib.metadata.Distribution]:
     """Return what the unpacked image's tiers have installed, by normalised name."""
-    site = tree.root / image.lock.target.schemes.purelib[1:]
+    site = tree.root / target_of(image.lock).schemes.purelib[1:]
     found = importlib.metadata.distributions(path=[str(site)])
     return {canonicalize_name(each.metadata["Name"]): each for each in found}
 

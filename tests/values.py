@@ -6,12 +6,19 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ds01build.digest import DiffId, Digest
-from ds01build.layer import Layer
-from ds01build.lock import Lock, LockedBase, LockedLayer, LockedTier
+from ds01build.layer import ZSTD, Layer
+from ds01build.lock import (
+    Lock,
+    LockedDebian,
+    LockedImage,
+    LockedLayer,
+    LockedTier,
+    Removed,
+)
 from ds01build.pin import DebPin, FilePin, WheelPin
 from ds01build.recipe.settings import ImageSettings
 from ds01build.stack import Stat
-from ds01build.target import Directory, Link, Schemes, Target
+from ds01build.target import Directory, Ground, Link, Schemes, Target
 
 if TYPE_CHECKING:
     from ds01build.digest import Key
@@ -84,7 +91,7 @@ def a_lock() -> Lock:
     return Lock(
         name="thesis-cv",
         recipe=digest("recipe"),
-        base=LockedBase(suite="bookworm", architecture="amd64", packages=("less",)),
+        base=LockedDebian(suite="bookworm", architecture="amd64", packages=("less",)),
         target=a_target(),
         image=ImageSettings(
             env=(("A", "1"), ("B", "2")),
@@ -115,6 +122,76 @@ def a_lock() -> Lock:
             LockedLayer(tier="config", kind="files", names=("/etc/motd", "/opt/run.sh")),
         ),
     )
+
+
+def base_layer(number: int) -> Layer:
+    """Return a layer of a base, as a registry has it."""
+    return Layer(
+        digest=digest(f"base blob {number}"),
+        diff_id=DiffId(digest(f"base tar {number}").value),
+        size=1000 + number,
+    )
+
+
+def an_image_lock() -> Lock:
+    """Return a lock over an image with every kind of tier that it can have.
+
+    In recipe order: two tiers of .debs, one of wheels that replaces the base's torch, files, and
+    commands that need wheels and files.
+    """
+    return replace(
+        a_lock(),
+        base=LockedImage(
+            reference="docker.io/aimehub/pytorch-2.8.0-cuda12.6.3:latest",
+            architecture="amd64",
+            manifest=digest("base manifest"),
+            config=digest("base config"),
+            layers=(base_layer(1), replace(base_layer(2), media_type=ZSTD)),
+            glibc="2.36",
+            ground=Ground(
+                directories=(Directory("tmp", 0o1777),), links=(Link("var/run", "/run"),)
+            ),
+        ),
+        tiers=(
+            LockedTier(name="system", kind="apt", requests=("git",)),
+            LockedTier(name="media", kind="apt", after=("system",), requests=("ffmpeg",)),
+            LockedTier(name="work", kind="python", requests=("numpy>=2", "pandas")),
+            LockedTier(name="config", kind="files"),
+            LockedTier(
+                name="models",
+                kind="run",
+                after=("config", "work"),
+                commands=("python -m nltk.downloader punkt", "true"),
+                network=True,
+            ),
+        ),
+        debs=(deb_pin("ffmpeg", tier="media"), deb_pin("git", tier="system")),
+        files=(file_pin("/tmp/motd"),),
+        removed=(
+            Removed(name="torch", version="2.8.0+cu126", paths=("opt/torch", "opt/torch.py")),
+        ),
+        layers=(
+            LockedLayer(tier="base", kind="removed", names=("torch",)),
+            LockedLayer(tier="system", kind="executed", names=("system",)),
+            LockedLayer(tier="media", kind="executed", names=("media",)),
+            LockedLayer(tier="work", kind="wheels", names=("numpy",)),
+            LockedLayer(tier="work", kind="wheels", names=("pandas", "six")),
+            LockedLayer(tier="config", kind="files", names=("/tmp/motd",)),
+            LockedLayer(tier="models", kind="executed", names=("models",)),
+        ),
+    )
+
+
+def target_of(lock: Lock) -> Target:
+    """Return the target of a lock that has one."""
+    assert lock.target is not None
+    return lock.target
+
+
+def suite_of(lock: Lock) -> str:
+    """Return the suite of a lock over a Debian base."""
+    assert isinstance(lock.base, LockedDebian)
+    return lock.base.suite
 
 
 def python_lock(count: int) -> Lock:

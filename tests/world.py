@@ -269,6 +269,7 @@ class World:
             "DS01_INDEX_URL": self.index.url,
             "DS01_APT_MIRROR": self.archive.url,
             "DS01_APT_KEYRING": str(self.keyring),
+            "DOCKER_HOST": f"unix://{self.root}/no-engine.sock",  # whatever this machine has
             **self.variables,
         }
 

@@ -19,17 +19,20 @@ __all__ = ["build"]
 @click.command()
 @options.recipe
 @options.locking
+@options.loading
 @click.option("--keep-sources", is_flag=True, help="Keep downloaded files that have layers.")
 @options.as_json
 @options.quiet
 def build(recipe: Path, keep_sources: bool, as_json: bool, quiet: bool, **rest: Any) -> None:
     """Build the image of RECIPE into the store and print its reference.
 
-    Executes what ``ds01 plan`` prints. Without a lock, or with a stale one, locks first.
+    Executes what ``ds01 plan`` prints. Without a lock, or with a stale one, locks first. Where a
+    Docker Engine answers, the image is loaded into it, and the reference is its tag there.
 
     \b
     ds01 build recipes/quickstart.toml
-    skopeo copy "$(ds01 build recipes/quickstart.toml)" dir:/some/directory
+    docker run --rm -it "$(ds01 build recipes/quickstart.toml)"
+    skopeo copy "$(ds01 build --no-load recipes/quickstart.toml)" dir:/some/directory
     """  # noqa: D301
     from ds01build.cli import wiring
     from ds01build.cli.output import print_json
@@ -38,9 +41,11 @@ def build(recipe: Path, keep_sources: bool, as_json: bool, quiet: bool, **rest: 
     options.check(rest)
     store = wiring.open_store()
     moves = ("upgrade", "upgrade_packages")
-    built = (
-        None if any(map(rest.get, moves)) else quick.find(recipe, quick.lock_path(recipe), store)
-    )
+    built = None
+    if not any(map(rest.get, moves)):
+        built = quick.find(recipe, quick.lock_path(recipe), store)
+        if built is not None and not rest["no_load"]:
+            built = wiring.still_loaded(built, must=rest["load"])
     if built is None:
         built = _build(recipe, rest, keep_sources=keep_sources, quiet=quiet)
     if as_json:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from ds01build.workflow.steps import Choices
 
-__all__ = ["as_json", "check", "choices", "locking", "quiet", "recipe"]
+__all__ = ["as_json", "check", "choices", "loading", "locking", "quiet", "recipe"]
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
@@ -42,6 +42,19 @@ _LOCKING = (
 )
 
 
+_LOADING = (
+    click.option("--load", is_flag=True, help="Load the image; fail (exit 4) without an engine."),
+    click.option("--no-load", is_flag=True, help="Leave engines alone, even where one answers."),
+)
+
+
+def loading(function: F) -> F:
+    """Add the options that decide whether an image is loaded into an engine."""
+    for option in reversed(_LOADING):
+        function = option(function)
+    return function
+
+
 def locking(function: F) -> F:
     """Add the options that decide how a lock is used or made."""
     for option in reversed(_LOCKING):
@@ -53,6 +66,8 @@ def check(options: dict[str, Any]) -> None:
     """Raise UsageError for options of ``locking`` that contradict each other."""
     given = [name for name in ("check", "locked", "frozen") if options.get(name)]
     moves = [name for name in ("upgrade", "upgrade_packages", "update_missing") if options[name]]
+    if options.get("load") and options.get("no_load"):
+        raise click.UsageError("--load and --no-load contradict each other")
     if len(given) > 1 or (given and moves):
         words = [f"--{word.rstrip('s').replace('_', '-')}" for word in (*given, *moves)[:2]]
         raise click.UsageError(f"{words[0]} and {words[1]} contradict each other")
@@ -60,8 +75,8 @@ def check(options: dict[str, Any]) -> None:
 
 def choices(options: dict[str, Any], *, keep_sources: bool = False) -> Choices:
     """Return the choices that the options of ``locking`` come to. Raises UsageError."""
-    from ds01build.workflow.locking import Upgrade
     from ds01build.workflow.steps import Choices
+    from ds01build.workflow.upgrade import Upgrade
 
     check(options)
     return Choices(
@@ -72,4 +87,5 @@ def choices(options: dict[str, Any], *, keep_sources: bool = False) -> Choices:
         update_missing=options["update_missing"],
         offline=options["offline"],
         keep_sources=keep_sources,
+        load="always" if options.get("load") else "never" if options.get("no_load") else "if-there",
     )

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ds01build.configuration import store_path
+from ds01build.errors import Ds01Error
 
 if TYPE_CHECKING:
     from ds01build.events import Report
     from ds01build.store import DirStore
+    from ds01build.workflow.built import Built
     from ds01build.workflow.steps import Choices, Edges
 
-__all__ = ["edges", "open_store", "where"]
+__all__ = ["edges", "open_store", "still_loaded", "where"]
 
 
 def where() -> Path:
@@ -26,6 +29,26 @@ def open_store() -> DirStore:
     from ds01build import store
 
     return store.open_store(where(), uid=os.geteuid())
+
+
+def still_loaded(built: Built, *, must: bool) -> Built | None:
+    """Return ``built`` as the engine has it; None where it has to be loaded.
+
+    Where no engine is, there is nothing to load into, unless it ``must`` be.
+    """
+    from ds01build.engine.address import addresses
+    from ds01build.engine.unix import has
+
+    try:
+        sockets = [each.socket for each in addresses(os.environ, Path.home())]
+    except Ds01Error:
+        sockets = [None]
+    there = [path for path in sockets if path is None or path.exists()]
+    if not there:
+        return None if must else replace(built, tag="")
+    ids = [str(built.config_digest), *([str(built.engine_id)] if built.engine_id else [])]
+    found = built.tag and there[0] is not None and has(there[0], built.tag, ids)
+    return built if found else None
 
 
 def edges(report: Report, choices: Choices) -> Edges:

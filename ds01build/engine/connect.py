@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from ds01build.engine.address import Address, Tls
     from ds01build.engine.api import Kind
 
-__all__ = ["connect", "open_engine"]
+__all__ = ["ABSENT", "connect", "open_engine"]
 
 _PATIENCE = 10  # seconds to the first answer
 _SECONDS = 600  # of silence: an engine is quiet while it unpacks a layer of gigabytes
 _SPOKEN = (1, 47)  # the newest API whose answers are known here; engines keep older ones
 _OLDEST = (1, 41)  # of Docker 20.10 and Podman 4
-_ABSENT = "systemctl start docker, or set DOCKER_HOST, or: docker context use NAME"
+ABSENT = "systemctl start docker, or set DOCKER_HOST, or: docker context use NAME"
 _VERSION = re.compile(r"1\.[0-9]{1,3}")
 _CONTAINERD = "io.containerd.snapshotter.v1"
 
@@ -44,7 +44,7 @@ def connect(environment: Mapping[str, str], home: Path) -> Engine:
             return found
         failures.append(found)
     # What has a hint of its own is about an engine that is there.
-    raise next((each for each in failures if each.hint != _ABSENT), failures[0])
+    raise next((each for each in failures if each.hint != ABSENT), failures[0])
 
 
 def _tried(address: Address) -> Engine | Unavailable:
@@ -105,7 +105,7 @@ def _reach(socket: Path, address: Address) -> None:
     except OSError as error:
         reason = error.strerror or str(error)
         raise Unavailable(
-            f"no engine answers at {socket} (from {address.origin}): {reason}", hint=_ABSENT
+            f"no engine answers at {socket} (from {address.origin}): {reason}", hint=ABSENT
         ) from error
     finally:
         connection.close()

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Built", "BuiltLayer", "Seconds"]
 
-SCHEMA = "ds01.built/1"
+SCHEMA = "ds01.built/2"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,12 +37,17 @@ class Seconds:
     lock: float = 0.0
     fetch: float = 0.0
     layers: float = 0.0
+    load: float = 0.0
     total: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Built:
-    """An image in the store. ``digest`` is its manifest's; ``size`` what a registry would hold."""
+    """An image in the store. ``digest`` is its manifest's; ``size`` what a registry would hold.
+
+    ``layers`` are those above its base. ``tag`` and ``engine_id`` are its names in the engine that
+    it was loaded into, empty and None without one; ``sent`` is what travelled there.
+    """
 
     name: str
     digest: Digest
@@ -53,11 +58,14 @@ class Built:
     layers: tuple[BuiltLayer, ...]
     downloaded: int = 0  # bytes
     written: int = 0  # bytes
+    tag: str = ""
+    engine_id: Digest | None = None
+    sent: int = 0  # bytes
     seconds: Seconds = Seconds()
 
     def reference(self, store: Path) -> str:
-        """Return the reference by which tools that read OCI layouts find the image."""
-        return f"oci:{store}:{self.name}@{self.digest}"
+        """Return the image's tag in the engine, else that of tools that read OCI layouts."""
+        return self.tag or f"oci:{store}:{self.name}@{self.digest}"
 
     def answer(self, store: Path) -> dict[str, object]:
         """Return the object that ``ds01 build --json`` prints; times are in seconds."""
@@ -72,11 +80,16 @@ class Built:
                 "size": self.size,
             },
             "layers": [_layer(layer) | {"action": layer.action} for layer in self.layers],
-            "bytes": {"downloaded": self.downloaded, "written": self.written},
+            "bytes": {
+                "downloaded": self.downloaded,
+                "written": self.written,
+                "sent": self.sent,
+            },
             "seconds": {
                 "lock": round(seconds.lock, 3),
                 "fetch": round(seconds.fetch, 3),
                 "layers": round(seconds.layers, 3),
+                "load": round(seconds.load, 3),
                 "total": round(seconds.total, 3),
             },
         }
@@ -90,6 +103,8 @@ class Built:
             "config_digest": str(self.config_digest),
             "sizes": [self.size, self.manifest_size, self.config_size],
             "layers": [_layer(layer) for layer in self.layers],
+            "tag": self.tag,
+            "engine_id": str(self.engine_id or ""),
         }
 
 
@@ -119,6 +134,8 @@ def remembered(document: Mapping[str, Canonical]) -> Built | None:
         size=sizes[0],
         manifest_size=sizes[1],
         config_size=sizes[2],
+        tag=str(document["tag"]),
+        engine_id=Digest(str(document["engine_id"])) if document["engine_id"] else None,
         layers=tuple(
             BuiltLayer(
                 tier=row["tier"],

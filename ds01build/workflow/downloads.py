@@ -6,10 +6,12 @@ from contextlib import closing
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
-from ds01build.events import Note, Received
+from ds01build.events import Expected, Note, Received
 from ds01build.fetch import Download, Finished, Retrying, fetch
 from ds01build.fetch import Received as Progress
+from ds01build.lock import LockedDebian
 from ds01build.pin import DebPin, WheelPin
+from ds01build.workflow.bases import pinned
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -17,9 +19,11 @@ if TYPE_CHECKING:
     from ds01build.digest import Digest
     from ds01build.fetch import Event as FetchEvent
     from ds01build.fetch import Waiting
+    from ds01build.layer import Layer
+    from ds01build.lock import LockedImage
     from ds01build.workflow.steps import Edges, Locked
 
-__all__ = ["arrivals"]
+__all__ = ["arrivals", "fetch_layers"]
 
 
 def arrivals(
@@ -53,6 +57,34 @@ def arrivals(
             yield from (download.digest for download in chain(early, late))
 
 
+def fetch_layers(image: LockedImage, layers: Sequence[Layer], edges: Edges) -> None:
+    """Bring layers of a base into the store. Raises what ``fetch`` raises."""
+    reference = pinned(image)
+    edges.report(Expected(files=len(layers), size=sum(layer.size for layer in layers), layers=0))
+
+    def report(event: FetchEvent) -> None:
+        if isinstance(event, Progress):
+            edges.report(Received(name=event.download.name, size=event.size))
+        elif isinstance(event, Finished):
+            edges.report(Received(name=event.download.name, size=0, complete=True))
+        else:
+            edges.report(Note(_delay(event)))
+
+    registry = edges.bases.registry
+    wanted = [
+        Download(
+            digest=layer.digest,
+            size=layer.size,
+            urls=registry.blob_urls(reference, layer.digest),
+            name=f"layer {layer.digest.hex[:12]}",
+        )
+        for layer in layers
+    ]
+    with closing(fetch(wanted, store=edges.store, transport=registry, report=report)) as arriving:
+        for _ in arriving:
+            pass
+
+
 def _delay(event: Retrying | Waiting) -> str:
     if isinstance(event, Retrying):
         return f"{event.download.name}: {event.reason}; once more in {event.seconds:.0f} s"
@@ -60,15 +92,21 @@ def _delay(event: Retrying | Waiting) -> str:
 
 
 def _deb_downloads(pins: Sequence[DebPin], locked: Locked, edges: Edges) -> list[Download]:
+    if not pins:
+        return []
     resolver = edges.resolver.with_settings(locked.request.recipe.resolve)
-    suite = locked.lock.base.suite
-    return [_download(pin, resolver.deb_urls(pin, suite)) for pin in pins]
+    base = locked.lock.base
+    if isinstance(base, LockedDebian):
+        return [_download(pin, resolver.deb_urls(pin, base.suite)) for pin in pins]
+    facts = edges.bases.facts(base)
+    return [_download(pin, resolver.deb_urls_over(pin, facts)) for pin in pins]
 
 
 def _wheel_downloads(pins: Sequence[WheelPin], locked: Locked, edges: Edges) -> list[Download]:
     if not pins:
         return []
     resolver = edges.resolver.with_settings(locked.request.recipe.resolve)
+    assert locked.lock.target is not None, "a lock with wheels has a target"
     found = resolver.wheel_urls(pins, locked.lock.target.version)
     return [_download(pin, (found[pin],) if pin in found else ()) for pin in pins]
 

@@ -7,23 +7,31 @@ import os
 import platform
 import sys
 import time
+from dataclasses import replace
 from datetime import datetime, timezone
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from uv import find_uv_bin
 
 from ds01build.configuration import configure
+from ds01build.engine.connect import connect
+from ds01build.engine.sandbox import Site
 from ds01build.events import Note
 from ds01build.fetch.transfer import remote_size
 from ds01build.fetch.transport import HttpTransport, Proxies, Settings
 from ds01build.location import origin, split_credentials
+from ds01build.reference import DEFAULT_REGISTRY
+from ds01build.registry import Keyring, credential_files, open_client
 from ds01build.resolve.machine import MachineResolver
 from ds01build.resolve.session import host_checks_expiry
 from ds01build.resolve.sources import parse_sources
 from ds01build.resolve.uv import Index, Uv
 from ds01build.store import open_store
 from ds01build.store.facts import open_facts
+from ds01build.workflow.bases import ImageBases, Machine
+from ds01build.workflow.probing import EngineProbes
 from ds01build.workflow.steps import Edges
 
 if TYPE_CHECKING:
@@ -57,11 +65,12 @@ def edges(
     facts = open_facts(store.root / "facts")
     sources = _host_sources(environment)
     transport = _transport(configuration, sources)
+    engine = cache(lambda: connect(environment, home))
     resolver = MachineResolver(
         tool=_uv(configuration, offline=offline),
         cache=configuration.cache,
         memory=facts,
-        architecture={"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), "amd64"),
+        architecture=_architecture(),
         host_sources=sources,
         mirror=configuration.apt_mirror,
         keyring=configuration.apt_keyring,
@@ -70,10 +79,32 @@ def edges(
         update_missing=update_missing,
         note=lambda text: report(Note(text)),
     )
+    registry = open_client(
+        _settings(configuration),
+        Keyring(
+            files=credential_files(environment, home),
+            environment={"HOME": str(home), "PATH": environment.get("PATH", "")},
+        ),
+        plain=configuration.plain_registries,
+        mirrors={DEFAULT_REGISTRY: configuration.registry_mirrors},
+    )
+    bases = ImageBases(
+        registry=registry,
+        store=store,
+        cache=facts,
+        probes=EngineProbes(engine=engine, report=report),
+        machine=_machine(environment),
+        report=report,
+        offline=offline,
+    )
     return Edges(
         store=store,
         facts=facts,
         resolver=resolver,
+        bases=bases,
+        engine=engine,
+        site=_site(configuration),
+        network=configuration.network,
         transport=transport,
         report=report,
         now=lambda: datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -141,25 +172,55 @@ def _has_netrc(configuration: Configuration) -> bool:
 
 
 def _transport(configuration: Configuration, sources: tuple[AptSource, ...]) -> HttpTransport:
-
     mirrors = [source.uri for source in sources] + configuration.apt_mirror.split()
     urls = [*configuration.indexes.values(), *mirrors]
     known = {origin(clean): own for clean, own in map(split_credentials, urls) if own}
-    environment = configuration.environment
-    exempt = environment.get("no_proxy", environment.get("NO_PROXY", ""))
-    every = environment.get("all_proxy", environment.get("ALL_PROXY", ""))
+    settings = _settings(configuration)
     return HttpTransport(
-        Settings(
+        replace(
+            settings,
             credentials={**_netrc(configuration, urls), **known},
             # A .deb is proved by the lock's hash: mirrors over http are as good as any.
             plain=frozenset(origin(url) for url in mirrors if url.startswith("http://")),
-            proxies=Proxies(
-                http=environment.get("http_proxy", environment.get("HTTP_PROXY", every)),
-                https=environment.get("https_proxy", environment.get("HTTPS_PROXY", every)),
-                exempt=tuple(word.strip() for word in exempt.split(",") if word.strip()),
-            ),
         )
     )
+
+
+def _settings(configuration: Configuration) -> Settings:
+    environment = configuration.environment
+    exempt = environment.get("no_proxy", environment.get("NO_PROXY", ""))
+    every = environment.get("all_proxy", environment.get("ALL_PROXY", ""))
+    return Settings(
+        proxies=Proxies(
+            http=environment.get("http_proxy", environment.get("HTTP_PROXY", every)),
+            https=environment.get("https_proxy", environment.get("HTTPS_PROXY", every)),
+            exempt=tuple(word.strip() for word in exempt.split(",") if word.strip()),
+        ),
+    )
+
+
+def _machine(environment: Mapping[str, str]) -> Machine:
+    drivers = (Path("/sys/module/nvidia/version"), Path("/sys/module/amdgpu/version"))
+    return Machine(
+        mlc_arch=environment.get("MLC_ARCH", ""),
+        driver=next(filter(None, (_text(path).strip() for path in drivers)), ""),
+        architecture=_architecture(),
+    )
+
+
+def _architecture() -> str:
+    return {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), "amd64")
+
+
+def _site(configuration: Configuration) -> Site:
+    """Return what containers need of this machine to get out of its network."""
+    environment = configuration.environment
+    bundle = environment.get("SSL_CERT_FILE", "")
+    proxies = {
+        name.lower(): value for name, value in environment.items() if "proxy" in name.lower()
+    }
+    certificates = _text(Path(bundle)).encode() if bundle else b""
+    return Site(certificates=certificates, proxies=proxies)
 
 
 def _netrc(configuration: Configuration, urls: list[str]) -> dict[str, tuple[str, str]]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["build_key", "document", "find", "lock_path"]
 
 
-IMAGE = 1  # raise it when the same layers give another configuration or manifest
+IMAGE = 2  # raise it when the same layers give another configuration or manifest
 
 
 def lock_path(recipe: Path) -> Path:

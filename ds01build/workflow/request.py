@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ds01build import beneath
 from ds01build.catalogue import bundles
 from ds01build.digest import Digest, canonical
-from ds01build.errors import Ds01Error, Issue, RecipeError, Unavailable
+from ds01build.errors import Ds01Error, Issue, RecipeError
 from ds01build.layers import root
 from ds01build.pin import FilePin
 from ds01build.recipe import (
@@ -17,7 +17,6 @@ from ds01build.recipe import (
     FilesTier,
     PythonTier,
     Recipe,
-    RunTier,
     packages_of,
     parse,
 )
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 
     from ds01build.recipe import Tier
 
-__all__ = ["Request", "read_request", "refuse_engine_work"]
+__all__ = ["Request", "read_request"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,22 +139,3 @@ def _declared(directory: Path, source: str, path: str) -> bytes:
         return beneath.read(directory, source)
     except Ds01Error as error:
         raise RecipeError(source="recipe", issues=(Issue(path, str(error)),)) from error
-
-
-def refuse_engine_work(recipe: Recipe) -> DebianBase:
-    """Return the base of a recipe that can be made without an engine.
-
-    Raises Unavailable, naming what needs one.
-    """
-    if not isinstance(recipe.base, DebianBase):
-        raise Unavailable(
-            f"{recipe.name} needs a container engine: its base is an image",
-            hint='use a native base: [base] debian = "bookworm"',
-        )
-    for tier in recipe.tiers:
-        if isinstance(tier, RunTier):
-            raise Unavailable(
-                f"{recipe.name} needs a container engine: tier {tier.name} runs commands",
-                hint=f"remove [tiers.{tier.name}] to build without an engine",
-            )
-    return recipe.base

@@ -10,33 +10,38 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol, TypeGuard
 
 from ds01build import beneath, graph, lockfile, plan, spec
-from ds01build.digest import Digest
+from ds01build.digest import Digest, Key
 from ds01build.errors import Ds01Error, Issue, LockError, MissingDebs
+from ds01build.events import Note
 from ds01build.layers.wheel import check_platform
+from ds01build.lock import LockedDebian
 from ds01build.plan import Present
 from ds01build.platform import wheel_tags
+from ds01build.spec import InstallSpec, RunSpec
 from ds01build.store.durable import free_bytes
-from ds01build.workflow.locking import (
-    Upgrade,
-    platform_of,
-    relock,
-    require_consistent,
-    require_fresh,
-)
+from ds01build.workflow.footing import Relocking, locked_platform
+from ds01build.workflow.fresh import require_consistent, require_fresh
+from ds01build.workflow.locking import relock
 from ds01build.workflow.quick import lock_path
 from ds01build.workflow.request import read_request
+from ds01build.workflow.upgrade import Upgrade
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from ds01build.engine.api import Engine
+    from ds01build.engine.sandbox import Site
     from ds01build.events import Report
     from ds01build.fetch.transfer import Transport
     from ds01build.graph import Graph
+    from ds01build.layer import Layer
     from ds01build.lock import Lock
     from ds01build.pin import DebPin, WheelPin
     from ds01build.plan import Plan
     from ds01build.resolve.machine import MachineResolver
     from ds01build.store import DirStore
+    from ds01build.workflow.bases import ImageBases
+    from ds01build.workflow.loading import Load
     from ds01build.workflow.request import Request
 
 __all__ = ["Choices", "Edges", "Facts", "Locked", "Planned", "check_lock", "make_lock", "make_plan"]
@@ -61,6 +66,10 @@ class Edges:
     store: DirStore
     facts: Facts
     resolver: MachineResolver
+    bases: ImageBases
+    engine: Callable[[], Engine]  # raises Unavailable; connects once
+    site: Site  # what containers need to get out of this machine's network
+    network: Literal["bridge", "host"]  # of containers that ask for one
     transport: Transport
     report: Report
     now: Callable[[], str]  # the time in UTC, RFC 3339
@@ -77,6 +86,7 @@ class Choices:
     update_missing: bool = False
     keep_sources: bool = False
     offline: bool = False
+    load: Load = "if-there"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,11 +151,15 @@ def write_lock(request: Request, previous: Lock | None, edges: Edges, upgrade: U
     """Resolve ``request`` and write its lock, all of it or nothing."""
     try:
         made = relock(
-            request,
-            previous,
-            edges.resolver.with_settings(request.recipe.resolve),
-            upgrade=upgrade,
-            architecture=edges.resolver.architecture,
+            Relocking(
+                request=request,
+                previous=previous,
+                upgrade=upgrade,
+                architecture=edges.resolver.architecture,
+                resolver=edges.resolver.with_settings(request.recipe.resolve),
+                bases=edges.bases,
+                warn=lambda text: edges.report(Note(f"warning: {text}")),
+            )
         )
     except MissingDebs as error:
         hint = f"ds01 lock --update-missing {request.path}"
@@ -161,20 +175,21 @@ def make_plan(locked: Locked, edges: Edges) -> Planned:
 
     Raises RejectedFile for a wheel of another platform, which an edited lock may name.
     """
-    tags = wheel_tags(platform_of(locked.lock.debs, locked.lock.base.architecture))
+    platform = locked_platform(locked.lock)
+    tags = wheel_tags(platform) if platform else {}
     for wheel in locked.lock.wheels:
         check_platform(wheel, tags)
     made = graph.of(locked.lock)
     store, facts = edges.store, edges.facts
     pins: list[WheelPin | DebPin] = [*locked.lock.wheels, *locked.lock.debs]
-    keys = {spec.key(layer) for _, layer in made.stack}
-    layers = {key: store.layer(key) for key in keys}
-    seen = {pin: facts.get("scripts", str(pin.digest)) for pin in locked.lock.debs}
+    # Over an image an engine runs the scripts of .debs.
+    unpacked = locked.lock.debs if isinstance(locked.lock.base, LockedDebian) else ()
+    seen = {pin: facts.get("scripts", str(pin.digest)) for pin in unpacked}
     scripts = {pin.name: tuple(map(str, found)) for pin, found in seen.items() if _is_list(found)}
     present = Present(
-        layers={key: layer for key, layer in layers.items() if layer is not None},
+        layers=_known_layers(made, store),
         sources=frozenset(pin.digest for pin in pins if store.has(pin.digest, pin.size)),
-        facts=frozenset(pin.digest for pin in locked.lock.debs if pin.name in scripts),
+        facts=frozenset(pin.digest for pin in unpacked if pin.name in scripts),
     )
     return Planned(
         locked=locked,
@@ -182,8 +197,24 @@ def make_plan(locked: Locked, edges: Edges) -> Planned:
         plan=plan.make(made, present),
         free=free_bytes(store.root),
         scripts={name: missing for name, missing in scripts.items() if missing},
-        unread=tuple(pin.name for pin in locked.lock.debs if pin.name not in scripts),
+        unread=tuple(pin.name for pin in unpacked if pin.name not in scripts),
     )
+
+
+def _known_layers(made: Graph, store: DirStore) -> dict[Key, Layer]:
+    """Return the layers that are there: by what would be done, or by what it would be done to."""
+    known: dict[Key, Layer] = {}
+    for _, layer in made.stack:
+        key = spec.key(layer)
+        found = store.layer(key)
+        if found is None and isinstance(layer, (InstallSpec, RunSpec)):
+            below = [known[each] for each in layer.below if each in known]
+            if len(below) == len(layer.below):
+                outcome = spec.outcome_inputs(layer, (each.diff_id for each in below))
+                found = store.layer(Key.of(outcome))
+        if found is not None:
+            known[key] = found
+    return known
 
 
 def _is_list(value: object) -> TypeGuard[list[object]]:

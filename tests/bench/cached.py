@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from uv import find_uv_bin
+from values import target_of
 
 from bench.figures import Outcome, Series, Verdict, ratio
 from bench.room import seconds
@@ -98,7 +99,7 @@ def _install(kept: Room, lock: Lock, wheels: Path) -> tuple[float, float, float,
     command = [
         *(find_uv_bin(), "pip", "install", "--quiet", "--no-config", "--offline", "--no-index"),
         *("--no-deps", "--find-links", str(wheels), "-r", str(wheels / "requirements.txt")),
-        *("--python-version", lock.target.version, "--cache-dir", str(place.directory / "uv")),
+        *("--python-version", target_of(lock).version, "--cache-dir", str(place.directory / "uv")),
         *("--python-platform", f"{machine}-manylinux_2_36", "--target"),
     ]
     cold = seconds([*command, place.directory / "cold"])

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from values import suite_of
+
 from bench.figures import Outcome, Series, Verdict
 from ds01build import lockfile
 from ds01build.lock import LockedLayer, LockedTier
@@ -50,7 +52,7 @@ def measure(room: Room, rounds: int, size: int = SIZE) -> Outcome:
     lock = room.lock()
     place = room.part("memory")
     wheel = _publish(place.directory / "index", size)
-    (place.directory / "large.toml").write_text(_RECIPE.format(suite=lock.base.suite))
+    (place.directory / "large.toml").write_text(_RECIPE.format(suite=suite_of(lock)))
     index = ("DS01_INDEX_URL", (place.directory / "index").as_uri())
     place = replace(place, recipe=place.directory / "large.toml", extra=(*place.extra, index))
     base = _base(lock)

@@ -6,13 +6,15 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from values import suite_of
+
 from bench.figures import Outcome, Series, Verdict
 from bench.room import seconds
 from ds01build import graph, grouping, lockfile, plan
 from ds01build.digest import Digest
 from ds01build.grouping import Item
 from ds01build.layers import root
-from ds01build.lock import Lock, LockedBase, LockedLayer, LockedTier
+from ds01build.lock import Lock, LockedDebian, LockedLayer, LockedTier
 from ds01build.pin import DebPin, WheelPin
 from ds01build.plan import Present
 from ds01build.workflow.quick import lock_path
@@ -71,7 +73,7 @@ def many(tiers: int) -> Lock:
     return Lock(
         name="many",
         recipe=Digest.of(b""),
-        base=LockedBase(suite="bookworm", architecture="amd64"),
+        base=LockedDebian(suite="bookworm", architecture="amd64"),
         target=root.target("3.11.2"),
         tiers=tuple(
             LockedTier(name=name, kind="python", after=tuple(names[max(0, place - 2) : place]))
@@ -87,7 +89,7 @@ def many(tiers: int) -> Lock:
 
 
 def recipe(lock: Lock) -> str:
-    lines = ["schema = 1", f'name = "{lock.name}"', "[base]", f'debian = "{lock.base.suite}"']
+    lines = ["schema = 1", f'name = "{lock.name}"', "[base]", f'debian = "{suite_of(lock)}"']
     for tier in lock.tiers:
         own = [f'"{pin.name}=={pin.version}"' for pin in lock.wheels if pin.tier == tier.name]
         after = ", ".join(f'"{name}"' for name in tier.after)

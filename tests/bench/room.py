@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from values import suite_of, target_of
+
 from ds01build import lockfile
 from ds01build.workflow import machine
 from ds01build.workflow.quick import lock_path
@@ -41,6 +43,7 @@ class Room:
         """The caller's, so that its indexes and proxies count, with other places for all files."""
         return {
             **os.environ,
+            "DOCKER_HOST": f"unix://{self.directory}/no-engine.sock",  # unless it is what counts
             **dict(self.extra),
             "DS01_STORE": str(self.directory / "store"),
             "XDG_CACHE_HOME": str(self.directory / "cache"),
@@ -76,10 +79,10 @@ class Room:
     def urls(self) -> dict[Digest, str]:
         """Return where this machine fetches each file of the lock from."""
         lock, resolver = self.lock(), self._resolver()
-        found = resolver.wheel_urls(lock.wheels, lock.target.version) if lock.wheels else {}
+        found = resolver.wheel_urls(lock.wheels, target_of(lock).version) if lock.wheels else {}
         return {
             **{pin.digest: url for pin, url in found.items()},
-            **{pin.digest: resolver.deb_urls(pin, lock.base.suite)[0] for pin in lock.debs},
+            **{pin.digest: resolver.deb_urls(pin, suite_of(lock))[0] for pin in lock.debs},
         }
 
     def _edges(self) -> Edges:

@@ -1,0 +1,170 @@
+"""From layers to an image: what its configuration says, the base's own included."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ds01build import spec
+from ds01build.base.config import BaseConfig, parse_config
+from ds01build.digest import Digest
+from ds01build.graph import STATE
+from ds01build.image import ImageConfig, StackedLayer, assemble
+from ds01build.lock import LockedDebian
+from ds01build.spec import InstallSpec, RemovedSpec, RunSpec, StateSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ds01build.base.config import Healthcheck
+    from ds01build.digest import Canonical, Key
+    from ds01build.image import Image
+    from ds01build.lock import Lock
+    from ds01build.plan import LayerStep
+    from ds01build.realise import Made
+    from ds01build.workflow.steps import Edges, Planned
+
+__all__ = ["assembled", "base_config", "title"]
+
+# A shell that works, and text in UTF-8; the recipe's own settings win.
+_DEBIAN = BaseConfig(
+    digest=Digest.of(b""),
+    architecture="",
+    os="linux",
+    diff_ids=(),
+    environment=(
+        ("LANG", "C.UTF-8"),
+        ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
+    ),
+    cmd=("/bin/bash",),
+)
+
+
+def assembled(planned: Planned, made: Sequence[Made], edges: Edges) -> Image:
+    """Return the image of a plan whose layers are ``made``, in stack order.
+
+    Raises CollisionError, and what getting the configuration of its base raises.
+    """
+    lock = planned.locked.lock
+    base = base_config(lock, edges)
+    if isinstance(lock.base, LockedDebian):
+        return assemble(_stacked(made), _config(planned, base, f"debian:{lock.base.suite}"))
+    config = _config(planned, base, lock.base.reference)
+    return assemble(_stacked(made), config, lock.base.layers)
+
+
+def base_config(lock: Lock, edges: Edges) -> BaseConfig:
+    """Return what the base of a lock says of its containers. Raises as ``bases.config`` does."""
+    if isinstance(lock.base, LockedDebian):
+        return _DEBIAN
+    return parse_config(edges.bases.config(lock.base))
+
+
+def title(step: LayerStep) -> str:
+    """Say in a few words what a layer holds, from its pins alone."""
+    if isinstance(step.spec, RunSpec):
+        return f"{len(step.spec.commands)} commands"
+    if isinstance(step.spec, RemovedSpec):
+        return f"without {', '.join(one.name for one in step.spec.removed)}"
+    pins = spec.sources(step.spec)
+    if isinstance(step.spec, StateSpec):
+        return f"state of {len(pins)} .debs"
+    return str(pins[0]) if len(pins) == 1 else f"{len(pins)} packages, {pins[0]} to {pins[-1]}"
+
+
+def _stacked(made: Sequence[Made]) -> list[StackedLayer]:
+    places = {one.step.key: place for place, one in enumerate(made)}
+    removals = {place for place, one in enumerate(made) if isinstance(one.step.spec, RemovedSpec)}
+    return [
+        StackedLayer(
+            tier=one.step.tier,
+            title=title(one.step),
+            layer=one.layer,
+            listing=one.listing,
+            sees=frozenset({*_seen(one.step, places), *removals} & {*range(place)}),
+        )
+        for place, one in enumerate(made)
+    ]
+
+
+def _seen(step: LayerStep, places: dict[Key, int]) -> list[int]:
+    if isinstance(step.spec, (InstallSpec, RunSpec)):
+        return [places[key] for key in step.spec.below]
+    return []
+
+
+def _config(planned: Planned, base: BaseConfig, name: str) -> ImageConfig:
+    lock = planned.locked.lock
+    settings = lock.image
+    # As in a Dockerfile, another entrypoint takes the base's arguments away.
+    inherited = base.cmd if settings.entrypoint is None else ()
+    return ImageConfig(
+        architecture=lock.base.architecture,
+        env={**dict(base.environment), **dict(settings.env)},
+        labels={
+            **dict(base.labels),
+            **_labels(planned),
+            "org.opencontainers.image.title": lock.name,
+        },
+        annotations={
+            "org.opencontainers.image.title": lock.name,
+            "org.opencontainers.image.base.name": name,
+            **_base_digest(lock),
+        },
+        workdir=settings.workdir or base.workdir,
+        user=settings.user or base.user,
+        entrypoint=base.entrypoint if settings.entrypoint is None else settings.entrypoint,
+        cmd=inherited if settings.cmd is None else settings.cmd,
+        ports=tuple(sorted({*base.ports, *settings.ports})),
+        inherited=_others(base),
+    )
+
+
+def _base_digest(lock: Lock) -> dict[str, str]:
+    if isinstance(lock.base, LockedDebian):
+        return {}
+    return {"org.opencontainers.image.base.digest": str(lock.base.manifest)}
+
+
+def _labels(planned: Planned) -> dict[str, str]:
+    lock = planned.locked.lock
+    return {
+        "ds01.name": lock.name,
+        "ds01.recipe": str(lock.recipe),
+        "ds01.lock": str(lock.digest),
+        **{_key_label(step.name): str(step.key) for step in planned.plan.steps},
+        **dict(lock.image.labels),
+        "org.opencontainers.image.title": lock.name,
+    }
+
+
+def _inherited_labels(base: BaseConfig) -> dict[str, str]:
+    """Return the base's labels, but for what an earlier ds01 said of how that was made."""
+    return {name: value for name, value in base.labels if not name.startswith("ds01.")}
+
+
+def _others(base: BaseConfig) -> dict[str, Canonical]:
+    """Return what a recipe does not set, in the form of a configuration (OCI and Docker)."""
+    check = base.healthcheck
+    told: dict[str, Canonical] = {
+        "Volumes": {path: {} for path in base.volumes},
+        "StopSignal": base.stop_signal,
+        "Shell": list(base.shell),
+        "Healthcheck": _healthcheck(check) if check else {},
+    }
+    return {name: value for name, value in told.items() if value}
+
+
+def _healthcheck(check: Healthcheck) -> dict[str, Canonical]:
+    told: dict[str, Canonical] = {
+        "Test": list(check.test),
+        "Interval": check.interval,
+        "Timeout": check.timeout,
+        "StartPeriod": check.start_period,
+        "StartInterval": check.start_interval,
+        "Retries": check.retries,
+    }
+    return {name: value for name, value in told.items() if value}
+
+
+def _key_label(node: str) -> str:
+    return "ds01.state" if node == STATE else f"ds01.tier.{node}"

@@ -1,0 +1,191 @@
+"""Images that tiers stand on: what a recipe means by one, and what is in it."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
+
+from ds01build.base.config import parse_config
+from ds01build.base.derive import derive
+from ds01build.base.layers import read_layers
+from ds01build.base.stored import from_json, to_json
+from ds01build.catalogue import select
+from ds01build.errors import Ds01Error, MismatchError, Unavailable
+from ds01build.events import Note
+from ds01build.lock import LockedImage
+from ds01build.recipe import ImageBase
+from ds01build.reference import parse_reference
+from ds01build.target import Ground
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ds01build.base.facts import BaseFacts
+    from ds01build.base.tree import Tree
+    from ds01build.digest import DiffId, Digest
+    from ds01build.events import Report
+    from ds01build.layer import Layer
+    from ds01build.recipe import FrameworkBase
+    from ds01build.reference import Reference
+    from ds01build.registry import RegistryClient
+    from ds01build.store import DirStore
+
+__all__ = ["ImageBases", "Machine"]
+
+_CHUNK = 1 << 20  # bytes
+
+
+class Cache(Protocol):
+    """Derived facts that may be lost at any time."""
+
+    def get(self, kind: str, key: str) -> object:
+        """Return a fact, or None."""
+
+    def put(self, kind: str, key: str, value: object) -> None:
+        """Keep a fact."""
+
+
+class Probes(Protocol):
+    """Looks into images that an engine has."""
+
+    def tree(self, diff_ids: tuple[DiffId, ...]) -> Tree | None:
+        """Return the tree of the image with these layers; None where no engine has it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """What decides which image a framework is: MLC_ARCH, and the version of the GPU's driver."""
+
+    mlc_arch: str = ""
+    driver: str = ""
+    architecture: str = "amd64"  # of the processor, as OCI names it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageBases:
+    """Finds bases in a registry, and reads what is in them: by an engine, or from their layers."""
+
+    registry: RegistryClient
+    store: DirStore
+    cache: Cache
+    probes: Probes
+    machine: Machine
+    report: Report
+    offline: bool = False
+
+    def locked(
+        self, wanted: ImageBase | FrameworkBase, previous: LockedImage | None
+    ) -> LockedImage:
+        """Return the image that ``wanted`` names now, or ``previous`` if that is of the same name.
+
+        Its ground is empty. Raises Unavailable, and Ds01Error where there is no such image.
+        """
+        reference = self._reference(wanted)
+        if previous is not None and previous.reference == str(reference):
+            return replace(previous, ground=Ground(), glibc="")
+        self._require_network(str(reference))
+        self.report(Note(f"looking up {reference.familiar}"))
+        found = self.registry.image(reference, self.machine.architecture)
+        if parse_config(found.config).on_build:
+            raise Ds01Error(
+                f"{reference.familiar} has ONBUILD instructions, which are for Dockerfiles alone",
+                hint="build an image from it with a Dockerfile, and name that one under [base]",
+            )
+        return LockedImage(
+            reference=str(reference),
+            architecture=found.architecture,
+            manifest=found.digest,
+            config=self.store.put(found.config),
+            layers=found.layers,
+        )
+
+    def moved(self, image: LockedImage) -> Digest | None:
+        """Return where the reference of ``image`` points now, if that is another image.
+
+        Raises Unavailable.
+        """
+        reference = parse_reference(image.reference)
+        now = self.registry.digest_of(reference, image.architecture)
+        return None if now == image.manifest else now
+
+    def config(self, image: LockedImage) -> bytes:
+        """Return the configuration of ``image``: from the store, or fetched and kept there.
+
+        Raises Unavailable, MismatchError.
+        """
+        if self.store.has(image.config):
+            content = self.store.path(image.config).read_bytes()
+            if self.store.put(content) == image.config:
+                return content
+            raise MismatchError(
+                where=f"the configuration of {image.reference}",
+                expected=str(image.config),
+                actual="other bytes",
+                hint="ds01 store verify",
+            )
+        self._require_network(image.reference)
+        content = self.registry.config(pinned(image), image.config)
+        self.store.put(content)
+        return content
+
+    def facts(self, image: LockedImage) -> BaseFacts:
+        """Return what is in ``image``.
+
+        As remembered, by an engine that has it, or from its layers, which are streamed.
+        """
+        known = from_json(self.cache.get("base", str(image.config)))
+        if known is not None:
+            return known
+        config = parse_config(self.config(image))
+        tree = self.probes.tree(tuple(layer.diff_id for layer in image.layers))
+        facts = derive(tree or self._streamed(image), config)
+        self.cache.put("base", str(image.config), to_json(facts))
+        return facts
+
+    def _streamed(self, image: LockedImage) -> Tree:
+        reference = pinned(image)
+        size = sum(layer.size for layer in image.layers)
+        self.report(
+            Note(f"reading {reference.familiar} ({size} bytes in {len(image.layers)} layers)")
+        )
+        with ExitStack() as stack:
+            streams = ((layer, self._stream(stack, reference, layer)) for layer in image.layers)
+            return read_layers(streams, clock=time.monotonic)
+
+    def _stream(self, stack: ExitStack, reference: Reference, layer: Layer) -> Iterable[bytes]:
+        """Return the bytes of a layer as it is stored, from the store where it has them."""
+        if self.store.has(layer.digest, layer.size):
+            source = self.store.source(layer.digest)
+            return (source.read(at, _CHUNK) for at in range(0, layer.size, _CHUNK))
+        self._require_network(str(reference))
+        reader = stack.enter_context(self.registry.blob(reference, layer.digest, layer.size))
+        return iter(lambda: reader.read(_CHUNK), b"")
+
+    def _reference(self, wanted: ImageBase | FrameworkBase) -> Reference:
+        if isinstance(wanted, ImageBase):
+            return parse_reference(wanted.reference)
+        found = select(
+            wanted.framework,
+            wanted.version,
+            architecture=wanted.architecture,
+            mlc_arch=self.machine.mlc_arch,
+            driver=self.machine.driver,
+        )
+        self.report(Note(f"{wanted.framework} is {found.reference} ({found.reason})"))
+        for warning in found.warnings:
+            self.report(Note(f"warning: {warning}"))
+        return parse_reference(found.reference)
+
+    def _require_network(self, name: str) -> None:
+        if self.offline:
+            raise Unavailable(
+                f"{name} is not known well enough here, and --offline forbids to ask its registry",
+                hint="run it once without --offline",
+            )
+
+
+def pinned(image: LockedImage) -> Reference:
+    """Return the reference by which exactly ``image`` is fetched."""
+    return replace(parse_reference(image.reference), digest=image.manifest)

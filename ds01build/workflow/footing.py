@@ -1,0 +1,217 @@
+"""What tiers stand on: a root of .debs or an image, with every .deb of it and of them chosen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Protocol
+
+from ds01build.base.derive import platform_of
+from ds01build.base.holding import Holding, hold
+from ds01build.layers import root
+from ds01build.lock import LockedDebian, LockedImage, LockedTier
+from ds01build.platform import MACHINES, Platform
+from ds01build.recipe import AptTier, DebianBase, FilesTier, PythonTier, RunTier
+from ds01build.resolve.apt import AptRequest, glibc_version, python_version
+from ds01build.target import Ground
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from ds01build.base.facts import BaseFacts
+    from ds01build.lock import Lock, LockedBase
+    from ds01build.pin import DebPin, WheelPin
+    from ds01build.recipe import FrameworkBase, ImageBase, Tier
+    from ds01build.resolve.request import Wanted, Wheels
+    from ds01build.target import Target
+    from ds01build.workflow.request import Request
+    from ds01build.workflow.upgrade import Upgrade
+
+__all__ = ["Bases", "Footing", "Relocking", "Resolver", "footing", "locked_platform"]
+
+
+class Resolver(Protocol):
+    """Finds packages: apt and uv behind one face."""
+
+    def debs(
+        self,
+        suite: str,
+        requests: Sequence[AptRequest],
+        keep: Mapping[str, str],
+        release: frozenset[str],
+    ) -> tuple[DebPin, ...]:
+        """Return the .debs of all requests, those of ``keep`` at these versions.
+
+        Those of ``release`` may move, and what holds them back.
+        """
+
+    def debs_over(
+        self,
+        base: BaseFacts,
+        requests: Sequence[AptRequest],
+        keep: Mapping[str, str],
+        release: frozenset[str],
+    ) -> tuple[DebPin, ...]:
+        """Return what ``requests`` add to an image, as ``debs`` does."""
+
+    def wheels(self, wanted: Wanted, keep: Mapping[str, WheelPin]) -> Wheels:
+        """Return the wheels of ``wanted``, those of ``keep`` at their versions."""
+
+
+class Bases(Protocol):
+    """Finds images, and what is in them."""
+
+    def locked(
+        self, wanted: ImageBase | FrameworkBase, previous: LockedImage | None
+    ) -> LockedImage:
+        """Return the image that ``wanted`` names now, or ``previous`` if that is of the same name.
+
+        Its ground is empty.
+        """
+
+    def facts(self, image: LockedImage) -> BaseFacts:
+        """Return what is in ``image``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Relocking:
+    """A request, the lock that it had before, and who answers.
+
+    ``architecture`` (Debian's name) is that of a first lock; ``warn`` is told what a person should
+    know.
+    """
+
+    request: Request
+    previous: Lock | None
+    upgrade: Upgrade
+    architecture: str
+    resolver: Resolver
+    bases: Bases
+    warn: Callable[[str], None]
+
+    @property
+    def tiers(self) -> tuple[LockedTier, ...]:
+        """The tiers of the request as a lock has them."""
+        return tuple(_locked_tier(tier, self.request) for tier in self.request.recipe.tiers)
+
+
+def _locked_tier(tier: Tier, request: Request) -> LockedTier:
+    kinds = {AptTier: "apt", PythonTier: "python", FilesTier: "files", RunTier: "run"}
+    return LockedTier(
+        name=tier.name,
+        kind=kinds[type(tier)],
+        after=tuple(sorted(tier.after)),
+        requests=request.packages[tier.name],
+        commands=tier.commands if isinstance(tier, RunTier) else (),
+        network=isinstance(tier, RunTier) and tier.network,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Footing:
+    """What tiers stand on. Over an image without Python there are no platform and no target."""
+
+    base: LockedBase
+    debs: tuple[DebPin, ...]
+    platform: Platform | None
+    target: Target | None
+    holding: Holding = field(default_factory=Holding)
+    ground: Ground | None = None  # of the whole image
+
+
+def footing(asked: Relocking) -> Footing:
+    """Return what the tiers of a request stand on.
+
+    Raises ResolveError, MissingDebs, Unavailable.
+    """
+    wanted = asked.request.recipe.base
+    if isinstance(wanted, DebianBase):
+        previous = asked.previous
+        architecture = previous.base.architecture if previous else asked.architecture
+        return _on_debian(
+            asked,
+            LockedDebian(suite=wanted.suite, architecture=architecture, packages=wanted.packages),
+        )
+    known = asked.previous.base if asked.previous and not asked.upgrade.everything else None
+    found = asked.bases.locked(wanted, known if isinstance(known, LockedImage) else None)
+    return _on_image(asked, found, asked.bases.facts(found))
+
+
+def locked_platform(lock: Lock) -> Platform | None:
+    """Return what wheels of ``lock`` have to be for; None where it has no Python.
+
+    Raises ResolveError for a root of .debs without Python or libc.
+    """
+    if isinstance(lock.base, LockedDebian):
+        return _debian_platform(lock.debs, lock.base.architecture)
+    if lock.target is None:
+        return None
+    major, minor = map(int, lock.base.glibc.split("."))
+    machine = MACHINES[lock.base.architecture]
+    return Platform(python=lock.target.version, glibc=(major, minor), machine=machine)
+
+
+def _debian_platform(debs: Sequence[DebPin], architecture: str) -> Platform:
+    return Platform(
+        python=python_version(debs), glibc=glibc_version(debs), machine=MACHINES[architecture]
+    )
+
+
+def _on_debian(asked: Relocking, base: LockedDebian) -> Footing:
+    debs = _debian_debs(asked, base)
+    root.refuse(pin.name for pin in debs)
+    platform = _debian_platform(debs, base.architecture)
+    return Footing(base=base, debs=debs, platform=platform, target=root.target(platform.python))
+
+
+def _debian_debs(asked: Relocking, base: LockedDebian) -> tuple[DebPin, ...]:
+    previous, upgrade = asked.previous, asked.upgrade
+    requests = (AptRequest(tier="base", packages=base.packages), *_requests(asked.tiers))
+    # Versions of one release mean nothing in another.
+    if (
+        previous is not None
+        and isinstance(previous.base, LockedDebian)
+        and previous.base.suite == base.suite
+    ):
+        keep = upgrade.keeps(previous.debs)
+        same = previous.base == base and _requests(previous.tiers) == requests[1:]
+        if same and len(keep) == len(previous.debs):
+            return previous.debs
+        if not upgrade.everything:
+            versions = {pin.name: pin.version for pin in previous.debs}
+            return asked.resolver.debs(base.suite, requests, versions, frozenset(versions) - keep)
+    return asked.resolver.debs(base.suite, requests, {}, frozenset())
+
+
+def _requests(tiers: Sequence[LockedTier]) -> tuple[AptRequest, ...]:
+    return tuple(
+        AptRequest(tier=tier.name, packages=tier.requests) for tier in tiers if tier.kind == "apt"
+    )
+
+
+def _on_image(asked: Relocking, image: LockedImage, facts: BaseFacts) -> Footing:
+    wants_python = [tier.name for tier in asked.tiers if tier.kind == "python"]
+    platform = platform_of(facts) if wants_python else None
+    glibc = "{}.{}".format(*platform.glibc) if platform else ""
+    return Footing(
+        base=replace(image, glibc=glibc),
+        debs=_image_debs(asked, image, facts),
+        platform=platform,
+        target=facts.target if wants_python else None,
+        holding=hold(facts, asked.request.recipe.resolve.allow_base_change),
+        ground=Ground(directories=facts.directories, links=facts.links),
+    )
+
+
+def _image_debs(asked: Relocking, image: LockedImage, facts: BaseFacts) -> tuple[DebPin, ...]:
+    requests = _requests(asked.tiers)
+    if not any(request.packages for request in requests):
+        return ()
+    previous, upgrade = asked.previous, asked.upgrade
+    if previous is None or upgrade.everything or not isinstance(previous.base, LockedImage):
+        return asked.resolver.debs_over(facts, requests, {}, frozenset())
+    keep = upgrade.keeps(previous.debs)
+    same = previous.base.config == image.config and _requests(previous.tiers) == requests
+    if same and len(keep) == len(previous.debs):
+        return previous.debs
+    versions = {pin.name: pin.version for pin in previous.debs}
+    return asked.resolver.debs_over(facts, requests, versions, frozenset(versions) - keep)

@@ -1,0 +1,73 @@
+"""Whether a lock is one that ds01 would have written for a request."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ds01build.errors import CheckFailed, Issue, LockError
+from ds01build.layers import root
+from ds01build.lock import LockedDebian
+from ds01build.platform import MACHINES
+from ds01build.recipe import DebianBase
+from ds01build.resolve.apt import python_version
+
+if TYPE_CHECKING:
+    from ds01build.lock import Lock, LockedBase
+    from ds01build.recipe import Base
+    from ds01build.target import Target
+    from ds01build.workflow.request import Request
+
+__all__ = ["require_consistent", "require_fresh"]
+
+
+def require_fresh(lock: Lock | None, request: Request, lock_name: str) -> Lock:
+    """Return ``lock`` if it was made for ``request``. Raises CheckFailed."""
+    hint = f"ds01 lock {request.path}"
+    if lock is None:
+        raise CheckFailed(f"{lock_name} does not exist", hint=hint)
+    if lock.recipe != request.digest:
+        problem = f"it was made for {lock.recipe}, the recipe is {request.digest}"
+        raise CheckFailed(f"{lock_name} is stale: {problem}", hint=hint)
+    return lock
+
+
+def require_consistent(lock: Lock, request: Request, lock_name: str) -> None:
+    """Raise LockError where ``lock`` says what ds01 would not have written into it.
+
+    A lock may come from anybody: its name decides which image is replaced, and its target where
+    files go.
+    """
+    base = lock.base
+    issues = [
+        Issue(
+            f"deb {pin.name}.architecture", f"{pin.architecture!r} on a base of {base.architecture}"
+        )
+        for pin in lock.debs
+        if pin.architecture not in ("all", base.architecture)
+    ]
+    if lock.name != request.recipe.name:
+        issues.append(Issue("name", f"{lock.name!r}, the recipe is called {request.recipe.name!r}"))
+    if base.architecture not in MACHINES:
+        issues.append(Issue("base.architecture", f"{base.architecture!r} is not known"))
+    if lock.recipe == request.digest:
+        issues += _against(base, request.recipe.base)
+    if isinstance(base, LockedDebian) and lock.target != _debian_target(lock):
+        issues.append(Issue("target", "is not that of the locked Python"))
+    if issues:
+        hint = f"remove {lock_name}, then: ds01 lock {request.path}"
+        raise LockError(source=lock_name, issues=tuple(issues), hint=hint)
+
+
+def _against(base: LockedBase, wanted: Base) -> list[Issue]:
+    """Return what of a lock's base is not as its recipe says."""
+    if isinstance(base, LockedDebian) != isinstance(wanted, DebianBase):
+        return [Issue("base", "is of another kind than the recipe's")]
+    if not isinstance(base, LockedDebian) or not isinstance(wanted, DebianBase):
+        return []
+    if base.suite == wanted.suite:
+        return []
+    return [Issue("base.suite", f"{base.suite!r}, the recipe says {wanted.suite!r}")]
+
+
+def _debian_target(lock: Lock) -> Target | None:
+    return root.target(python_version(lock.debs)) if lock.debs else lock.target

@@ -1,0 +1,73 @@
+"""Makes the layers of a plan with the edges of a machine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ds01build import beneath
+from ds01build.digest import Digest
+from ds01build.errors import MismatchError
+from ds01build.events import Expected, Note, Written
+from ds01build.realise import Materials, realise
+from ds01build.workflow import downloads
+from ds01build.workflow.assembling import title
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+
+    from ds01build.layer import Layer
+    from ds01build.pin import DebPin, FilePin, WheelPin
+    from ds01build.plan import LayerStep
+    from ds01build.realise import Executor, Made
+    from ds01build.workflow.steps import Edges, Locked, Planned
+    from ds01build.workflow.timer import Timer
+
+__all__ = ["made_of"]
+
+
+def made_of(
+    planned: Planned, edges: Edges, executor: Executor, received: list[int], timer: Timer
+) -> tuple[Made, ...]:
+    """Return the layers of a plan, after making those that do not exist.
+
+    ``received`` gets the sizes of what came over the network. Raises what fetching, making and
+    executing raise.
+    """
+    steps = [step for step in planned.plan.stack if step.action != "reuse"]
+    pins = planned.plan.downloads
+    size = sum(pin.size for pin in pins)
+    edges.report(Expected(files=len(pins), size=size, layers=len(steps)))
+    begin = timer.elapsed()
+
+    def fetched(pins: Sequence[WheelPin | DebPin]) -> Generator[Digest, None, None]:
+        yield from downloads.arrivals(pins, planned.locked, edges, received)
+        timer.fetch = timer.elapsed() - begin
+
+    def written(step: LayerStep, layer: Layer) -> None:
+        edges.report(Written(tier=step.tier, title=title(step), size=layer.size))
+
+    materials = Materials(
+        store=edges.store,
+        facts=edges.facts,
+        fetch=fetched,
+        read_file=lambda pin: _read_file(pin, planned.locked),
+        executor=executor,
+        on_layer=written,
+        on_wait=lambda holder: edges.report(Note(f"waiting for {holder}")),
+    )
+    made = realise(planned.plan, materials, workers=edges.workers)
+    timer.layers = timer.elapsed() - begin
+    return made
+
+
+def _read_file(pin: FilePin, locked: Locked) -> bytes:
+    content = beneath.read(locked.request.directory, pin.source)
+    actual = Digest.of(content)
+    if actual != pin.digest:
+        raise MismatchError(
+            where=pin.source,
+            expected=str(pin.digest),
+            actual=str(actual),
+            hint=f"ds01 lock {locked.request.path}",
+        )
+    return content

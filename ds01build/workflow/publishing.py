@@ -1,0 +1,50 @@
+"""Gives an image its names in the store, and drops what it is made from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ds01build import image as oci
+from ds01build import lockfile, spec
+from ds01build.pin import FilePin
+from ds01build.store import roots
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ds01build.image import Image
+    from ds01build.realise import Made
+    from ds01build.workflow.steps import Edges, Locked
+
+__all__ = ["drop_sources", "publish"]
+
+
+def publish(image: Image, locked: Locked, edges: Edges) -> None:
+    """Make the image durable, then its names: by digest, and the one that moves."""
+    store, name = edges.store, locked.lock.name
+    store.put(image.config)
+    store.put(image.manifest)
+    for tag in (f"{name}@{image.digest}", name):
+        store.tag(
+            tag,
+            manifest=image.digest,
+            size=len(image.manifest),
+            media_type=oci.MANIFEST_TYPE,
+            annotations={},
+        )
+    kept = store.put(lockfile.dumps(locked.lock).encode())
+    roots.append(store.root, name, image=image.digest, lock=kept, created=edges.now())
+
+
+def drop_sources(made: Sequence[Made], edges: Edges) -> None:
+    """Remove what was fetched for a layer of its own: the layer holds those bytes now.
+
+    What shares a layer is small and stays: the layer is made anew when one of its packages moves.
+    """
+    alone = [one.step.spec for one in made if one.action != "reused"]
+    digests = [
+        pins[0].digest
+        for pins in map(spec.sources, alone)
+        if len(pins) == 1 and not isinstance(pins[0], FilePin)
+    ]
+    edges.store.remove_unleased(digests)

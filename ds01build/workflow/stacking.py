@@ -1,0 +1,122 @@
+"""The layers of a lock and their order: what shares one, and what lies on top."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ds01build.catalogue import bundles
+from ds01build.digest import Digest, canonical
+from ds01build.grouping import BUDGET, Group, Item, group
+from ds01build.lock import LockedDebian, LockedLayer
+from ds01build.recipe import AptTier, FilesTier, PythonTier, RunTier
+
+if TYPE_CHECKING:
+    from ds01build.digest import Canonical
+    from ds01build.lock import Lock, LockedTier
+    from ds01build.pin import Pin
+    from ds01build.recipe import Tier
+    from ds01build.workflow.request import Request
+
+__all__ = ["layers"]
+
+_LAST = 1_000_000  # tiers without a bundle, in recipe order, above those with one
+
+
+def layers(lock: Lock, previous: Lock | None, request: Request) -> tuple[LockedLayer, ...]:
+    """Return the layers of ``lock``, lowest first, changing as little of ``previous`` as can be.
+
+    Raises Ds01Error where there is no room for them.
+    """
+    tiers = ["base", *_canonical_order(lock, request)]
+    before = previous.layers if previous else ()
+    had = [Group(layer.tier, layer.kind, layer.names) for layer in before]
+    items = _items(lock)
+    kept = {*_items(previous)} & {*items} if previous else set()
+    unchanged = frozenset(f"{item.kind}:{item.name}" for item in kept)
+    groups = group(items, tiers, previous=had, unchanged=unchanged, budget=_room(lock))
+    return tuple(LockedLayer(tier=g.tier, kind=g.kind, names=g.names) for g in groups)
+
+
+def _room(lock: Lock) -> int:
+    """Return how many layers the lock may name: not those of an image, or the state of .debs."""
+    used = 1 if isinstance(lock.base, LockedDebian) else len(lock.base.layers)
+    return BUDGET - used
+
+
+def _canonical_order(lock: Lock, request: Request) -> list[str]:
+    """Order tiers by kind and bundle, so that two recipes with the same bundles stack alike.
+
+    What an engine executes comes after all that it needs.
+    """
+    kinds = (AptTier, PythonTier, FilesTier, RunTier)
+
+    def rank(tier: Tier) -> tuple[int, int]:
+        bundle = tier.bundle if isinstance(tier, (AptTier, PythonTier)) else ""
+        return kinds.index(type(tier)), bundles()[bundle].rank if bundle else _LAST
+
+    waiting = [tier.name for tier in sorted(request.recipe.tiers, key=rank)]
+    needs = {tier.name: tier.after for tier in lock.tiers if _is_executed(tier, lock)}
+    ordered: list[str] = []
+    while waiting:
+        ready = next(name for name in waiting if not set(needs.get(name, ())) & set(waiting))
+        waiting.remove(ready)
+        ordered.append(ready)
+    return ordered
+
+
+def _is_executed(tier: LockedTier, lock: Lock) -> bool:
+    return tier.kind == "run" or (tier.kind == "apt" and not isinstance(lock.base, LockedDebian))
+
+
+def _items(lock: Lock) -> list[Item]:
+    debs = lock.debs if isinstance(lock.base, LockedDebian) else ()
+    return [
+        *(_item(pin.tier, "debs", pin.name, pin.size, pin.digest) for pin in debs),
+        *(_item(pin.tier, "wheels", pin.name, pin.size, pin.digest) for pin in lock.wheels),
+        *(_item(pin.tier, "files", pin.to, pin.size, pin.digest) for pin in lock.files),
+        *(_item("base", "removed", one.name, 0, _sum(list(one.paths))) for one in lock.removed),
+        *_executed_items(lock),
+    ]
+
+
+def _item(tier: str, kind: str, name: str, size: int, digest: Digest) -> Item:
+    return Item(tier=tier, kind=kind, name=name, size=size, digest=digest)
+
+
+def _sum(value: Canonical) -> Digest:
+    return Digest.of(canonical(value))
+
+
+def _executed_items(lock: Lock) -> list[Item]:
+    """Return an item for each tier that an engine executes, addressed by all that it sees."""
+    installed = {pin.tier for pin in lock.debs}
+    tiers = [
+        tier
+        for tier in lock.tiers
+        if _is_executed(tier, lock) and (tier.kind == "run" or tier.name in installed)
+    ]
+    return [_item(tier.name, "executed", tier.name, 0, _seen_by(tier, lock)) for tier in tiers]
+
+
+def _seen_by(tier: LockedTier, lock: Lock) -> Digest:
+    """Return the digest of what a tier does and of everything that it needs."""
+    by_name = {each.name: each for each in lock.tiers}
+    needed, todo = {tier.name}, list(tier.after)
+    while todo:
+        name = todo.pop()
+        if name in by_name and name not in needed:
+            needed.add(name)
+            todo.extend(by_name[name].after)
+    pins: list[Pin] = [*lock.debs, *lock.wheels, *lock.files]
+    base: Canonical = None
+    if isinstance(lock.base, LockedDebian):
+        needed.add("base")
+    else:
+        base = [str(layer.diff_id) for layer in lock.base.layers]
+    done: list[Canonical] = [
+        [by_name[name].kind, list(by_name[name].commands), by_name[name].network]
+        for name in sorted(needed & by_name.keys())
+    ]
+    seen = tuple(sorted(str(pin.digest) for pin in pins if pin.tier in needed))
+    removed: list[Canonical] = [list(one.paths) for one in lock.removed]
+    return _sum({"base": base, "tiers": done, "pins": seen, "removed": removed})
