@@ -1,0 +1,88 @@
+"""Engines for one test alone, which it may fill or kill: their data lies in memory."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from engines import place
+from images import require
+
+from ds01build.engine.connect import connect
+from ds01build.errors import Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ds01build.engine.api import Engine
+
+# Its mounts lie in a namespace of their own and go with its last process.
+_START = """
+enter=
+if [ "$1" != / ]; then
+    mount --bind "$1" "$1"
+    for each in proc sys dev; do mount --rbind "/$each" "$1/$each"; done
+    enter="chroot $1"
+fi
+mount -t tmpfs tmpfs "$1/run"
+mount -t tmpfs -o "size=$2" tmpfs "$1/var/lib/docker"
+printf %s "$3" >"$1/run/daemon.json"
+exec $enter dockerd --config-file /run/daemon.json --host "unix://$4"
+"""
+_PLAIN = '{"bridge": "none", "iptables": false, "ip6tables": false%s}'
+_FEATURES = {"graph": "", "containerd": ', "features": {"containerd-snapshotter": true}'}
+_SECONDS = 60
+
+
+@contextmanager
+def private(
+    kind: str, directory: Path, size: str = "64m"
+) -> Iterator[tuple[Engine, subprocess.Popen[bytes]]]:
+    """Yield an engine of that kind with room for ``size``, and its process."""
+    require("dockerd", "unshare", root=True)
+    root = _root(kind)
+    socket = directory / "engine.sock" if kind == "graph" else root / f"socket/{directory.name}"
+    inside = str(socket) if kind == "graph" else f"/socket/{directory.name}"
+    shell = ["unshare", "--mount", "--propagation", "private", "sh", "-euc", _START, "sh"]
+    with (
+        (directory / "engine.log").open("wb") as log,
+        subprocess.Popen(
+            [*shell, str(root), size, _PLAIN % _FEATURES[kind], inside],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        ) as process,
+    ):
+        try:
+            engine = _answering(socket, process, directory)
+            yield engine, process
+            engine.close()
+        finally:
+            process.terminate()
+            process.wait()
+            socket.unlink(missing_ok=True)
+
+
+def _root(kind: str) -> Path:
+    """Return the root file system in which the dockerd of that kind lies."""
+    if kind == "graph":
+        return Path("/")
+    root = Path(place(kind).removeprefix("unix://")).parent.parent
+    if not (root / "usr/sbin/dockerd").exists():
+        pytest.skip(f"{root} has no dockerd (.ci/engine {kind} makes one)")
+    return root
+
+
+def _answering(socket: Path, process: subprocess.Popen[bytes], directory: Path) -> Engine:
+    deadline = time.monotonic() + _SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        with suppress(Unavailable):
+            return connect({"DOCKER_HOST": f"unix://{socket}"}, directory)
+        time.sleep(0.2)
+    last = (directory / "engine.log").read_text(errors="replace").splitlines()[-3:]
+    pytest.skip(f"an engine of one's own does not start here: {' / '.join(last)}")
