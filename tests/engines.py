@@ -9,6 +9,7 @@ import hashlib
 import io
 import json
 import os
+import secrets
 import tarfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
     from ds01build.engine.api import Engine
 
+MARK = "ds01.test"  # the label of all images that tests make
+SESSION = secrets.token_hex(8)
 DIRECTORY = Path(os.environ.get("DS01_ENGINES", "/var/lib/ds01-engines"))
 # Where .ci/engine starts them.
 PLACES = {
@@ -80,7 +83,7 @@ def config(tars: Sequence[bytes], **container: object) -> bytes:
     document = {
         "architecture": "amd64",
         "os": "linux",
-        "config": container,
+        "config": {"Labels": {MARK: SESSION}, **container},
         "rootfs": {"type": "layers", "diff_ids": [address(each) for each in tars]},
     }
     return json.dumps(document).encode()
@@ -126,8 +129,11 @@ class Names:
 
 
 def clean(engine: Engine, repository: str) -> None:
-    """Remove the images of a repository."""
+    """Remove the images of a repository, and what this session made and no name is left of."""
     for there in list(engine.images()):
         for tag in there.tags:
             if tag.rpartition(":")[0].removeprefix("docker.io/") == repository:
                 engine.remove(tag)
+    for there in list(engine.images(f"{MARK}={SESSION}")):
+        if not there.tags:
+            engine.remove(str(there.engine_id))

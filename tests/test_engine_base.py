@@ -138,13 +138,29 @@ def test_a_base_that_nobody_pulled_is_sent(engine: Engine, names: Names, reposit
     assert engine.lists(str(loaded.engine_id))
 
 
+def test_a_base_stays_known_when_its_name_is_gone(
+    engine: Engine, names: Names, repository: str
+) -> None:
+    base = [tar({"base": secrets.token_bytes(1000)})]
+    first, second = [tar({"own": b"first"})], [tar({"own": b"second"})]
+    pulled = _pulled(engine, repository, base)
+    load(engine, _upon(base, pulled, first), Tars.of(first), [names.tag("first")])
+    clean(engine, repository)
+
+    source = Tars.of(second)  # has nothing of the base
+    loaded = load(engine, _upon(base, pulled, second), source, [names.tag("second")])
+
+    assert loaded.layers == (plain_layer(second[0]).diff_id,)
+    assert engine.lists(str(loaded.engine_id))
+
+
 def _program(text: bytes) -> bytes:
     """Return a static x86-64 program that prints ``text`` (ELF-64, one segment)."""
     start, origin = 120, 0x400000
     code = (
         b"\xb8\x01\0\0\0\xbf\x01\0\0\0"  # write to 1
-         b"\x48\x8d\x35\x10\0\0\0"  # what follows the code
-         b"\xba"
+        b"\x48\x8d\x35\x10\0\0\0"  # what follows the code
+        b"\xba"
         + struct.pack("<I", len(text))
         + b"\x0f\x05"
         + b"\xb8\x3c\0\0\0\x31\xff\x0f\x05"  # exit with 0
