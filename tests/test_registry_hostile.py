@@ -666,9 +666,27 @@ def test_a_mirror_is_asked_first_and_its_registry_where_it_has_nothing(server: S
             offer(mirror)
             client.image(reference, "amd64")
             assert len(server.requests) == 3
-            mirror.add("/v2/a/manifests/1", status(500))
+
+
+@pytest.mark.parametrize(
+    "route",
+    [status(500), status(403), status(400), truncated(LAYER, 2)],
+    ids=["500", "403", "400", "cut"],
+)
+def test_a_mirror_that_does_not_serve_or_lies_is_passed_over(route: Route, server: Server) -> None:
+    with serving() as mirror:
+        reference = offer(server)
+        for path in ("/v2/a/manifests/1", blob_path(IMAGE.config), blob_path(LAYER)):
+            mirror.add(path, route)
+        mirrors = {reference.registry: (mirror.url.removeprefix("http://"),)}
+        client = open_client(READ, OneLogin(), mirrors=mirrors, patience=Waits().patience())
+        with contextlib.closing(client):
             client.image(reference, "amd64")
-            assert len(server.requests) == 4
+            mirror.add("/v2/a/manifests/1", document(b"{}", MANIFEST, Digest.of(b"").value))
+            mirror.add(blob_path(IMAGE.config), content(b"{}"))
+            client.image(reference, "amd64")
+            with client.blob(reference, Digest.of(LAYER), len(LAYER)) as reader:
+                assert reader.read() == LAYER
 
 
 def test_only_blobs_are_downloaded_through_a_registry(client: RegistryClient) -> None:

@@ -92,11 +92,11 @@ class RegistryClient:
             url = self.access.url(place, f"blobs/{digest}")
             with self.access.ask(place, url, {}) as answer:
                 check_status(answer)
-                return self._content(answer, CONFIG_LIMIT, name)
+                content = self._content(answer, CONFIG_LIMIT, name)
+            _check(content, digest, name)
+            return content
 
-        content = self._anywhere(reference, name, read)
-        _check(content, digest, name)
-        return content
+        return self._anywhere(reference, name, read)
 
     @contextlib.contextmanager
     def blob(
@@ -107,13 +107,17 @@ class RegistryClient:
         Interrupted transfers go on where they were. The digest is verified where the offset is 0
         and the blob is read to its end.
         """
-        urls = self.blob_urls(reference, digest)
+        urls = list(self.blob_urls(reference, digest))
         name = f"blob {digest} of {reference}"
 
         @contextlib.contextmanager
         def get(position: int) -> Iterator[Response]:
             with contextlib.ExitStack() as stack:
-                yield self._first(stack, urls, position, name)
+                try:
+                    yield self._first(stack, urls, position, name)
+                except Interrupted:
+                    del urls[:-1]  # what a mirror begins, its registry ends
+                    raise
 
         content = pieces(
             get, digest=digest, size=size, offset=offset, name=name, patience=self.patience
@@ -152,14 +156,14 @@ class RegistryClient:
         return tuple(Place(host, reference.repository) for host in hosts)
 
     def _anywhere(self, reference: Reference, what: str, action: Callable[[Place], T]) -> T:
-        """Return what the first place gives that has ``what`` and serves."""
-        failure = Ds01Error(f"{reference.registry} has no {what}")
+        """Return what the first place gives that has ``what``, serves, and doesn't lie."""
+        failure: Ds01Error = Ds01Error(f"{reference.registry} has no {what}")
         for place in self._places(reference):
             try:
                 return self._patiently(place, what, action)
             except Absent:  # noqa: PERF203  (each round asks a server)
                 continue
-            except Unavailable as error:
+            except (Unavailable, MismatchError) as error:
                 failure = error
         raise failure
 
@@ -176,17 +180,19 @@ class RegistryClient:
         raise AssertionError
 
     def _first(
-        self, stack: contextlib.ExitStack, urls: tuple[str, ...], offset: int, what: str
+        self, stack: contextlib.ExitStack, urls: list[str], offset: int, what: str
     ) -> Response:
-        """Return the answer of the first place that has a blob."""
-        for url in urls:
-            try:
+        """Return the answer of the first place that has a blob and serves."""
+        *mirrors, own = urls
+        for url in mirrors:
+            with contextlib.suppress(Absent, Interrupted, Refused, Unavailable):
                 return stack.enter_context(self.get(url, offset))
-            except Absent:  # noqa: PERF203  (as above)
-                continue
-            except Refused as error:
-                raise Unavailable(f"cannot read {what}: {error.reason}") from error
-        raise Ds01Error(f"there is no {what}")
+        try:
+            return stack.enter_context(self.get(own, offset))
+        except Absent as error:
+            raise Ds01Error(f"there is no {what}") from error
+        except Refused as error:
+            raise Unavailable(f"cannot read {what}: {error.reason}") from error
 
     def _head(self, reference: Reference, place: Place) -> Digest | None:
         """Return what an image's tag points at; None for an index, and where it isn't said."""
