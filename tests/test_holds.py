@@ -14,7 +14,7 @@ from bases import debian, distribution, facts
 from servers import serving
 from uv import find_uv_bin
 from values import wheel_pin
-from world import Index
+from world import Index, metadata_of, wheel_of
 
 from ds01build.base.holding import hold
 from ds01build.errors import Ds01Error, ResolveError
@@ -94,7 +94,10 @@ class Resolver:
 def resolve(tmp_path: Path) -> Iterator[Resolver]:
     with serving() as server:
         index = Index(server, "/index")
-        index.offer("torch", "2.8.0", requires=["numpy", "nvidia-cublas", "sympy"])
+        # A wheel for one platform is better than one for any: uv reads its metadata.
+        needs = ["numpy", "nvidia-cublas==12.6", "sympy"]
+        file = "torch-2.8.0-cp311-cp311-manylinux_2_28_x86_64.whl"
+        index.add(file, wheel_of("torch", "2.8.0"), metadata_of("torch-2.8.0", needs))
         index.offer("torch", "2.9.0", requires=["numpy", "nvidia-cublas", "sympy"])
         index.offer("nvidia-cublas", "12.6")
         index.offer("sympy", "1.15")
@@ -128,11 +131,12 @@ def test_a_base_that_has_everything_leaves_nothing_to_lock(resolve: Resolver) ->
 def test_a_build_of_the_held_release_from_an_index_does_not_take_its_place(
     resolve: Resolver,
 ) -> None:
-    resolve.index.offer("torch", "2.8.0+cpu", requires=["colour"])
-    resolve.index.offer("torch", "2.8.0+rocm", requires=["colour"])
+    for build in ("cpu", "rocm"):
+        resolve.index.offer("torch", f"2.8.0+{build}", requires=["zebra==1.0"])
+    for version in ("1.0", "2.0"):
+        resolve.index.offer("zebra", version)
     base = facts(distribution("torch", "2.8.0"))
-    assert names(resolve(base, "vision")) == ["colour==1.0", "numpy==2.4.0", "vision==1.0"]
-    assert names(resolve(base, "torch")) == []
+    assert names(resolve(base, "torch zebra")) == ["zebra==2.0"]
 
 
 def test_what_a_held_package_needs_of_a_shadowable_one_binds_whoever_brings_it(

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from bases import DIST, debian, distribution, facts
 from values import wheel_pin
 
-from ds01build.base.lint import Finding, lint
+from ds01build.base.lint import Finding, lint, require_sound
 from ds01build.catalogue import bundles, rivals
+from ds01build.errors import ResolveError
 
 
 def test_two_wheels_that_write_the_same_modules_are_an_error() -> None:
@@ -102,3 +104,18 @@ def test_a_bundle_says_how_rivals_among_its_packages_end() -> None:
         for group in rivals():
             assert len([name for name in each.packages if name in group.names]) < 2
     assert "opencv-python" in bundles()["cv"].exclude
+
+
+def test_warnings_are_returned_and_errors_raised_all_at_once() -> None:
+    base = facts(debian("faiss-gpu", "1.7"), cuda="12.6")
+    assert require_sound([wheel_pin("faiss-cpu")], base) == (
+        "faiss-cpu==1.0 and faiss-gpu 1.7 of the base both write faiss/",
+    )
+    wheels = ["faiss-cpu", "opencv-python", "opencv-python-headless", "faiss-gpu"]
+    with pytest.raises(ResolveError) as caught:
+        require_sound([wheel_pin(name) for name in wheels], base)
+    assert str(caught.value) == (
+        "opencv-python==1.0 and opencv-python-headless==1.0 both write cv2/; "
+        "faiss-cpu==1.0 and faiss-gpu==1.0 both write faiss/"
+    )
+    assert caught.value.hint.endswith('exclude = ["opencv-python"] under [resolve]')

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ds01build.base.holding import is_accelerator, is_framework
 from ds01build.catalogue import rivals
+from ds01build.errors import ResolveError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from ds01build.catalogue import Rivals
     from ds01build.pin import WheelPin
 
-__all__ = ["Finding", "lint"]
+__all__ = ["Finding", "lint", "require_sound"]
 
 _SHOWN = 5  # names in one message
 
@@ -41,6 +42,16 @@ def lint(wheels: Sequence[WheelPin], facts: BaseFacts | None = None) -> tuple[Fi
         *_accelerators(wheels, facts),
         *_doubled(wheels, there),
     )
+
+
+def require_sound(wheels: Sequence[WheelPin], facts: BaseFacts | None = None) -> tuple[str, ...]:
+    """Return what a person should know of what is twice. Raises ResolveError where it can't be."""
+    found = lint(wheels, facts)
+    errors = [finding for finding in found if finding.is_error]
+    if errors:
+        problems = "; ".join(finding.problem for finding in errors)
+        raise ResolveError(problems, hint=errors[0].hint)
+    return tuple(finding.problem for finding in found)
 
 
 def _rivals(

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ds01build.resolve.request import Wanted
     from ds01build.resolve.uv import Uv, Workspace
 
-__all__ = ["Release", "far_behind", "newest_releases", "packages_of", "releases"]
+__all__ = ["Release", "far_behind", "packages_of", "releases"]
 
 FAR = timedelta(days=730)
 
@@ -36,10 +36,6 @@ class Release:
     name: str
     version: str
     uploaded: datetime | None = None
-
-    def is_newer_than(self, version: str) -> bool:
-        """Say whether ``version`` of the same package comes before this one."""
-        return Version(version) < Version(self.version)
 
     def is_far_behind(self, newest: Release) -> bool:
         """Say whether ``newest`` is of a later major release, or two years younger."""
@@ -70,7 +66,32 @@ def releases(packages: Iterable[Mapping[str, Any]]) -> dict[str, Release]:
     return {release.name: release for release in found}
 
 
-def newest_releases(wanted: Wanted, tool: Uv, workspace: Workspace) -> dict[str, Release]:
+def far_behind(
+    wanted: Wanted,
+    chosen: Mapping[str, Release],
+    tool: Uv,
+    workspace: Workspace,
+) -> list[str]:
+    """Say which of ``chosen`` are far behind because of what the base holds.
+
+    Only those that a tier asks for by name are looked at.
+    """
+    if not wanted.holding:
+        return []
+    newest = _newest(wanted, tool, workspace)
+    warnings = []
+    for name in sorted(chosen.keys() & newest):
+        own, last = chosen[name], newest[name]
+        holders = _holders(wanted, last, tool, workspace) if own.is_far_behind(last) else []
+        if holders:
+            held = " and ".join(map(str, holders))
+            warnings.append(
+                f"{name} {own.version} is far behind {last.version}, because the base holds {held}"
+            )
+    return warnings
+
+
+def _newest(wanted: Wanted, tool: Uv, workspace: Workspace) -> dict[str, Release]:
     """Return the newest release of each package that a tier asks for by name.
 
     It fits the platform and what the recipe says of it, and nothing else is looked at. What the
@@ -89,26 +110,6 @@ def newest_releases(wanted: Wanted, tool: Uv, workspace: Workspace) -> dict[str,
         return releases(packages_of(compile_requirements(tool, workspace, inputs, arguments)))
     except (NoSolution, Unavailable):
         return {}  # what is wrong comes out when everything is resolved together
-
-
-def far_behind(
-    wanted: Wanted,
-    chosen: Mapping[str, Release],
-    newest: Mapping[str, Release],
-    tool: Uv,
-    workspace: Workspace,
-) -> list[str]:
-    """Say which of ``chosen`` are far behind ``newest`` because of what the base holds."""
-    warnings = []
-    for name in sorted(chosen.keys() & newest):
-        own, last = chosen[name], newest[name]
-        holders = _holders(wanted, last, tool, workspace) if own.is_far_behind(last) else []
-        if holders:
-            held = " and ".join(map(str, holders))
-            warnings.append(
-                f"{name} {own.version} is far behind {last.version}, because the base holds {held}"
-            )
-    return warnings
 
 
 def _holders(wanted: Wanted, release: Release, tool: Uv, workspace: Workspace) -> list[Held]:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from packaging.utils import canonicalize_name, parse_wheel_filename
-from packaging.version import Version
 
 from ds01build.digest import Digest
 from ds01build.errors import ResolveError
 from ds01build.grammar import requirement_name
 from ds01build.pin import WheelPin
 from ds01build.platform import wheel_tags
-from ds01build.resolve.behind import Release, far_behind, newest_releases, packages_of, releases
+from ds01build.resolve.behind import Release, far_behind, packages_of, releases
 from ds01build.resolve.explanation import OTHERWISE, explained
 from ds01build.resolve.holds import (
     broken,
@@ -63,8 +62,7 @@ def resolve(
     still needs them; other packages go to the first tier that needs them. Raises ResolveError
     (the request) and Unavailable (index, uv).
     """
-    newest = newest_releases(wanted, tool, workspace) if wanted.holding else {}
-    solution = _solve_freely(wanted, keep, newest, tool, workspace)
+    solution = _solve(wanted, _preferences(wanted, keep), tool, workspace)
     refuse_strangers(wanted, solution)
     staying = _staying(wanted.holding, solution)
     tiers = tiers_of(wanted.requests, pruned(solution, staying), keep)
@@ -74,7 +72,7 @@ def resolve(
     tags = wheel_tags(wanted.platform)
     warnings = broken(wanted.holding, {name: found.version for name, found in wheels.items()})
     fresh = {name: one for name, one in releases(packages).items() if not _is_kept(one, keep)}
-    warnings += far_behind(wanted, fresh, newest, tool, workspace)
+    warnings += far_behind(wanted, fresh, tool, workspace)
     return Resolution(
         tuple(_located(each, _best_wheel(each, tags), tiers, wheels) for each in packages),
         tuple(warnings),
@@ -99,26 +97,6 @@ def locate(
     wheels = [wheel for package in packages_of(output) for wheel in package.get("wheels", ())]
     urls = {wheel.get("hashes", {}).get("sha256"): wheel["url"] for wheel in wheels}
     return tuple(Located(pin, urls[pin.digest.hex]) for pin in pins if pin.digest.hex in urls)
-
-
-def _solve_freely(
-    wanted: Wanted,
-    keep: Mapping[str, WheelPin],
-    newest: Mapping[str, Release],
-    tool: Uv,
-    workspace: Workspace,
-) -> dict[str, Found]:
-    """Solve with the base's preferences, unless a package that is asked for gets older by them."""
-    solution = _solve(wanted, _preferences(wanted, keep), tool, workspace)
-    behind = {n for n in newest.keys() & solution if newest[n].is_newer_than(solution[n].version)}
-    if not (wanted.holding.preferred and behind):
-        return solution
-    free = replace(wanted, holding=replace(wanted.holding, preferred=()))
-    other = _solve(free, _preferences(free, keep), tool, workspace)
-    gains = any(
-        Version(other[n].version) > Version(solution[n].version) for n in behind & other.keys()
-    )
-    return other if gains else solution
 
 
 def _solve(
