@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 PLATFORM = Platform(python="3.11.9", glibc=(2, 36), machine="x86_64")
 NUMBERS = count(1)
 BASE = facts(
-    distribution("torch", "2.8.0+cu126", "numpy", "sympy>=1", "absent", extras=["opt"]),
+    distribution("torch", "2.8.0+cu126", "numpy", "sympy>=1", extras=["opt"]),
     distribution("numpy", "2.2.6"),
     distribution("sympy", "1.14"),
 )
@@ -116,7 +116,7 @@ def names(resolution: python.Resolution) -> list[str]:
 def test_what_the_base_has_is_neither_locked_nor_is_what_it_needs(
     resolve: Resolver, version: str
 ) -> None:
-    torch = distribution("torch", version, "numpy", "nvidia-cublas==12.4", "sympy")
+    torch = distribution("torch", version, "numpy", "nvidia-cublas==12.4")
     base = facts(torch, distribution("numpy", "2.2.6"), distribution("nvidia-cublas", "12.4"))
     found = resolve(base, "vision torch")
     assert names(found) == ["colour==1.0", "vision==1.0"]
@@ -193,6 +193,15 @@ def test_what_an_extra_of_a_held_package_adds_is_locked(resolve: Resolver) -> No
     found = resolve(base, "torch[opt]")
     assert names(found) == ["opt-einsum==1.0"]
     assert found.located[0].pin.tier == "tier0"
+
+
+def test_an_extra_of_a_held_package_that_asks_for_others_of_its_own_adds_theirs(
+    resolve: Resolver,
+) -> None:
+    needs = ("opt-einsum; extra == 'some'", "torch[some]; extra == 'all'")
+    base = facts(distribution("torch", "2.8.0", *needs, extras=["all", "some"]))
+    resolve.index.offer("opt-einsum")
+    assert names(resolve(base, "torch[all]")) == ["opt-einsum==1.0"]
 
 
 def test_an_extra_that_a_held_package_does_not_have_is_an_error(resolve: Resolver) -> None:
@@ -290,9 +299,10 @@ def test_a_preference_does_not_make_a_requested_package_older(resolve: Resolver)
 
 
 def test_the_base_needs_what_it_can_be_satisfied_with_only(resolve: Resolver) -> None:
-    held = hold(BASE)
-    assert held.warnings() == ("the base lacks absent, which its torch 2.8.0+cu126 needs",)
-    assert names(resolve(BASE, "torch vision")) == ["colour==1.0", "vision==1.0"]
+    torch = distribution("torch", "2.8.0+cu126", "numpy>=3", "absent")
+    found = resolve(facts(torch, distribution("numpy", "2.2.6")), "torch vision")
+    assert names(found) == ["colour==1.0", "vision==1.0"]
+    assert found.warnings == ("the base lacks absent, numpy>=3, which its torch 2.8.0+cu126 needs",)
 
 
 def test_a_version_that_cannot_be_read_is_not_written_over(resolve: Resolver) -> None:

@@ -143,7 +143,7 @@ def test_the_bundles_hold_what_the_base_has(base: BaseFacts, tmp_path: Path) -> 
     needed = {name for pin in locked.values() for name in pin.requires}
     asked = {name for each in BUNDLES for name in bundle(each).packages}
     assert locked.keys() <= needed | asked | {"aiohttp"}  # of fsspec[http], which datasets needs
-    assert found.warnings == ()
+    assert not [warning for warning in found.warnings if "far behind" in warning]
 
 
 def test_newer_packages_go_over_those_of_debs(tmp_path: Path) -> None:

@@ -95,11 +95,12 @@ class Holding:
             "PEP 440"
             for each in self.unreadable
         ]
-        lacks = [
-            f"the base lacks {each.need}, which its {each.needer} needs" for each in self.unmet
-        ]
+        lacks: dict[str, list[str]] = {}
+        for each in self.unmet:
+            lacks.setdefault(str(each.needer), []).append(str(each.need))
+        unmet = [f"the base lacks {', '.join(n)}, which its {by} needs" for by, n in lacks.items()]
         unknown = [f"allow-base-change: the base has no {name}" for name in self.unknown]
-        return (*odd, *lacks, *unknown)
+        return (*odd, *unmet, *unknown)
 
 
 def is_framework(name: str) -> bool:

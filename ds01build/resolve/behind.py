@@ -14,7 +14,7 @@ from ds01build.errors import Unavailable
 from ds01build.grammar import requirement_name
 from ds01build.resolve.explanation import holders_named
 from ds01build.resolve.holds import constraints, described, stubs
-from ds01build.resolve.request import PythonRequest, options
+from ds01build.resolve.request import PythonRequest, limits, options
 from ds01build.resolve.uv import NoSolution, compile_requirements
 
 if TYPE_CHECKING:
@@ -102,9 +102,8 @@ def _newest(wanted: Wanted, tool: Uv, workspace: Workspace) -> dict[str, Release
     asked = sorted(line for line in lines if requirement_name(line) not in {*ours, *wanted.exclude})
     if not asked:
         return {}
-    arguments = [*options(wanted), "--no-deps", "--format", "pylock.toml"]
-    if wanted.constraints:
-        arguments += ["--constraints", workspace.write("constraints.txt", wanted.constraints)]
+    arguments = [*options(wanted), *limits(wanted, workspace), "--no-deps"]
+    arguments += ["--format", "pylock.toml"]
     inputs = [workspace.write("newest.in", asked)]
     try:
         return releases(packages_of(compile_requirements(tool, workspace, inputs, arguments)))
@@ -116,7 +115,7 @@ def _holders(wanted: Wanted, release: Release, tool: Uv, workspace: Workspace) -
     """Return what of the base keeps a release away, if it would do without the rest."""
     alone = PythonRequest(tier="newest", requirements=(f"{release.name}=={release.version}",))
     inputs = [workspace.write("newest.in", alone.requirements)]
-    arguments = [*options(wanted), *stubs(wanted.holding, workspace)]
+    arguments = [*options(wanted), *limits(wanted, workspace), *stubs(wanted.holding, workspace)]
     arguments += ["--constraints", workspace.write("base.txt", constraints(wanted.holding))]
     try:
         compile_requirements(tool, workspace, inputs, arguments, described(wanted.holding))

@@ -12,7 +12,7 @@ from ds01build.errors import ResolveError
 from ds01build.resolve.explanation import askers
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Mapping
+    from collections.abc import Container, Iterable, Mapping
 
     from ds01build.base.holding import Held, Holding
     from ds01build.resolve.request import Wanted
@@ -84,12 +84,24 @@ def pruned(
         for name, held in staying.items()
         if name in solution
         for need in held.needs
-        if need.extra in solution[name].extras
+        if need.extra in _asked(held, solution[name].extras)
     }
     return {
         name: tuple(n for n in found.required_by if n not in staying or (n, name) in added)
         for name, found in solution.items()
     }
+
+
+def _asked(held: Held, extras: Iterable[str]) -> set[str]:
+    """Return ``extras`` with those that they ask for: ``all`` is often made of others."""
+    found: set[str] = set()
+    todo = list(extras)
+    while todo:
+        extra = todo.pop()
+        found.add(extra)
+        own = [n for n in held.needs if n.name == held.name and n.extra == extra]
+        todo += [other for need in own for other in need.extras if other not in found]
+    return found
 
 
 def refuse_strangers(wanted: Wanted, solution: Mapping[str, Found]) -> None:

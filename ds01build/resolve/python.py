@@ -24,7 +24,7 @@ from ds01build.resolve.holds import (
     refuse_unreadable,
     stubs,
 )
-from ds01build.resolve.request import PythonRequest, Wanted, options
+from ds01build.resolve.request import PythonRequest, Wanted, limits, options
 from ds01build.resolve.solution import parse_solution, tiers_of
 from ds01build.resolve.uv import NoSolution, Uv, Workspace, compile_requirements
 
@@ -70,7 +70,8 @@ def resolve(
     refuse_unreadable(wanted.holding, wheels)
     packages = _pinned(wanted, wheels, tool, workspace)
     tags = wheel_tags(wanted.platform)
-    warnings = broken(wanted.holding, {name: found.version for name, found in wheels.items()})
+    warnings = list(wanted.holding.warnings())
+    warnings += broken(wanted.holding, {name: found.version for name, found in wheels.items()})
     fresh = {name: one for name, one in releases(packages).items() if not _is_kept(one, keep)}
     warnings += far_behind(wanted, fresh, tool, workspace)
     return Resolution(
@@ -132,13 +133,9 @@ def _solve_once(
 ) -> dict[str, Found]:
     arguments = [*options(wanted), "--annotation-style", "line", "--emit-index-annotation"]
     arguments += ["--no-strip-extras", *stubs(wanted.holding, workspace)]
-    for option, file, lines in (
-        ("--constraints", "constraints.txt", wanted.constraints),
-        ("--constraints", "base.txt", (*constraints(wanted.holding), *ruled_out)),
-        ("--overrides", "overrides.txt", wanted.overrides),
-        ("--excludes", "excludes.txt", wanted.exclude),
-    ):
-        arguments += [option, workspace.write(file, lines)] if lines else []
+    arguments += limits(wanted, workspace)
+    bounds = [*constraints(wanted.holding), *ruled_out]
+    arguments += ["--constraints", workspace.write("base.txt", bounds)] if bounds else []
     # uv prefers the versions that stand in its output file already.
     kept = [f"{name}=={version}" for name, version in sorted(keep.items())]
     arguments += ["--output-file", workspace.write("solution.txt", kept)]

@@ -12,8 +12,9 @@ from ds01build.base.holding import Holding
 if TYPE_CHECKING:
     from ds01build.pin import WheelPin
     from ds01build.platform import Platform
+    from ds01build.resolve.uv import Workspace
 
-__all__ = ["PythonRequest", "Wanted", "Wheels", "options"]
+__all__ = ["PythonRequest", "Wanted", "Wheels", "limits", "options"]
 
 
 # The newest glibc 2.x that uv has a name for. Wheels for newer ones are not found with it; none
@@ -61,6 +62,18 @@ def options(wanted: Wanted) -> list[str]:
         arguments += ["--prerelease", _prerelease(wanted)]
     if wanted.exclude_newer:
         arguments += ["--exclude-newer", wanted.exclude_newer]
+    return arguments
+
+
+def limits(wanted: Wanted, workspace: Workspace) -> list[str]:
+    """Write what the recipe says of versions, and return uv's options for it."""
+    arguments = []
+    for option, lines in (
+        ("constraints", wanted.constraints),
+        ("overrides", wanted.overrides),
+        ("excludes", wanted.exclude),
+    ):
+        arguments += [f"--{option}", workspace.write(f"{option}.txt", lines)] if lines else []
     return arguments
 
 
