@@ -33,7 +33,8 @@ def recorded(tree: Tree, path: str, directory: str, data: str) -> frozenset[str]
     found: set[str] = set()
     for name in _rows(text):
         folder, _, last = posixpath.join(directory, name).rpartition("/")
-        if not last or last in (".", "..") or posixpath.normpath(folder).startswith("//"):
+        inside = posixpath.normpath(posixpath.join(directory.lstrip("/"), name))
+        if last in ("", ".", "..") or inside.startswith(".."):
             return None
         if folder not in folders:
             folders[folder] = tree.real(folder)
@@ -51,7 +52,7 @@ def recorded(tree: Tree, path: str, directory: str, data: str) -> frozenset[str]
 def _rows(text: str) -> Iterator[str]:
     """Yield the paths; a malformed RECORD ends in one that leads nowhere."""
     try:
-        for count, row in enumerate(csv.reader(text.splitlines())):
+        for count, row in enumerate(csv.reader(text.split("\n"), strict=True)):
             if count >= MAX_ROWS:
                 yield ""
             if row:

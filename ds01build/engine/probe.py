@@ -14,6 +14,7 @@ from ds01build.errors import RejectedFile, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from socket import SocketIO
 
     from docker import APIClient
 
@@ -90,7 +91,7 @@ class _Probe:
     def _run(self, command: Sequence[str]) -> Iterator[bytes]:
         client = self._client
         with _container(client, self._image, command) as container:
-            with closing(client.attach_socket(container, {"stdout": 1, "stream": 1})) as output:
+            with _attached(client, container) as output:
                 client.start(container)
                 for _, chunk in frames_iter(output, tty=False):
                     if self._clock() > self._end:
@@ -99,6 +100,14 @@ class _Probe:
             code = client.wait(container)["StatusCode"]
         if code != 0:
             raise _FailedError(f"{command[0]} ended with {code}")
+
+
+@contextmanager
+def _attached(client: APIClient, container: str) -> Iterator[SocketIO]:
+    """Give what a container will print. The socket stays open with the response it came from."""
+    output = client.attach_socket(container, {"stdout": 1, "stream": 1})
+    with output, closing(output._response):  # noqa: SLF001  (docker-py keeps it nowhere else)
+        yield output
 
 
 @contextmanager
