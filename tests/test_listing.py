@@ -11,7 +11,7 @@ from wheels import Bytes
 
 from ds01build.digest import Digest
 from ds01build.layers import gzip, pack
-from ds01build.layers.entry import Entry, Piece
+from ds01build.layers.entry import Entry, Piece, marked
 from ds01build.layers.listing import from_json, noted, read, to_json
 from ds01build.stack import Listing, Stat
 
@@ -62,6 +62,32 @@ def test_what_is_read_from_a_layer_is_what_was_noted(
     paths: Listing = {}
     layer = b"".join(piece.packed for piece in write(noted(entries(), paths)))
     assert read(Bytes(layer)) == paths
+
+
+def test_a_removed_path_and_attributes_are_read_from_a_layer() -> None:
+    xattrs = (("security.capability", bytes(range(20))), ("user.note", b"\xff\n"))
+    content = Digest.of(b"x").hex
+    wanted = {
+        "usr/gone": Stat("whiteout", 0, 0, 0, ""),
+        "usr": directory()._replace(content=marked("", xattrs)),
+        "usr/file": Stat("file", 0o644, 0, 0, marked(content, xattrs)),
+    }
+    layer = pack.compress(
+        [
+            Entry(path="usr/gone", stat=wanted["usr/gone"]),
+            Entry(path="usr", stat=wanted["usr"], mtime=-5, xattrs=xattrs),
+            Entry(path="usr/file", stat=wanted["usr/file"], size=1, body=body(b"x"), xattrs=xattrs),
+        ]
+    )
+    assert read(Bytes(b"".join(piece.packed for piece in layer))) == wanted
+
+
+def test_files_that_differ_in_an_attribute_have_different_stats() -> None:
+    one, other = (("user.a", b"1"),), (("user.a", b"2"),)
+    split = (("user.a", b""), ("user.b", b"1"))
+    sums = {marked("0" * 64, xattrs) for xattrs in ((), one, other, split)}
+    assert len(sums) == 4
+    assert marked("0" * 64, ()) == "0" * 64
 
 
 def test_a_listing_passes_through_json() -> None:

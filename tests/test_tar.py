@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ds01build.layers.tar import END, MTIME, header, padding
+from ds01build.layers.entry import Entry
+from ds01build.layers.tar import END, MTIME, entry_header, header, padding
 from ds01build.stack import Kind, Stat
 
 KINDS: dict[Kind, bytes] = {
@@ -45,6 +46,43 @@ def test_a_header_says_what_the_stat_says(
     assert (member.uid, member.gid, member.mtime) == (uid, gid, MTIME)
     assert (member.uname, member.gname) == ("", "")
     assert member.linkname == (link if is_link else "")
+
+
+attributes = st.dictionaries(
+    st.from_regex(r"(user|security)\.[a-z.]{1,80}", fullmatch=True), st.binary(max_size=300)
+).map(lambda values: tuple(sorted(values.items())))
+times = st.integers(-(1 << 40), 1 << 40) | st.sampled_from([0, -1, 0o77777777777, 1 << 33])
+
+
+@given(paths, st.sampled_from(["file", "directory"]), times, attributes)
+def test_times_and_attributes_are_read_back_as_they_were(
+    path: str, kind: Kind, mtime: int, xattrs: tuple[tuple[str, bytes], ...]
+) -> None:
+    stat = Stat(kind, 0o644, 0, 0, "")
+    block = entry_header(Entry(path=path, stat=stat, mtime=mtime, xattrs=xattrs))
+    member = read_back(block)
+    assert (member.name, member.type, member.mtime) == (path, KINDS[kind], mtime)
+    read = {
+        keyword.removeprefix("SCHILY.xattr."): value.encode("utf-8", "surrogateescape")
+        for keyword, value in member.pax_headers.items()
+        if keyword.startswith("SCHILY.xattr.")
+    }
+    assert read == dict(xattrs)
+
+
+@given(paths, st.sampled_from(list(KINDS)))
+def test_the_constant_time_gives_the_bytes_of_a_header_without_one(path: str, kind: Kind) -> None:
+    stat = Stat(kind, 0o644, 0, 0, "")
+    for mtime in (None, MTIME):
+        assert entry_header(Entry(path=path, stat=stat, mtime=mtime)) == header(path, stat, 0)
+
+
+@pytest.mark.parametrize(
+    ("path", "name"), [("a", ".wh.a"), ("usr/bin/x", "usr/bin/.wh.x"), ("é", ".wh.é")]
+)
+def test_a_whiteout_is_an_empty_file_beside_the_path(path: str, name: str) -> None:
+    member = read_back(header(path, Stat("whiteout", 0, 0, 0, ""), 0))
+    assert (member.name, member.type, member.size) == (name, tarfile.REGTYPE, 0)
 
 
 @pytest.mark.parametrize(

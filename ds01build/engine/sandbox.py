@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import docker.errors
 import requests.exceptions
+from docker.utils.socket import STDERR, STDOUT, frames_iter
 
 from ds01build.engine.owner import Owner
 from ds01build.errors import Ds01Error, Unavailable
@@ -114,12 +115,12 @@ class Sandbox:
                 workdir=workdir or None,
                 user="0",
             )["Id"]
-            printed = self.client.exec_start(started, stream=True, demux=True)
-            with contextlib.closing(printed):
-                for out, error in printed:
-                    errors = (errors + (error or b""))[-_READ:]
-                    if out or (both and error):
-                        yield out or error
+            with _attached(self.client, started) as frames:
+                for channel, printed in frames:
+                    if channel == STDERR:
+                        errors = (errors + printed)[-_READ:]
+                    if both or channel == STDOUT:
+                        yield printed
             code = self.client.exec_inspect(started)["ExitCode"]
         if self.overdue.is_set() or code is None:
             raise _lost(self)
@@ -273,6 +274,20 @@ def _archive(supplies: Iterable[Supply]) -> Iterator[bytes]:
             yield source.read(offset, min(_READ, source.size - offset))
         yield padding(source.size)
     yield END
+
+
+@contextlib.contextmanager
+def _attached(client: APIClient, started: str) -> Iterator[Iterator[tuple[int, bytes]]]:
+    """Start what was created, and return its output in pieces with their channels.
+
+    The client's own streams leave their sockets open.
+    """
+    connection = client.exec_start(started, socket=True)
+    try:
+        yield frames_iter(connection, tty=False)
+    finally:
+        connection._response.close()  # noqa: SLF001
+        connection.close()
 
 
 @contextlib.contextmanager

@@ -1,0 +1,393 @@
+"""Tiers executed in real engines: what is captured is what their containers had."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import math
+import secrets
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+from dataclasses import replace
+from typing import IO, TYPE_CHECKING
+
+import docker
+import pytest
+from engines import SOCKETS, Engine, loaded
+
+from ds01build.engine import owner
+from ds01build.engine.sandbox import LABEL, Site, opened, sweep
+from ds01build.errors import Ds01Error
+from ds01build.layers import pack
+from ds01build.layers.executed import Execution
+from ds01build.layers.survey import NOT_CAPTURED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from images import Gallery
+
+    from ds01build.layers.entry import Entry
+
+pytestmark = pytest.mark.network
+
+
+@pytest.fixture(scope="session")
+def base_archive(gallery: Gallery) -> Path:
+    """Return the least shipped image as docker load reads it."""
+    path = gallery.directory() / "slim.tar"
+    gallery.built("slim")
+    ended = gallery.place.ds01("image", "export", "slim", "--docker-archive", path)
+    assert ended.code == 0, ended.err
+    return path
+
+
+@pytest.fixture(scope="session", params=[*SOCKETS])
+def engine(request: pytest.FixtureRequest, base_archive: Path) -> Iterator[Engine]:
+    with loaded(request.param, base_archive) as engine:
+        yield engine
+
+
+@pytest.fixture
+def spool() -> Iterator[IO[bytes]]:
+    with tempfile.TemporaryFile() as file:
+        yield file
+
+
+@pytest.fixture
+def execution(engine: Engine, spool: IO[bytes], tmp_path: Path) -> Execution:
+    return Execution(tier="models", image=engine.image, log=tmp_path / "log", spool=spool)
+
+
+def sandboxes(engine: Engine) -> list[str]:
+    """Return the containers that this process has made."""
+    label = {"label": f"{LABEL}={owner.current()}"}
+    return [found["Id"] for found in engine.client.containers(all=True, filters=label)]
+
+
+def run(engine: Engine, execution: Execution, *commands: str) -> tuple[list[Entry], list[str]]:
+    """Return what ``commands`` change, without bodies, and the notes."""
+    with engine.executor().execute(replace(execution, commands=commands)) as captured:
+        return list(captured.entries), captured.notes
+
+
+def kinds(entries: list[Entry]) -> dict[str, str]:
+    return {entry.path: entry.stat.kind for entry in entries}
+
+
+MOUNTED = ("hosts", "hostname", "mtab", "resolv.conf")
+Seen = dict[str, tuple[object, ...]]
+
+
+def exported(engine: Engine, container: str) -> Seen:
+    """Return what the engine says of every path of a container that a layer may have."""
+    with tempfile.TemporaryFile() as file:
+        for chunk in engine.client.export(container, chunk_size=1 << 20):
+            file.write(chunk)
+        file.seek(0)
+        with tarfile.open(fileobj=file) as archive:
+            return dict(_seen(archive))
+
+
+def _seen(archive: tarfile.TarFile) -> Iterator[tuple[str, tuple[object, ...]]]:
+    for member in archive:
+        path = member.name.strip("/")
+        outside = (*NOT_CAPTURED, *(f"etc/{name}" for name in MOUNTED), ".dockerenv")
+        if member.isfifo() or path.startswith("ds01-"):
+            continue
+        if any(path == each or path.startswith(f"{each}/") for each in outside):
+            continue
+        source = archive.extractfile(member) if member.isfile() or member.islnk() else None
+        content = hashlib.sha256(source.read()).hexdigest() if source else member.linkname
+        attributes = [pair for pair in member.pax_headers.items() if "xattr" in pair[0]]
+        kind = tarfile.REGTYPE if member.islnk() else member.type
+        owned = (member.uid, member.gid)
+        mtime = None if path in ("", "etc") else math.floor(member.mtime)  # engines write there
+        yield (
+            path,
+            (kind, member.mode & 0o7777, *owned, mtime, content, attributes),
+        )
+
+
+def idle(engine: Engine, image: str) -> str:
+    """Return a new container that does nothing."""
+    config = engine.client.create_host_config(network_mode="none")
+    container = engine.client.create_container(
+        image, entrypoint=["/bin/sh"], stdin_open=True, host_config=config
+    )
+    return str(container["Id"])
+
+
+def linked(engine: Engine, container: str, *paths: str) -> bool:
+    """Tell whether ``paths`` are names of one file."""
+    argv = ["stat", "--format=%i", "--", *paths]
+    started = engine.client.exec_create(container, argv)["Id"]
+    return len(set(engine.client.exec_start(started).split())) == 1
+
+
+def stacked(base: Path, layer: bytes, tag: str) -> IO[bytes]:
+    """Return a docker-archive of the image in ``base`` with one more layer."""
+    file = tempfile.TemporaryFile()  # noqa: SIM115
+    with tarfile.open(base) as old, tarfile.open(fileobj=file, mode="w") as new:
+        contents = {m.name: old.extractfile(m).read() for m in old if m.isfile()}  # type: ignore[union-attr]
+        manifest = json.loads(contents["manifest.json"])[0]
+        config = json.loads(contents[manifest["Config"]])
+        config["rootfs"]["diff_ids"].append(f"sha256:{hashlib.sha256(layer).hexdigest()}")
+        config["history"] = []
+        manifest |= {
+            "Config": "new.json",
+            "RepoTags": [tag],
+            "Layers": [*manifest["Layers"], "new.tar"],
+        }
+        contents |= {
+            "new.json": json.dumps(config).encode(),
+            "new.tar": layer,
+            "manifest.json": json.dumps([manifest]).encode(),
+        }
+        for name, content in contents.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            new.addfile(member, io.BytesIO(content))
+    file.seek(0)
+    return file
+
+
+CHANGES = """\
+python3 - <<'EOF'
+import os
+os.chdir('/srv')
+open('capable', 'w').write('x')
+os.setxattr('capable', 'security.capability', bytes.fromhex('0100000200040000' + '00' * 12))
+open('marked', 'w').write('y')
+os.setxattr('marked', 'user.note', b'\\xff\\0=\\n')
+open('first', 'w').write('linked')
+os.link('first', 'second')
+os.mkfifo('pipe')
+open('owned', 'w').write('z')
+os.chown('owned', 4000000000, 12345)
+open('old', 'w').write('o')
+os.utime('old', (0, 86400.5))
+os.utime('owned', (978307200, 978307200.75))
+open('réseau et espaces', 'w').write('n')
+open('-rf', 'w').write('n')
+open('setuid', 'w').write('s')
+os.chmod('setuid', 0o6755)
+os.makedirs('deep/' + 'd' * 120 + '/' + 'e' * 120)
+os.chmod('deep', 0o1777)
+os.symlink('/nowhere/' + 'x' * 150, 'link')
+open('big', 'wb').write(bytes(range(256)) * 20000)
+os.truncate('big', 9_000_000)
+EOF
+rm /etc/motd
+rm -r /etc/skel && mkdir -m 700 /etc/skel && echo new >/etc/skel/.profile
+rm -r /usr/share/pam && ln -s /etc /usr/share/pam
+rm /etc/issue && mkdir /etc/issue && echo in >/etc/issue/in
+rm -r /usr/share/lintian
+echo now a file >/usr/share/pam-configs.new && rm -r /usr/share/pam-configs
+mv /usr/share/pam-configs.new /usr/share/pam-configs
+chmod 711 /usr/share/zoneinfo
+chown 5:6 /etc/debian_version
+echo more >>/etc/profile
+"""
+
+
+@pytest.mark.slow
+def test_the_layer_unpacks_to_what_the_container_had(
+    engine: Engine, execution: Execution, base_archive: Path
+) -> None:
+    execution = replace(execution, commands=(CHANGES,))
+    with engine.executor().execute(execution) as captured:
+        layer = b"".join(piece.plain for piece in pack.compress(captured.entries))
+        [container] = sandboxes(engine)
+        wanted = exported(engine, container)
+    assert captured.notes == ["/srv/pipe is a FIFO, and is left out"]
+
+    tag = f"capture-{secrets.token_hex(6)}:two"
+    with stacked(base_archive, layer, tag) as archive:
+        for _ in engine.client.load_image(archive):
+            pass
+    try:
+        made = idle(engine, tag)
+        try:
+            engine.client.start(made)
+            found = exported(engine, made)
+            assert linked(engine, made, "/srv/first", "/srv/second")
+            read = "import os; print(os.getxattr('/srv/marked', 'user.note'))"
+            started = engine.client.exec_create(made, ["python3", "-c", read])["Id"]
+            assert engine.client.exec_start(started) == b"b'\\xff\\x00=\\n'\n"
+        finally:
+            engine.client.remove_container(made, force=True)
+    finally:
+        engine.client.remove_image(tag, force=True)
+    differing = {
+        path: (wanted.get(path), found.get(path))
+        for path in wanted.keys() | found.keys()
+        if path and wanted.get(path) != found.get(path)
+    }
+    assert differing == {}
+    assert wanted["srv/capable"][-1]
+    assert wanted["srv/old"][4] == 86400
+
+
+def test_a_tier_that_changes_nothing_is_an_empty_layer(
+    engine: Engine, execution: Execution
+) -> None:
+    entries, notes = run(engine, execution, "cat /etc/passwd; echo x >/tmp/x; echo y >/run/y")
+    assert (entries, notes) == ([], [])
+
+
+def test_what_was_removed_comes_first_and_only_its_highest_path(
+    engine: Engine, execution: Execution
+) -> None:
+    entries, _ = run(engine, execution, "rm -r /usr/share/lintian /etc/motd; touch /etc/a")
+    assert list(kinds(entries).items()) == [
+        ("etc/motd", "whiteout"),
+        ("usr/share/lintian", "whiteout"),
+        ("", "directory"),
+        ("etc", "directory"),
+        ("etc/a", "file"),
+        ("usr", "directory"),
+        ("usr/share", "directory"),
+    ]
+
+
+def test_the_output_of_commands_is_in_the_log(engine: Engine, execution: Execution) -> None:
+    run(engine, execution, "echo one; echo two >&2", "pwd")
+    assert set(execution.log.read_text().split()) == {"one", "two", "/"}
+
+
+def test_commands_get_the_declared_variables_and_directory(
+    engine: Engine, execution: Execution
+) -> None:
+    execution = replace(execution, env=(("A", "$(touch /bad)"),), workdir="/work")
+    entries, _ = run(engine, execution, 'printf %s "$A" >a')
+    assert kinds(entries) == {"": "directory", "work": "directory", "work/a": "file"}
+    assert entries[-1].stat.content == hashlib.sha256(b"$(touch /bad)").hexdigest()
+
+
+def test_a_failing_command_ends_the_tier_and_shows_the_last_lines(
+    engine: Engine, execution: Execution
+) -> None:
+    with pytest.raises(Ds01Error) as caught:
+        run(engine, execution, "seq 30; printf '\\033[31mred\\n'; exit 3", "touch /never")
+    lines = str(caught.value).split("\n")
+    assert lines[0] == (
+        "models: \"seq 30; printf '\\\\033[31mred\\\\n'; exit 3\" ended with status 3"
+    )
+    assert lines[1:] == [*map(str, range(12, 31)), "?[31mred"]
+    assert caught.value.exit_code == 1
+    assert caught.value.hint == f"less {execution.log}"
+    assert execution.log.read_bytes().count(b"\n") == 31
+    assert sandboxes(engine) == []
+
+
+@pytest.mark.parametrize("command", ["-c 'touch /bad'", "--version", "; false", "\n$(exit 1)\n"])
+def test_a_command_is_one_word_to_the_shell(
+    engine: Engine, execution: Execution, command: str
+) -> None:
+    with pytest.raises(Ds01Error, match=r"^models: .* ended with status [0-9]+"):
+        run(engine, execution, command)
+
+
+@pytest.mark.parametrize(
+    ("command", "problem"),
+    [
+        ("touch \"/srv/$(printf 'a\\033b')\"", "has characters that can't be seen"),
+        ("touch \"/srv/$(printf 'a\\nb')\"", "has characters that can't be seen"),
+        ("touch \"/srv/$(printf 'a\\377b')\"", "is not UTF-8"),
+        ("touch /srv/.wh.etc", "would remove files of other layers"),
+    ],
+)
+def test_a_name_that_no_layer_may_have_is_refused(
+    engine: Engine, execution: Execution, command: str, problem: str
+) -> None:
+    with pytest.raises(Ds01Error, match=problem):
+        run(engine, execution, command)
+
+
+def test_what_is_below_a_volume_is_refused(engine: Engine, execution: Execution) -> None:
+    execution = replace(execution, volumes=("/srv",))
+    with pytest.raises(Ds01Error) as caught:
+        run(engine, execution, "touch /srv/x")
+    assert str(caught.value) == (
+        "models: '/srv/x' is below /srv, a volume of the base, which is no part of an image"
+    )
+
+
+def test_an_overdue_tier_is_ended(engine: Engine, execution: Execution) -> None:
+    started = time.monotonic()
+    with pytest.raises(Ds01Error, match=r"^models: took longer than it may, and was ended$"):
+        run(engine, replace(execution, seconds=4), "sleep 300")
+    assert time.monotonic() - started < 60
+    assert sandboxes(engine) == []
+
+
+def test_what_commands_leave_running_is_ended_before_files_are_read(
+    engine: Engine, execution: Execution
+) -> None:
+    busy = "(while :; do date >>/srv/log; done) >/dev/null 2>&1 & sleep 1"
+    entries, _ = run(engine, execution, busy)
+    assert kinds(entries)["srv/log"] == "file"
+
+
+def test_the_container_goes_when_an_exception_passes(engine: Engine) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        interrupted(engine)
+    assert sandboxes(engine) == []
+
+
+def interrupted(engine: Engine) -> None:
+    with opened(engine.client, engine.image, owner=owner.current(), site=Site()):
+        assert len(sandboxes(engine)) == 1
+        raise KeyboardInterrupt
+
+
+KILLED = """\
+import os, signal, sys
+import docker
+from ds01build.engine import owner
+from ds01build.engine.sandbox import Site, opened
+client = docker.APIClient(base_url=sys.argv[1])
+with opened(client, sys.argv[2], owner=owner.current(), site=Site()) as sandbox:
+    print(sandbox.container, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_sandboxes_of_killed_processes_are_swept_and_no_others(engine: Engine) -> None:
+    url = f"unix://{SOCKETS[engine.kind]}"
+    argv = [sys.executable, "-c", KILLED, url, engine.image]
+    left = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=120).stdout
+    with opened(engine.client, engine.image, owner=owner.current(), site=Site()) as own:
+        assert engine.client.inspect_container(left.strip())["State"]["Running"]
+        sweep(engine.client, owner.current())
+        with pytest.raises(docker.errors.NotFound):
+            engine.client.inspect_container(left.strip())
+        assert engine.client.inspect_container(own.container)["State"]["Running"]
+
+
+def test_certificates_and_proxies_reach_commands_and_no_layer(
+    engine: Engine, execution: Execution
+) -> None:
+    site = Site(certificates=b"PEM of the site", proxies={"https_proxy": "http://u:p@proxy:1"})
+    command = (
+        'cat "$SSL_CERT_FILE" "$PIP_CERT"; echo "$HTTPS_PROXY $https_proxy"; echo "$SSL_CERT_FILE"'
+    )
+    execution = replace(execution, commands=(command,))
+    with engine.executor(site).execute(execution) as captured:
+        assert list(captured.entries) == []
+        [container] = sandboxes(engine)
+        settings = json.dumps(engine.client.inspect_container(container))
+    log = execution.log.read_text()
+    assert log.startswith("PEM of the site" * 2 + "http://u:p@proxy:1 http://u:p@proxy:1\n")
+    assert "proxy:1" not in settings
+    assert "proxy:1" not in repr(site)
+
+
+def test_there_is_no_network_unless_asked_for(engine: Engine, execution: Execution) -> None:
+    run(engine, execution, 'test "$(ls /sys/class/net)" = lo')
