@@ -18,13 +18,17 @@ from typing import IO, TYPE_CHECKING
 import docker
 import pytest
 from engines import SOCKETS, Engine, loaded
+from images import require
+from wheels import Bytes
 
+from ds01build.digest import Digest
 from ds01build.engine import owner
 from ds01build.engine.sandbox import LABEL, Site, opened, sweep
 from ds01build.errors import Ds01Error
 from ds01build.layers import pack
 from ds01build.layers.executed import Execution
-from ds01build.layers.survey import NOT_CAPTURED
+from ds01build.layers.survey import NOT_CAPTURED, is_noise
+from ds01build.pin import DebPin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -391,3 +395,147 @@ def test_certificates_and_proxies_reach_commands_and_no_layer(
 
 def test_there_is_no_network_unless_asked_for(engine: Engine, execution: Execution) -> None:
     run(engine, execution, 'test "$(ls /sys/class/net)" = lo')
+
+
+@pytest.fixture(scope="session")
+def archives(gallery: Gallery) -> dict[str, Path]:
+    """Return small real .debs that the base does not have, by name."""
+    directory = gallery.directory()
+    require("apt-get", "dpkg-deb")
+    argv = ["apt-get", "download", "-q", "-o", "APT::Sandbox::User=root", "hello", "tree"]
+    subprocess.run(argv, cwd=directory, capture_output=True, check=True, timeout=120)
+    return {path.name.partition("_")[0]: path for path in directory.glob("*.deb")}
+
+
+def packaged(
+    directory: Path, name: str, *, depends: str = "", conflicts: str = "", script: str = ""
+) -> Path:
+    """Return a .deb made here."""
+    tree = directory / name
+    (tree / "DEBIAN").mkdir(parents=True)
+    fields = {
+        "Package": name,
+        "Version": "1:1.0-1",
+        "Architecture": "all",
+        "Maintainer": "A <a@example.org>",
+        "Description": "for a test",
+        "Depends": depends,
+        "Conflicts": conflicts,
+    }
+    control = "".join(f"{key}: {value}\n" for key, value in fields.items() if value)
+    (tree / "DEBIAN/control").write_text(control)
+    if script:
+        (tree / "DEBIAN/postinst").write_text(f"#!/bin/sh\nset -e\n{script}\n")
+        (tree / "DEBIAN/postinst").chmod(0o755)
+    path = directory / f"{name}.deb"
+    subprocess.run(
+        ["dpkg-deb", "--root-owner-group", "--build", str(tree), str(path)],
+        capture_output=True,
+        check=True,
+    )
+    return path
+
+
+def locked(path: Path) -> tuple[DebPin, Bytes]:
+    """Return a .deb with the pin that a lock would have for it."""
+    argv = ["dpkg-deb", "--field", path, "Package", "Version", "Architecture"]
+    printed = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
+    fields = dict(line.split(": ", 1) for line in printed.splitlines())
+    content = path.read_bytes()
+    pin = DebPin(
+        name=fields["Package"],
+        version=fields["Version"],
+        architecture=fields["Architecture"],
+        path=f"pool/{path.name}",
+        size=len(content),
+        digest=Digest.of(content),
+        tier="system",
+    )
+    return pin, Bytes(content)
+
+
+def installed(engine: Engine, execution: Execution, *paths: Path) -> tuple[bytes, list[Entry]]:
+    """Return the tar of a tier that installs ``paths``, and its entries."""
+    entries: list[Entry] = []
+
+    def noted(found: Iterator[Entry]) -> Iterator[Entry]:
+        for entry in found:
+            entries.append(entry)
+            yield entry
+
+    execution = replace(execution, debs=tuple(map(locked, paths)))
+    with engine.executor().execute(execution) as captured:
+        layer = b"".join(piece.plain for piece in pack.compress(noted(captured.entries)))
+    return layer, entries
+
+
+@pytest.mark.slow
+def test_two_apt_tiers_keep_the_packages_of_both(
+    engine: Engine,
+    execution: Execution,
+    base_archive: Path,
+    archives: dict[str, Path],
+    tmp_path: Path,
+) -> None:
+    layer, entries = installed(engine, execution, archives["hello"])
+    paths = kinds(entries)
+    assert paths["usr/bin/hello"] == "file"
+    assert paths["var/lib/dpkg/status"] == "file"
+    assert not [path for path in paths if is_noise(path) or "policy-rc.d" in path]
+    assert not [path for path in paths if path.startswith(("tmp", "ds01", "var/log/apt"))]
+    tag = f"capture-{secrets.token_hex(6)}:two"
+    with stacked(base_archive, layer, tag) as archive:
+        for _ in engine.client.load_image(archive):
+            pass
+    try:
+        second = replace(execution, image=tag, log=tmp_path / "second")
+        second = replace(second, debs=(locked(archives["tree"]),))
+        with engine.executor().execute(second) as captured:
+            [container] = sandboxes(engine)
+            argv = ["dpkg-query", "--show", "--showformat=${db:Status-Abbrev}${Package}\\n"]
+            started = engine.client.exec_create(container, argv)["Id"]
+            listed = engine.client.exec_start(started).decode().splitlines()
+            assert "usr/bin/tree" in kinds(list(captured.entries))
+    finally:
+        engine.client.remove_image(tag, force=True)
+    assert {"ii hello", "ii tree"} <= set(listed)
+
+
+def test_a_package_starts_no_service_and_keeps_configuration(
+    engine: Engine, execution: Execution, tmp_path: Path
+) -> None:
+    script = "set +e; /usr/sbin/policy-rc.d; echo $? >/srv/answer; :"
+    path = packaged(tmp_path, "ds01-service", script=script)
+    _, entries = installed(engine, execution, path)
+    [answer] = [entry for entry in entries if entry.path == "srv/answer"]
+    assert answer.stat.content == hashlib.sha256(b"101\n").hexdigest()
+    assert not [entry for entry in entries if "policy-rc.d" in entry.path]
+
+
+def test_a_package_whose_needs_are_not_locked_is_not_installed(
+    engine: Engine, execution: Execution, tmp_path: Path
+) -> None:
+    path = packaged(tmp_path, "ds01-needy", depends="ds01-nowhere")
+    with pytest.raises(Ds01Error, match=r"^models: 'apt' ended with status 100\n"):
+        installed(engine, execution, path)
+
+
+def test_a_package_that_would_remove_another_is_not_installed(
+    engine: Engine, execution: Execution, tmp_path: Path
+) -> None:
+    path = packaged(tmp_path, "ds01-rival", conflicts="procps")
+    with pytest.raises(Ds01Error, match=r"^models: 'apt' ended with status 100\n"):
+        installed(engine, execution, path)
+
+
+def test_another_version_than_the_locked_one_is_refused(
+    engine: Engine, execution: Execution, tmp_path: Path
+) -> None:
+    path = packaged(tmp_path, "ds01-forger")
+    other = replace(locked(path)[0], version="1:2.0-1")
+    execution = replace(execution, debs=((other, locked(path)[1]),))
+    with pytest.raises(Ds01Error) as caught, engine.executor().execute(execution):
+        pass
+    assert str(caught.value) == (
+        "models: after installing, 'ds01-forger' is at '1:1.0-1' ii, and not at 1:2.0-1"
+    )
