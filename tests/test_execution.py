@@ -22,7 +22,7 @@ from images import require
 from wheels import Bytes
 
 from ds01build.digest import Digest
-from ds01build.engine import owner
+from ds01build.engine import debs, owner
 from ds01build.engine.sandbox import LABEL, Site, opened, sweep
 from ds01build.errors import Ds01Error
 from ds01build.layers import pack
@@ -31,7 +31,7 @@ from ds01build.layers.survey import NOT_CAPTURED, is_noise
 from ds01build.pin import DebPin
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from images import Gallery
@@ -41,12 +41,24 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.network
 
 
+RECIPE = """\
+schema = 1
+name = "base"
+
+[base]
+debian = "bookworm"
+packages = ["apt", "python3"]
+"""
+
+
 @pytest.fixture(scope="session")
 def base_archive(gallery: Gallery) -> Path:
-    """Return the least shipped image as docker load reads it."""
-    path = gallery.directory() / "slim.tar"
-    gallery.built("slim")
-    ended = gallery.place.ds01("image", "export", "slim", "--docker-archive", path)
+    """Return a Debian with apt and Python, as docker load reads it."""
+    directory = gallery.directory()
+    (directory / "base.toml").write_text(RECIPE)
+    gallery.place.build(directory / "base.toml")
+    path = directory / "base.tar"
+    ended = gallery.place.ds01("image", "export", "base", "--docker-archive", path)
     assert ended.code == 0, ended.err
     return path
 
@@ -354,7 +366,7 @@ def interrupted(engine: Engine) -> None:
 KILLED = """\
 import os, signal, sys
 import docker
-from ds01build.engine import owner
+from ds01build.engine import debs, owner
 from ds01build.engine.sandbox import Site, opened
 client = docker.APIClient(base_url=sys.argv[1])
 with opened(client, sys.argv[2], owner=owner.current(), site=Site()) as sandbox:
@@ -428,17 +440,14 @@ def packaged(
         (tree / "DEBIAN/postinst").write_text(f"#!/bin/sh\nset -e\n{script}\n")
         (tree / "DEBIAN/postinst").chmod(0o755)
     path = directory / f"{name}.deb"
-    subprocess.run(
-        ["dpkg-deb", "--root-owner-group", "--build", str(tree), str(path)],
-        capture_output=True,
-        check=True,
-    )
+    argv = ["dpkg-deb", "--root-owner-group", "--build", str(tree), str(path)]
+    subprocess.run(argv, capture_output=True, check=True)
     return path
 
 
 def locked(path: Path) -> tuple[DebPin, Bytes]:
     """Return a .deb with the pin that a lock would have for it."""
-    argv = ["dpkg-deb", "--field", path, "Package", "Version", "Architecture"]
+    argv = ["dpkg-deb", "--field", str(path), "Package", "Version", "Architecture"]
     printed = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
     fields = dict(line.split(": ", 1) for line in printed.splitlines())
     content = path.read_bytes()
@@ -512,11 +521,27 @@ def test_a_package_starts_no_service_and_keeps_configuration(
     assert not [entry for entry in entries if "policy-rc.d" in entry.path]
 
 
+def test_a_base_without_apt_installs_with_dpkg(engine: Engine, tmp_path: Path) -> None:
+    paths = [packaged(tmp_path, "ds01-one", depends="ds01-two"), packaged(tmp_path, "ds01-two")]
+    ran = []
+    with opened(engine.client, engine.image, owner=owner.current(), site=Site()) as sandbox:
+        sandbox.capture(["rm", "/usr/bin/apt-get"])
+
+        def execute(argv: Sequence[str], name: str) -> None:
+            ran.append(name)
+            assert sandbox.capture(argv)[0] == 0
+
+        debs.install(sandbox, list(map(locked, paths)), execute)
+        code, listed = sandbox.capture(["dpkg-query", "--show", "ds01-one", "ds01-two"])
+    assert (code, ran) == (0, ["dpkg"])
+    assert listed.split() == [b"ds01-one", b"1:1.0-1", b"ds01-two", b"1:1.0-1"]
+
+
 def test_a_package_whose_needs_are_not_locked_is_not_installed(
     engine: Engine, execution: Execution, tmp_path: Path
 ) -> None:
     path = packaged(tmp_path, "ds01-needy", depends="ds01-nowhere")
-    with pytest.raises(Ds01Error, match=r"^models: 'apt' ended with status 100\n"):
+    with pytest.raises(Ds01Error, match=r"^models: 'apt-get' ended with status 100\n"):
         installed(engine, execution, path)
 
 
@@ -524,7 +549,7 @@ def test_a_package_that_would_remove_another_is_not_installed(
     engine: Engine, execution: Execution, tmp_path: Path
 ) -> None:
     path = packaged(tmp_path, "ds01-rival", conflicts="procps")
-    with pytest.raises(Ds01Error, match=r"^models: 'apt' ended with status 100\n"):
+    with pytest.raises(Ds01Error, match=r"^models: 'apt-get' ended with status 100\n"):
         installed(engine, execution, path)
 
 

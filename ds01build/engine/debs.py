@@ -39,7 +39,8 @@ def install(
     before = _installed(sandbox)
     sandbox.put(Supply(_file(pin), source) for pin, source in debs)
     made = sandbox.capture(["/bin/sh", "-c", _FORBID])[0] == 0
-    execute(_command(sandbox, [f"{sandbox.scratch}/{_file(pin)}" for pin, _ in debs]), "apt")
+    command = _command(sandbox, [f"{sandbox.scratch}/{_file(pin)}" for pin, _ in debs])
+    execute(command, command[0])
     if made:
         sandbox.capture(["rm", "-f", "--", _POLICY])
     _check(before, _installed(sandbox), [pin for pin, _ in debs])
