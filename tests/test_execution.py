@@ -17,8 +17,9 @@ from typing import IO, TYPE_CHECKING
 
 import docker
 import pytest
-from engines import SOCKETS, Engine, loaded
+from engines import place
 from images import require
+from sandboxes import KINDS, Furnished, loaded
 from wheels import Bytes
 
 from ds01build.digest import Digest
@@ -63,8 +64,8 @@ def base_archive(gallery: Gallery) -> Path:
     return path
 
 
-@pytest.fixture(scope="session", params=[*SOCKETS])
-def engine(request: pytest.FixtureRequest, base_archive: Path) -> Iterator[Engine]:
+@pytest.fixture(scope="session", params=KINDS)
+def engine(request: pytest.FixtureRequest, base_archive: Path) -> Iterator[Furnished]:
     with loaded(request.param, base_archive) as engine:
         yield engine
 
@@ -76,17 +77,17 @@ def spool() -> Iterator[IO[bytes]]:
 
 
 @pytest.fixture
-def execution(engine: Engine, spool: IO[bytes], tmp_path: Path) -> Execution:
+def execution(engine: Furnished, spool: IO[bytes], tmp_path: Path) -> Execution:
     return Execution(tier="models", image=engine.image, log=tmp_path / "log", spool=spool)
 
 
-def sandboxes(engine: Engine) -> list[str]:
+def sandboxes(engine: Furnished) -> list[str]:
     """Return the containers that this process has made."""
     label = {"label": f"{LABEL}={owner.current()}"}
     return [found["Id"] for found in engine.client.containers(all=True, filters=label)]
 
 
-def run(engine: Engine, execution: Execution, *commands: str) -> tuple[list[Entry], list[str]]:
+def run(engine: Furnished, execution: Execution, *commands: str) -> tuple[list[Entry], list[str]]:
     """Return what ``commands`` change, without bodies, and the notes."""
     with engine.executor().execute(replace(execution, commands=commands)) as captured:
         return list(captured.entries), captured.notes
@@ -100,7 +101,7 @@ MOUNTED = ("hosts", "hostname", "mtab", "resolv.conf")
 Seen = dict[str, tuple[object, ...]]
 
 
-def exported(engine: Engine, container: str) -> Seen:
+def exported(engine: Furnished, container: str) -> Seen:
     """Return what the engine says of every path of a container that a layer may have."""
     with tempfile.TemporaryFile() as file:
         for chunk in engine.client.export(container, chunk_size=1 << 20):
@@ -130,7 +131,7 @@ def _seen(archive: tarfile.TarFile) -> Iterator[tuple[str, tuple[object, ...]]]:
         )
 
 
-def idle(engine: Engine, image: str) -> str:
+def idle(engine: Furnished, image: str) -> str:
     """Return a new container that does nothing."""
     config = engine.client.create_host_config(network_mode="none")
     container = engine.client.create_container(
@@ -139,7 +140,7 @@ def idle(engine: Engine, image: str) -> str:
     return str(container["Id"])
 
 
-def linked(engine: Engine, container: str, *paths: str) -> bool:
+def linked(engine: Furnished, container: str, *paths: str) -> bool:
     """Tell whether ``paths`` are names of one file."""
     argv = ["stat", "--format=%i", "--", *paths]
     started = engine.client.exec_create(container, argv)["Id"]
@@ -214,7 +215,7 @@ echo more >>/etc/profile
 
 @pytest.mark.slow
 def test_the_layer_unpacks_to_what_the_container_had(
-    engine: Engine, execution: Execution, base_archive: Path
+    engine: Furnished, execution: Execution, base_archive: Path
 ) -> None:
     execution = replace(execution, commands=(CHANGES,))
     with engine.executor().execute(execution) as captured:
@@ -251,14 +252,14 @@ def test_the_layer_unpacks_to_what_the_container_had(
 
 
 def test_a_tier_that_changes_nothing_is_an_empty_layer(
-    engine: Engine, execution: Execution
+    engine: Furnished, execution: Execution
 ) -> None:
     entries, notes = run(engine, execution, "cat /etc/passwd; echo x >/tmp/x; echo y >/run/y")
     assert (entries, notes) == ([], [])
 
 
 def test_what_was_removed_comes_first_and_only_its_highest_path(
-    engine: Engine, execution: Execution
+    engine: Furnished, execution: Execution
 ) -> None:
     entries, _ = run(engine, execution, "rm -r /usr/share/lintian /etc/motd; touch /etc/a")
     assert list(kinds(entries).items()) == [
@@ -272,13 +273,13 @@ def test_what_was_removed_comes_first_and_only_its_highest_path(
     ]
 
 
-def test_the_output_of_commands_is_in_the_log(engine: Engine, execution: Execution) -> None:
+def test_the_output_of_commands_is_in_the_log(engine: Furnished, execution: Execution) -> None:
     run(engine, execution, "echo one; echo two >&2", "pwd")
     assert set(execution.log.read_text().split()) == {"one", "two", "/"}
 
 
 def test_commands_get_the_declared_variables_and_directory(
-    engine: Engine, execution: Execution
+    engine: Furnished, execution: Execution
 ) -> None:
     execution = replace(execution, env=(("A", "$(touch /bad)"),), workdir="/work")
     entries, _ = run(engine, execution, 'printf %s "$A" >a')
@@ -287,7 +288,7 @@ def test_commands_get_the_declared_variables_and_directory(
 
 
 def test_a_failing_command_ends_the_tier_and_shows_the_last_lines(
-    engine: Engine, execution: Execution
+    engine: Furnished, execution: Execution
 ) -> None:
     with pytest.raises(Ds01Error) as caught:
         run(engine, execution, "seq 30; printf '\\033[31mred\\n'; exit 3", "touch /never")
@@ -304,7 +305,7 @@ def test_a_failing_command_ends_the_tier_and_shows_the_last_lines(
 
 @pytest.mark.parametrize("command", ["-c 'touch /bad'", "--version", "; false", "\n$(exit 1)\n"])
 def test_a_command_is_one_word_to_the_shell(
-    engine: Engine, execution: Execution, command: str
+    engine: Furnished, execution: Execution, command: str
 ) -> None:
     with pytest.raises(Ds01Error, match=r"^models: .* ended with status [0-9]+"):
         run(engine, execution, command)
@@ -320,13 +321,13 @@ def test_a_command_is_one_word_to_the_shell(
     ],
 )
 def test_a_name_that_no_layer_may_have_is_refused(
-    engine: Engine, execution: Execution, command: str, problem: str
+    engine: Furnished, execution: Execution, command: str, problem: str
 ) -> None:
     with pytest.raises(Ds01Error, match=problem):
         run(engine, execution, command)
 
 
-def test_what_is_below_a_volume_is_refused(engine: Engine, execution: Execution) -> None:
+def test_what_is_below_a_volume_is_refused(engine: Furnished, execution: Execution) -> None:
     execution = replace(execution, volumes=("/srv",))
     with pytest.raises(Ds01Error) as caught:
         run(engine, execution, "touch /srv/x")
@@ -335,7 +336,7 @@ def test_what_is_below_a_volume_is_refused(engine: Engine, execution: Execution)
     )
 
 
-def test_an_overdue_tier_is_ended(engine: Engine, execution: Execution) -> None:
+def test_an_overdue_tier_is_ended(engine: Furnished, execution: Execution) -> None:
     started = time.monotonic()
     with pytest.raises(Ds01Error, match=r"^models: took longer than it may, and was ended$"):
         run(engine, replace(execution, seconds=4), "sleep 300")
@@ -344,20 +345,20 @@ def test_an_overdue_tier_is_ended(engine: Engine, execution: Execution) -> None:
 
 
 def test_what_commands_leave_running_is_ended_before_files_are_read(
-    engine: Engine, execution: Execution
+    engine: Furnished, execution: Execution
 ) -> None:
     busy = "(while :; do date >>/srv/log; done) >/dev/null 2>&1 & sleep 1"
     entries, _ = run(engine, execution, busy)
     assert kinds(entries)["srv/log"] == "file"
 
 
-def test_the_container_goes_when_an_exception_passes(engine: Engine) -> None:
+def test_the_container_goes_when_an_exception_passes(engine: Furnished) -> None:
     with pytest.raises(KeyboardInterrupt):
         interrupted(engine)
     assert sandboxes(engine) == []
 
 
-def interrupted(engine: Engine) -> None:
+def interrupted(engine: Furnished) -> None:
     with opened(engine.client, engine.image, owner=owner.current(), site=Site()):
         assert len(sandboxes(engine)) == 1
         raise KeyboardInterrupt
@@ -375,8 +376,8 @@ with opened(client, sys.argv[2], owner=owner.current(), site=Site()) as sandbox:
 """
 
 
-def test_sandboxes_of_killed_processes_are_swept_and_no_others(engine: Engine) -> None:
-    url = f"unix://{SOCKETS[engine.kind]}"
+def test_sandboxes_of_killed_processes_are_swept_and_no_others(engine: Furnished) -> None:
+    url = place(engine.kind)
     argv = [sys.executable, "-c", KILLED, url, engine.image]
     left = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=120).stdout
     with opened(engine.client, engine.image, owner=owner.current(), site=Site()) as own:
@@ -388,7 +389,7 @@ def test_sandboxes_of_killed_processes_are_swept_and_no_others(engine: Engine) -
 
 
 def test_certificates_and_proxies_reach_commands_and_no_layer(
-    engine: Engine, execution: Execution
+    engine: Furnished, execution: Execution
 ) -> None:
     site = Site(certificates=b"PEM of the site", proxies={"https_proxy": "http://u:p@proxy:1"})
     command = (
@@ -405,7 +406,7 @@ def test_certificates_and_proxies_reach_commands_and_no_layer(
     assert "proxy:1" not in repr(site)
 
 
-def test_there_is_no_network_unless_asked_for(engine: Engine, execution: Execution) -> None:
+def test_there_is_no_network_unless_asked_for(engine: Furnished, execution: Execution) -> None:
     run(engine, execution, 'test "$(ls /sys/class/net)" = lo')
 
 
@@ -463,7 +464,7 @@ def locked(path: Path) -> tuple[DebPin, Bytes]:
     return pin, Bytes(content)
 
 
-def installed(engine: Engine, execution: Execution, *paths: Path) -> tuple[bytes, list[Entry]]:
+def installed(engine: Furnished, execution: Execution, *paths: Path) -> tuple[bytes, list[Entry]]:
     """Return the tar of a tier that installs ``paths``, and its entries."""
     entries: list[Entry] = []
 
@@ -480,7 +481,7 @@ def installed(engine: Engine, execution: Execution, *paths: Path) -> tuple[bytes
 
 @pytest.mark.slow
 def test_two_apt_tiers_keep_the_packages_of_both(
-    engine: Engine,
+    engine: Furnished,
     execution: Execution,
     base_archive: Path,
     archives: dict[str, Path],
@@ -511,7 +512,7 @@ def test_two_apt_tiers_keep_the_packages_of_both(
 
 
 def test_a_package_starts_no_service_and_keeps_configuration(
-    engine: Engine, execution: Execution, tmp_path: Path
+    engine: Furnished, execution: Execution, tmp_path: Path
 ) -> None:
     script = "set +e; /usr/sbin/policy-rc.d; echo $? >/srv/answer; :"
     path = packaged(tmp_path, "ds01-service", script=script)
@@ -521,7 +522,7 @@ def test_a_package_starts_no_service_and_keeps_configuration(
     assert not [entry for entry in entries if "policy-rc.d" in entry.path]
 
 
-def test_a_base_without_apt_installs_with_dpkg(engine: Engine, tmp_path: Path) -> None:
+def test_a_base_without_apt_installs_with_dpkg(engine: Furnished, tmp_path: Path) -> None:
     paths = [packaged(tmp_path, "ds01-one", depends="ds01-two"), packaged(tmp_path, "ds01-two")]
     ran = []
     with opened(engine.client, engine.image, owner=owner.current(), site=Site()) as sandbox:
@@ -538,7 +539,7 @@ def test_a_base_without_apt_installs_with_dpkg(engine: Engine, tmp_path: Path) -
 
 
 def test_a_package_whose_needs_are_not_locked_is_not_installed(
-    engine: Engine, execution: Execution, tmp_path: Path
+    engine: Furnished, execution: Execution, tmp_path: Path
 ) -> None:
     path = packaged(tmp_path, "ds01-needy", depends="ds01-nowhere")
     with pytest.raises(Ds01Error, match=r"^models: 'apt-get' ended with status 100\n"):
@@ -546,7 +547,7 @@ def test_a_package_whose_needs_are_not_locked_is_not_installed(
 
 
 def test_a_package_that_would_remove_another_is_not_installed(
-    engine: Engine, execution: Execution, tmp_path: Path
+    engine: Furnished, execution: Execution, tmp_path: Path
 ) -> None:
     path = packaged(tmp_path, "ds01-rival", conflicts="procps")
     with pytest.raises(Ds01Error, match=r"^models: 'apt-get' ended with status 100\n"):
@@ -554,7 +555,7 @@ def test_a_package_that_would_remove_another_is_not_installed(
 
 
 def test_another_version_than_the_locked_one_is_refused(
-    engine: Engine, execution: Execution, tmp_path: Path
+    engine: Furnished, execution: Execution, tmp_path: Path
 ) -> None:
     path = packaged(tmp_path, "ds01-forger")
     other = replace(locked(path)[0], version="1:2.0-1")

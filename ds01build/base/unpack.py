@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from ds01build.layer import Layer
 
-__all__ = ["Plain", "unpacked"]
+__all__ = ["Plain", "inflated", "unpacked"]
 
 CHUNK = 1 << 20  # bytes
 
@@ -85,41 +85,41 @@ def unpacked(layer: Layer, chunks: Iterable[bytes]) -> Iterator[bytes]:
     that is not the one of its digest or not of its diff_id, which is known at its end; RejectedFile
     for one that is damaged.
     """
-    source = _Source(layer, chunks)
-    summed = hashlib.sha256()
-    try:
-        for chunk in _plain(source):
-            summed.update(chunk)
-            yield chunk
-    except _DAMAGED as error:
-        raise RejectedFile(name=f"layer {layer.digest}", problem=f"is damaged: {error}") from error
-    source.finish()
+    stored, summed = _Stored(layer, chunks), hashlib.sha256()
+    for chunk in inflated(layer, stored):
+        summed.update(chunk)
+        yield chunk
+    stored.finish()
     _compare(layer, str(layer.diff_id), f"sha256:{summed.hexdigest()}")
 
 
-def _plain(source: _Source) -> Iterator[bytes]:
-    packed = io.BufferedReader(source, CHUNK)
-    start = packed.peek(4)[:4]
-    stream: IO[bytes] = packed
-    if start.startswith(_GZIP):
-        stream = cast("IO[bytes]", igzip.open(packed))  # type: ignore[no-untyped-call]
-    elif start == _ZSTD:
-        stream = cast("IO[bytes]", zstd.open(packed))
-    read: Callable[[int], bytes] = stream.read
-    while chunk := read(CHUNK):
-        yield chunk
+def inflated(layer: Layer, chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield what ``unpacked`` does, without comparing it: for a reader that does so itself.
+
+    Raises RejectedFile for a stream that is damaged.
+    """
+    packed = io.BufferedReader(_Stream(chunks), CHUNK)
+    try:
+        start = packed.peek(4)[:4]
+        stream: IO[bytes] = packed
+        if start.startswith(_GZIP):
+            stream = cast("IO[bytes]", igzip.open(packed))  # type: ignore[no-untyped-call]
+        elif start == _ZSTD:
+            stream = cast("IO[bytes]", zstd.open(packed))
+        read: Callable[[int], bytes] = stream.read
+        while chunk := read(CHUNK):
+            yield chunk
+    except _DAMAGED as error:
+        raise RejectedFile(name=_named(layer), problem=f"is damaged: {error}") from error
 
 
-class _Source(io.RawIOBase):
-    """The stored stream as the raw stream that the standard library reads from."""
+class _Stream(io.RawIOBase):
+    """Chunks as the raw stream that the standard library reads from."""
 
-    def __init__(self, layer: Layer, chunks: Iterable[bytes]) -> None:
+    def __init__(self, chunks: Iterable[bytes]) -> None:
         super().__init__()
-        self._layer = layer
         self._chunks = iter(chunks)
         self._chunk = memoryview(b"")
-        self._summed = hashlib.sha256()
-        self._read = 0
 
     def readable(self) -> bool:
         return True
@@ -129,25 +129,40 @@ class _Source(io.RawIOBase):
             chunk = next(self._chunks, None)
             if chunk is None:
                 return 0
-            self._take(chunk)
+            self._chunk = memoryview(chunk)
         view = memoryview(cast("bytearray", buffer))
         size = min(len(view), len(self._chunk))
         view[:size] = self._chunk[:size]
         self._chunk = self._chunk[size:]
         return size
 
-    def finish(self) -> None:
-        for chunk in self._chunks:
-            self._take(chunk)
-        _compare(self._layer, str(self._layer.digest), f"sha256:{self._summed.hexdigest()}")
 
-    def _take(self, chunk: bytes) -> None:
+class _Stored:
+    """The chunks of a stored stream, which have to be those of the layer's digest."""
+
+    def __init__(self, layer: Layer, chunks: Iterable[bytes]) -> None:
+        self._layer = layer
+        self._chunks = iter(chunks)
+        self._summed = hashlib.sha256()
+        self._read = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        chunk = next(self._chunks)
         self._summed.update(chunk)
         self._read += len(chunk)
         if self._read > self._layer.size:
             size = f"{self._layer.size} bytes"
             raise MismatchError(where=_named(self._layer), expected=size, actual="more")
-        self._chunk = memoryview(chunk)
+        return chunk
+
+    def finish(self) -> None:
+        """Read what is left, and raise MismatchError unless the whole is the layer's."""
+        for _ in self:
+            pass
+        _compare(self._layer, str(self._layer.digest), f"sha256:{self._summed.hexdigest()}")
 
 
 def _compare(layer: Layer, expected: str, actual: str) -> None:

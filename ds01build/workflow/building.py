@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from ds01build.errors import CollisionError, StoreError, Unavailable
 from ds01build.events import Note
 from ds01build.fetch import NotThere
+from ds01build.lock import LockedImage
 from ds01build.workflow import owners, quick
 from ds01build.workflow.assembling import assembled, title
 from ds01build.workflow.built import Built, BuiltLayer
 from ds01build.workflow.executing import Executing
-from ds01build.workflow.loading import engine_for, load_image
-from ds01build.workflow.making import made_of
+from ds01build.workflow.loading import Loader, engine_for
+from ds01build.workflow.making import Making, Rising, made_of
 from ds01build.workflow.missing import missing_debs, not_there
 from ds01build.workflow.publishing import drop_sources, publish
 from ds01build.workflow.steps import make_lock, make_plan, write_lock
@@ -23,7 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from ds01build.digest import Digest
     from ds01build.image import Image
+    from ds01build.lock import Lock
     from ds01build.pin import DebPin, WheelPin
     from ds01build.realise import Made
     from ds01build.workflow.loading import InEngine
@@ -58,30 +62,37 @@ def build(recipe: Path, edges: Edges, choices: Choices) -> Built:
 
 def _build(locked: Locked, edges: Edges, choices: Choices, timer: Timer) -> Built:
     engine = engine_for(choices.load, edges)  # before anything is done for one that is not there
-    pins: list[WheelPin | DebPin] = [*locked.lock.wheels, *locked.lock.debs]
-    with (
-        edges.store.lease(pin.digest for pin in pins),
-        Executing(locked=locked, edges=edges) as executing,
-    ):
+    with ExitStack() as stack:
+        stack.enter_context(edges.store.lease(_used(locked.lock)))
+        executing = stack.enter_context(Executing(locked=locked, edges=edges))
         planned = make_plan(locked, edges)
         _refuse_offline(planned, choices)
         _refuse_without_space(planned)
         executing.require(planned.plan)
-        received: list[int] = []
-        made = made_of(planned, edges, executing, received, timer)
+        loader = Loader(engine=engine, edges=edges) if engine else None
+        loading = stack.enter_context(loader.begin(locked.lock.base)) if loader else None
+        rising = Rising(planned.plan, loading.add if loading else lambda _: None)
+        making = Making(executor=executing, timer=timer, take=rising.take)
+        made = made_of(planned, edges, making)
         image = _assembled(planned, made, edges)
         publish(image, locked, edges)
         begin = timer.elapsed()
-        loaded = load_image(image, locked.lock, engine, edges) if engine else None
+        loaded = loader.finish(loading, locked.lock.name, image) if loader and loading else None
         timer.load = timer.elapsed() - begin
     if not choices.keep_sources:
-        drop_sources(made, edges)
-    built = _built(locked, (image, loaded), made, sum(received), timer)
+        drop_sources(made, locked.lock if loaded else None, edges)
+    built = _built(locked, (image, loaded), made, sum(making.received), timer)
     if locked.lock.recipe == locked.request.digest:
         # The bytes that were read at the start: a recipe may be edited while its build runs.
         key = quick.build_key(locked.request.content, locked.content)
         edges.store.record_document(key, quick.document(built, locked.request.included))
     return built
+
+
+def _used(lock: Lock) -> list[Digest]:
+    pins: list[WheelPin | DebPin] = [*lock.wheels, *lock.debs]
+    base = lock.base.layers if isinstance(lock.base, LockedImage) else ()
+    return [*(pin.digest for pin in pins), *(layer.digest for layer in base)]
 
 
 def _assembled(planned: Planned, made: Sequence[Made], edges: Edges) -> Image:

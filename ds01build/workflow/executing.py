@@ -19,7 +19,7 @@ from ds01build.layers.executed import Execution
 from ds01build.lock import LockedImage
 from ds01build.spec import InstallSpec, RunSpec
 from ds01build.workflow.assembling import base_config
-from ds01build.workflow.loading import loader
+from ds01build.workflow.loading import Loader
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -131,7 +131,7 @@ class Executing:
                 "rootfs": {"type": "layers", "diff_ids": [str(each.diff_id) for each in layers]},
             }
         )
-        loaded = loader(engine, self.edges).intermediate(config, layers, lock.base)
+        loaded = Loader(engine=engine, edges=self.edges).intermediate(config, layers, lock.base)
         self.images.append(loaded.engine_id)
         return loaded.engine_id
 

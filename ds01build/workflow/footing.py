@@ -12,7 +12,6 @@ from ds01build.lock import LockedDebian, LockedImage, LockedTier
 from ds01build.platform import MACHINES, Platform
 from ds01build.recipe import AptTier, DebianBase, FilesTier, PythonTier, RunTier
 from ds01build.resolve.apt import AptRequest, glibc_version, python_version
-from ds01build.target import Ground
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -115,7 +114,7 @@ class Footing:
     platform: Platform | None
     target: Target | None
     holding: Holding = field(default_factory=Holding)
-    ground: Ground | None = None  # of the whole image
+    facts: BaseFacts | None = None  # of an image
 
 
 def footing(asked: Relocking) -> Footing:
@@ -198,7 +197,7 @@ def _on_image(asked: Relocking, image: LockedImage, facts: BaseFacts) -> Footing
         platform=platform,
         target=facts.target if wants_python else None,
         holding=hold(facts, asked.request.recipe.resolve.allow_base_change),
-        ground=Ground(directories=facts.directories, links=facts.links),
+        facts=facts,
     )
 
 

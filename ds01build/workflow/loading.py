@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from ds01build.base.unpack import unpacked
+from ds01build.base.unpack import inflated
 from ds01build.engine.archive import Loadable
 from ds01build.engine.connect import ABSENT
+from ds01build.engine.intermediate import this_builder
 from ds01build.engine.load import find_known, load
+from ds01build.engine.loading import Loading
 from ds01build.engine.names import fixed_tag, moving_tag
 from ds01build.errors import Unavailable
 from ds01build.events import Note
@@ -16,30 +18,22 @@ from ds01build.lock import LockedImage
 from ds01build.workflow.downloads import fetch_layers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from ds01build.digest import Digest
     from ds01build.engine.api import Engine
     from ds01build.engine.load import Loaded
-    from ds01build.events import Report
     from ds01build.image import Image
     from ds01build.layer import Layer
-    from ds01build.lock import Lock, LockedBase
+    from ds01build.lock import LockedBase
     from ds01build.store import DirStore
     from ds01build.workflow.steps import Edges
 
-__all__ = [
-    "Cache",
-    "InEngine",
-    "Load",
-    "Loader",
-    "StoredLayers",
-    "engine_for",
-    "load_image",
-    "loader",
-]
+__all__ = ["Cache", "InEngine", "Load", "Loader", "StoredLayers", "engine_for"]
 
 Load = Literal["if-there", "always", "never"]
+
+_CHUNK = 1 << 20  # bytes
 
 _CHUNK = 1 << 20  # bytes
 
@@ -68,22 +62,6 @@ def engine_for(load: Load, edges: Edges) -> Engine | None:
         return None
 
 
-def load_image(image: Image, lock: Lock, engine: Engine, edges: Edges) -> InEngine:
-    """Load an image of the store into ``engine`` under the tags of its name."""
-    return loader(engine, edges).load(lock.name, image.config, image.layers, lock.base)
-
-
-def loader(engine: Engine, edges: Edges) -> Loader:
-    """Return what loads images of the store of ``edges``."""
-    return Loader(
-        engine=engine,
-        source=StoredLayers(store=edges.store, cache=edges.facts),
-        fetch=lambda base, layers: fetch_layers(base, layers, edges),
-        report=edges.report,
-        uid=edges.store.uid,
-    )
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredLayers:
     """The tars of layers whose blobs a store has. How long one is, is remembered."""
@@ -101,10 +79,12 @@ class StoredLayers:
         return size
 
     def plain(self, layer: Layer) -> Iterator[bytes]:
-        """Yield a layer's tar. Raises MismatchError where its bytes are not those of its names."""
+        """Yield a layer's tar. An engine compares it with the diff_id by itself.
+
+        Raises StoreError where the blob is not there, RejectedFile where it is damaged.
+        """
         source = self.store.source(layer.digest)
-        chunks = (source.read(at, _CHUNK) for at in range(0, source.size, _CHUNK))
-        return iter(unpacked(layer, chunks))
+        return inflated(layer, (source.read(at, _CHUNK) for at in range(0, source.size, _CHUNK)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,48 +98,59 @@ class InEngine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loader:
-    """Loads images for a user; ``fetch`` brings layers of a base into the store."""
+    """Loads images of the store of ``edges`` into ``engine``."""
 
     engine: Engine
-    source: StoredLayers
-    fetch: Callable[[LockedImage, Sequence[Layer]], None]
-    report: Report
-    uid: int
+    edges: Edges
 
-    def load(
-        self, name: str, config: bytes, layers: tuple[Layer, ...], base: LockedBase
-    ) -> InEngine:
-        """Make the engine have an image under the tags of ``name``, and return what it took.
+    def begin(self, base: LockedBase) -> Loading:
+        """Return an image over ``base`` on its way, to be used in a ``with`` block.
 
-        The tag that moves does so last. Raises what engine and registry raise; until then it
-        stands for what it stood for before.
+        Layers of the base that neither engine nor store has are fetched first.
         """
-        image = loadable(config, layers, base)
-        tags = [fixed_tag(self.uid, name, image.config_digest), moving_tag(self.uid, name)]
-        loaded = self._load(image, base, tags)
+        self._bring(base)
+        layers, digests = _registered(base)
+        return Loading(
+            self.engine, self._source(), this_builder(), base=layers, base_digests=digests
+        )
+
+    def finish(self, loading: Loading, name: str, image: Image) -> InEngine:
+        """Make the engine have ``image`` under the tags of ``name``, and return what it took.
+
+        The tag that moves does so last. Raises what the engine raises; until then it stands for
+        what it stood for before.
+        """
+        uid = self.edges.store.uid
+        tags = [fixed_tag(uid, name, image.config_digest), moving_tag(uid, name)]
+        self.edges.report(Note("loading the image into the engine"))
+        loaded = loading.finish(image.config, image.layers, tags)
         return InEngine(tag=tags[-1], engine_id=loaded.engine_id, sent=loaded.size)
 
-    def intermediate(self, config: bytes, layers: tuple[Layer, ...], base: LockedBase) -> Loaded:
+    def intermediate(self, config: bytes, layers: Sequence[Layer], base: LockedBase) -> Loaded:
         """Make the engine have an image without a name, for a container that executes a tier."""
-        return self._load(loadable(config, layers, base), base, [])
+        self._bring(base)
+        below, digests = _registered(base)
+        image = Loadable(config=config, layers=tuple(layers), base=len(below), base_digests=digests)
+        return load(self.engine, image, self._source())
 
-    def _load(self, image: Loadable, base: LockedBase, tags: Sequence[str]) -> Loaded:
+    def _source(self) -> StoredLayers:
+        return StoredLayers(store=self.edges.store, cache=self.edges.facts)
+
+    def _bring(self, base: LockedBase) -> None:
+        """Fetch the layers of a base that neither the engine has nor the store."""
+        layers, digests = _registered(base)
+        if not layers or not isinstance(base, LockedImage):
+            return
+        image = Loadable(config=b"", layers=layers, base=len(layers), base_digests=digests)
         known = find_known(self.engine.kind, image, self.engine.images())
-        missing = image.layers[known.layers :]
-        below = [layer for layer in missing if not self.source.store.has(layer.digest, layer.size)]
-        if below and isinstance(base, LockedImage):
-            self.fetch(base, below)
-        self.report(Note(f"loading {len(missing)} layers into the engine"))
-        return load(self.engine, image, self.source, tags)
+        store = self.edges.store
+        missing = [each for each in layers[known.layers :] if not store.has(each.digest, each.size)]
+        if missing:
+            fetch_layers(base, missing, self.edges)
 
 
-def loadable(config: bytes, layers: Iterable[Layer], base: LockedBase) -> Loadable:
-    """Return an image over ``base`` as an engine gets it."""
+def _registered(base: LockedBase) -> tuple[tuple[Layer, ...], frozenset[Digest]]:
+    """Return the layers of a base that is an image, and the digest that registries know it by."""
     if not isinstance(base, LockedImage):
-        return Loadable(config=config, layers=tuple(layers))
-    return Loadable(
-        config=config,
-        layers=tuple(layers),
-        base=len(base.layers),
-        base_digests=frozenset({base.manifest}),
-    )
+        return (), frozenset()
+    return base.layers, frozenset({base.manifest})

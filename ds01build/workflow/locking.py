@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ds01build.base.lint import require_sound
 from ds01build.catalogue import bundles
 from ds01build.errors import ResolveError
 from ds01build.lock import Lock, LockedImage, Removed
 from ds01build.recipe import PythonTier, excludes_of
 from ds01build.resolve.request import PythonRequest, Wanted, Wheels
+from ds01build.target import Ground
 from ds01build.workflow.footing import footing
 from ds01build.workflow.stacking import layers
 
@@ -31,7 +33,7 @@ def relock(asked: Relocking) -> Lock:
     asked.upgrade.require_known(asked.previous)
     found = footing(asked)
     outcome = _wheels(asked, found)
-    for text in (*found.holding.warnings(), *outcome.warnings):
+    for text in (*outcome.warnings, *require_sound(outcome.pins, found.facts)):
         asked.warn(text)
     wheels = tuple(sorted(outcome.pins))
     lock = Lock(
@@ -91,8 +93,9 @@ def _removed(found: Footing, wheels: tuple[WheelPin, ...]) -> tuple[Removed, ...
 
 def _grounded(lock: Lock, found: Footing) -> Lock:
     """Give the lock what its files and removals pass on their way into an image."""
-    if not isinstance(lock.base, LockedImage) or found.ground is None:
+    if not isinstance(lock.base, LockedImage) or found.facts is None:
         return lock
+    everywhere = Ground(directories=found.facts.directories, links=found.facts.links)
     removed = [f"/{path}" for one in lock.removed for path in one.paths]
-    ground = found.ground.towards([*(pin.to for pin in lock.files), *removed])
+    ground = everywhere.towards([*(pin.to for pin in lock.files), *removed])
     return replace(lock, base=replace(lock.base, ground=ground))

@@ -23,7 +23,7 @@ from ds01build.fetch.transfer import remote_size
 from ds01build.fetch.transport import HttpTransport, Proxies, Settings
 from ds01build.location import origin, split_credentials
 from ds01build.reference import DEFAULT_REGISTRY
-from ds01build.registry import Keyring, credential_files, open_client
+from ds01build.registry import Keyring, RegistryClient, credential_files, open_client
 from ds01build.resolve.machine import MachineResolver
 from ds01build.resolve.session import host_checks_expiry
 from ds01build.resolve.sources import parse_sources
@@ -79,17 +79,8 @@ def edges(
         update_missing=update_missing,
         note=lambda text: report(Note(text)),
     )
-    registry = open_client(
-        _settings(configuration),
-        Keyring(
-            files=credential_files(environment, home),
-            environment={"HOME": str(home), "PATH": environment.get("PATH", "")},
-        ),
-        plain=configuration.plain_registries,
-        mirrors={DEFAULT_REGISTRY: configuration.registry_mirrors},
-    )
     bases = ImageBases(
-        registry=registry,
+        registry=_registry(configuration, environment, home),
         store=store,
         cache=facts,
         probes=EngineProbes(engine=engine, report=report),
@@ -110,6 +101,20 @@ def edges(
         now=lambda: datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
         clock=time.monotonic,
         workers=len(os.sched_getaffinity(0)),
+    )
+
+
+def _registry(
+    configuration: Configuration, environment: Mapping[str, str], home: Path
+) -> RegistryClient:
+    return open_client(
+        _settings(configuration),
+        Keyring(
+            files=credential_files(environment, home),
+            environment={"HOME": str(home), "PATH": environment.get("PATH", "")},
+        ),
+        plain=configuration.plain_registries,
+        mirrors={DEFAULT_REGISTRY: configuration.registry_mirrors},
     )
 
 

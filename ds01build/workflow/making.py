@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ds01build import beneath
@@ -13,26 +15,58 @@ from ds01build.workflow import downloads
 from ds01build.workflow.assembling import title
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
     from ds01build.layer import Layer
     from ds01build.pin import DebPin, FilePin, WheelPin
-    from ds01build.plan import LayerStep
+    from ds01build.plan import LayerStep, Plan
     from ds01build.realise import Executor, Made
     from ds01build.workflow.steps import Edges, Locked, Planned
     from ds01build.workflow.timer import Timer
 
-__all__ = ["made_of"]
+__all__ = ["Making", "Rising", "made_of"]
 
 
-def made_of(
-    planned: Planned, edges: Edges, executor: Executor, received: list[int], timer: Timer
-) -> tuple[Made, ...]:
+class Rising:
+    """Hands layers on from the lowest of a stack up, whatever the order in which they are made."""
+
+    def __init__(self, plan: Plan, add: Callable[[Layer], None]) -> None:
+        self._add = add
+        self._lock = threading.Lock()
+        self._waiting = [step.key for step in reversed(plan.stack)]
+        self._made = {step.key: step.layer for step in plan.stack if step.layer}
+        self._rise()
+
+    def take(self, step: LayerStep, layer: Layer) -> None:
+        """Take a layer that was made just now; called from any thread."""
+        with self._lock:
+            self._made[step.key] = layer
+            self._rise()
+
+    def _rise(self) -> None:
+        while self._waiting and self._waiting[-1] in self._made:
+            self._add(self._made[self._waiting.pop()])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Making:
+    """What is told while the layers of a plan are made.
+
+    ``received`` gets the sizes of what came over the network, ``take`` each layer that was made.
+    """
+
+    executor: Executor
+    timer: Timer
+    take: Callable[[LayerStep, Layer], None]
+    received: list[int] = field(default_factory=list)
+
+
+def made_of(planned: Planned, edges: Edges, making: Making) -> tuple[Made, ...]:
     """Return the layers of a plan, after making those that do not exist.
 
-    ``received`` gets the sizes of what came over the network. Raises what fetching, making and
-    executing raise.
+    Raises what fetching, making and executing raise.
     """
+    timer = making.timer
     steps = [step for step in planned.plan.stack if step.action != "reuse"]
     pins = planned.plan.downloads
     size = sum(pin.size for pin in pins)
@@ -40,18 +74,19 @@ def made_of(
     begin = timer.elapsed()
 
     def fetched(pins: Sequence[WheelPin | DebPin]) -> Generator[Digest, None, None]:
-        yield from downloads.arrivals(pins, planned.locked, edges, received)
+        yield from downloads.arrivals(pins, planned.locked, edges, making.received)
         timer.fetch = timer.elapsed() - begin
 
     def written(step: LayerStep, layer: Layer) -> None:
         edges.report(Written(tier=step.tier, title=title(step), size=layer.size))
+        making.take(step, layer)
 
     materials = Materials(
         store=edges.store,
         facts=edges.facts,
         fetch=fetched,
         read_file=lambda pin: _read_file(pin, planned.locked),
-        executor=executor,
+        executor=making.executor,
         on_layer=written,
         on_wait=lambda holder: edges.report(Note(f"waiting for {holder}")),
     )
