@@ -7,19 +7,24 @@ import os
 import shutil
 import tempfile
 import threading
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import docker
+import docker.errors
 import pytest
 from archive import Package, Signer, publish
 
 from ds01build.base.facts import AptFacts, BaseFacts
 from ds01build.digest import Digest
+from ds01build.engine import apt_runner
+from ds01build.engine.apt_runner import ContainerRunner
 from ds01build.errors import MissingDebs, ResolveError, Unavailable
+from ds01build.process import Completed
 from ds01build.resolve.apt import AptRequest, replaced, resolve
 from ds01build.resolve.archives import Site, alias_of, archives_of
 from ds01build.resolve.installed import installed_of
@@ -31,6 +36,8 @@ from ds01build.resolve.uv import Uv
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+
+    from images import Gallery
 
     from ds01build.pin import DebPin
 
@@ -528,3 +535,111 @@ def test_another_release_than_the_host_is_served_by_its_mirror(
     pins = found.debs_over(other, [request("system", "zlib1g", "hello")], {}, frozenset())
     assert {pin.name for pin in pins} >= {"zlib1g", "hello"}
     assert {pin.archive for pin in pins} <= {"debian", "security"}
+
+
+# Where .ci/engine starts them, unless DS01_TEST_ENGINES="graph=unix:///... containerd=unix:///..."
+ENGINES = {
+    "graph": "unix:///var/run/docker.sock",
+    "containerd": "unix:///var/lib/ds01-engines/containerd/root/socket/docker.sock",
+}
+
+
+@pytest.fixture(params=ENGINES)
+def client(request: pytest.FixtureRequest) -> Iterator[docker.APIClient]:
+    words = os.environ.get("DS01_TEST_ENGINES", "").split()
+    place = dict(word.split("=", 1) for word in words).get(request.param, ENGINES[request.param])
+    made = docker.APIClient(base_url=place, timeout=300)
+    try:
+        made.ping()
+    except (OSError, docker.errors.DockerException):
+        pytest.skip(f"no engine at {place} (.ci/engine {request.param} starts one)")
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def exported(gallery: Gallery) -> Path:
+    """Return the docker-archive of a Debian with apt in it."""
+    directory = gallery.directory()
+    recipe = directory / "apt.toml"
+    recipe.write_text(WITH_APT)
+    gallery.place.build(recipe)
+    path = directory / "image.tar"
+    ended = gallery.place.ds01("image", "export", "--docker-archive", path, "apt-in-a-container")
+    assert ended.code == 0, ended.err
+    return path
+
+
+WITH_APT = """\
+schema = 1
+name = "apt-in-a-container"
+[base]
+debian = "bookworm"
+packages = ["apt", "gpgv"]
+"""
+
+
+@contextmanager
+def running(client: docker.APIClient, archive: Path) -> Iterator[str]:
+    with archive.open("rb") as file:
+        lines = [str(each.get("stream", "")) for each in client.load_image(file)]
+    image = next(line.split(": ", 1)[1].strip() for line in lines if line.startswith("Loaded"))
+    container = client.create_container(
+        image,
+        entrypoint=["/bin/sh"],
+        stdin_open=True,
+        host_config=client.create_host_config(network_mode="host"),
+    )["Id"]
+    try:
+        client.start(container)
+        yield container
+    finally:
+        client.remove_container(container, force=True, v=True)
+        client.remove_image(image)
+
+
+@pytest.mark.network
+@pytest.mark.slow
+def test_the_apt_of_a_base_finds_the_same_as_this_machine(
+    base: BaseFacts,
+    url: str,
+    tmp_path: Path,
+    exported: Path,
+    client: docker.APIClient,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = [request("dev", "expat-dev"), request("tls", "needs-new-ssl", "htop")]
+    here = machine(tmp_path, [], host=knowing(url).host)
+    expected = here.debs_over(base, asked, {}, frozenset())
+    with running(client, exported) as container:
+        runner = ContainerRunner(client, container, "/ds01-apt-test/apt")
+        elsewhere = replace(
+            here,
+            environment={"PATH": str(tmp_path)},
+            apt_of=lambda _: nullcontext(runner),
+        )
+        try:
+            runner.make(())
+        except Unavailable as error:
+            pytest.skip(str(error))
+        assert elsewhere.debs_over(base, asked, {}, frozenset()) == expected
+        offline = replace(elsewhere, tool=replace(here.tool, offline=True))
+        with pytest.raises(Unavailable, match="need apt on this machine"):
+            offline.debs_over(base, asked, {}, frozenset())
+        done = runner.run(["/bin/sh", "-c", "echo $A; echo b >&2; exit 3"], {"A": "a"})
+        assert done == Completed(3, "a\n", "b")
+        monkeypatch.setattr(apt_runner, "OUTPUT_LIMIT", 100_000)
+        with pytest.raises(Unavailable, match="head printed more than 100000 bytes"):
+            runner.run(["head", "-c", "300000", "/dev/zero"], {})
+        gone = ContainerRunner(client, "ds01-apt-none", "/x")
+        with pytest.raises(Unavailable, match="the engine refused: No such container"):
+            gone.run(["true"], {})
+
+
+@pytest.mark.parametrize("directory", ["relative", "/", "/a/../b", '/a"b', "/a\nb", "/a/"])
+def test_the_directory_in_a_container_has_a_plain_name(directory: str) -> None:
+    with (
+        closing(docker.APIClient(base_url="unix:///none", version="1.41")) as client,
+        pytest.raises(ValueError, match="not an absolute path of plain names"),
+    ):
+        ContainerRunner(client, "x", directory)

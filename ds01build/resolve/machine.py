@@ -273,8 +273,9 @@ class MachineResolver:
             return
         if self.tool.offline:
             raise Unavailable("without a network, .debs over this base need apt on this machine")
+        elsewhere = {name: self.environment[name] for name in self.environment if name != "PATH"}
         with self.apt_of(base) as runner:
-            session = open_apt(runner, carried(plan), self.environment)
+            session = open_apt(runner, carried(plan), elsewhere)
             self._tell(session)
             yield session
 

@@ -112,7 +112,7 @@ class AptRunner(Protocol):
         """Return where a program is on the search path ``path``, if it is there."""
 
     def run(self, argv: Sequence[str], environment: Mapping[str, str]) -> Completed:
-        """Run a program to its end, in the directory; ``environment`` is all that it sees.
+        """Run a program to its end; of this process it sees ``environment`` and nothing else.
 
         Raises Unavailable where it cannot be run or takes too long.
         """
