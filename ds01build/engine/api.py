@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 
-__all__ = ["Engine", "EngineImage", "Kind", "asking", "shown"]
+__all__ = ["Engine", "EngineImage", "Kind", "Row", "asking", "shown"]
 
 # How the engine keeps images. Docker's graph drivers know layers by what lies below them; the
 # containerd store keeps the blobs, and knows an image by its manifest; Podman wants all layers.
@@ -28,6 +28,15 @@ _SECONDS = 1800  # an engine says nothing while it unpacks gigabytes
 _SHOWN = 500  # characters of what an engine says
 _ADDRESS = re.compile(r"sha256:[0-9a-f]{64}")
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e]+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """What an engine's list says of an image."""
+
+    engine_id: Digest
+    labels: Mapping[str, str]
+    digests: frozenset[Digest]  # of manifests and indexes; where it keeps these, its own name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,8 +54,7 @@ class EngineImage:
     @property
     def digests(self) -> frozenset[Digest]:
         """The digests by which registries and the engine know its manifest."""
-        named = (name.rpartition("@")[2] for name in self.repo_digests)
-        return frozenset({self.engine_id, *map(Digest, filter(_ADDRESS.fullmatch, named))})
+        return _digests(self.engine_id.value, self.repo_digests)
 
     @property
     def labels(self) -> Mapping[str, str]:
@@ -73,16 +81,25 @@ class Engine:
                 return None
         return self._image(answer)
 
-    def images(self, label: str = "") -> Iterator[EngineImage]:
-        """Yield the images that it has, also nameless ones, or those with that label only.
-
-        One that is removed meanwhile is left out.
-        """
+    def rows(self, label: str = "") -> tuple[Row, ...]:
+        """Return its list of images, nameless ones too, or of those with a label (NAME[=VALUE])."""
         filters = {"label": label} if label else None
         with asking(self.place, "for its images"):
-            rows = self.client.images(all=True, filters=filters)
-        for engine_id in sorted({str(row["Id"]) for row in rows}):
-            image = self.inspect(engine_id)
+            answer = self.client.images(all=True, filters=filters)
+        rows = {str(row["Id"]): row for row in answer}
+        return tuple(
+            Row(
+                engine_id=Digest(_address(engine_id)),
+                labels=row.get("Labels") or {},
+                digests=_digests(engine_id, row.get("RepoDigests") or ()),
+            )
+            for engine_id, row in sorted(rows.items())
+        )
+
+    def images(self, label: str = "") -> Iterator[EngineImage]:
+        """Yield the images of its list; one that is removed meanwhile is left out."""
+        for row in self.rows(label):
+            image = self.inspect(str(row.engine_id))
             if image is not None:
                 yield image
 
@@ -185,6 +202,11 @@ def _reason(error: BaseException) -> str:
         inner = next((part for part in seen.args if isinstance(part, BaseException)), None)
         seen = inner or seen.__cause__ or seen.__context__
     return type(error).__name__
+
+
+def _digests(engine_id: str, names: Iterable[str]) -> frozenset[Digest]:
+    digests = (engine_id, *(str(name).rpartition("@")[2] for name in names))
+    return frozenset(map(Digest, filter(_ADDRESS.fullmatch, digests)))
 
 
 def _address(text: str) -> str:

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
-from itertools import takewhile
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ds01build.digest import Digest
-from ds01build.engine import archive, intermediate
+from ds01build.engine import archive
 from ds01build.engine.api import shown
 from ds01build.engine.archive import Known
+from ds01build.engine.known import look_up
 from ds01build.errors import Ds01Error, MismatchError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from ds01build.digest import DiffId
-    from ds01build.engine.api import Engine, EngineImage, Kind
+    from ds01build.engine.api import Engine, EngineImage
     from ds01build.engine.archive import Loadable, PlainLayers
-    from ds01build.layer import Layer
 
-__all__ = ["Loaded", "find_known", "load", "send"]
+__all__ = ["Loaded", "load", "send"]
 
 # What engines say of a layer that was left out though they do not have it: a graph driver names a
 # file of the archive, a containerd store a blob.
@@ -61,11 +60,11 @@ def send(
     ``there`` are images that it has, if the caller asked already. A layer that was thought to be
     there and is not, because somebody removed it meanwhile, is sent on a second attempt.
     """
-    known = _looked_up(engine, image, engine.images() if there is None else there)
+    known = look_up(engine, image, there)
     counter = _Counter()
     problem = _attempt(engine, image, known, source, counter)
     if problem and known.layers and _LACKING.search(problem):
-        found = _looked_up(engine, image, engine.images())
+        found = look_up(engine, image, None)
         # An engine that still claims to have it lists an image which it never unpacked.
         known = found if found.layers < known.layers else Known()
         problem = _attempt(engine, image, known, source, counter)
@@ -77,50 +76,6 @@ def send(
         size=counter.size,
         layers=tuple(dict.fromkeys(sent)),
     )
-
-
-def find_known(kind: Kind, image: Loadable, there: Iterable[EngineImage]) -> Known:
-    """Return which layers of ``image`` an engine has whose images are ``there``.
-
-    An engine keeps a layer together with all below it, so it is known there by the way down.
-    """
-    if kind == "podman":  # takes no archive with layers left out
-        return Known()
-    wanted = [layer.diff_id for layer in image.layers]
-    depth, is_pulled = 0, False
-    for each in there:
-        depth = max(depth, _common(each.diff_ids, wanted))
-        is_pulled = is_pulled or not image.base_digests.isdisjoint(each.digests)
-    return Known(max(depth, image.base), image.base) if is_pulled else Known(depth)
-
-
-def _looked_up(engine: Engine, image: Loadable, there: Iterable[EngineImage]) -> Known:
-    """Return what ``engine`` has of ``image``, also where only trying can tell."""
-    known = find_known(engine.kind, image, there)
-    is_in_doubt = 0 < image.base <= known.layers and not known.compressed
-    if engine.kind == "containerd" and is_in_doubt and _holds(engine, image):
-        return Known(known.layers, image.base)
-    return known
-
-
-def _holds(engine: Engine, image: Loadable) -> bool:
-    """Say whether a containerd store has the blobs of a base whose own name is gone.
-
-    They stay for as long as an image made upon it does, but no answer of the engine lists blobs.
-    """
-    layers = image.layers[: image.base]
-    config = intermediate.config(layers, intermediate.this_builder(), engine.architecture)
-    bare, known = replace(image, config=config, layers=layers), Known(image.base, image.base)
-    name = str(Digest.of(archive.manifest(bare, known, _Nothing())))
-    problem = engine.load(archive.oci_archive(bare, known, _Nothing()))
-    has_all = not problem and engine.lists(name)
-    engine.remove(name)
-    return has_all
-
-
-def _common(first: Sequence[DiffId], second: Sequence[DiffId]) -> int:
-    pairs = zip(first, second, strict=False)
-    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 def _attempt(
@@ -173,16 +128,6 @@ def _mismatch(engine: Engine, expected: str, actual: str) -> MismatchError:
 def _refused(engine: Engine, problem: str) -> Ds01Error:
     hint = "docker system df" if _FULL.search(problem) else ""
     return Ds01Error(f"the engine at {engine.place} did not load the image: {shown(problem)}", hint)
-
-
-class _Nothing:
-    """Has no layers."""
-
-    def plain_size(self, layer: Layer) -> int:
-        raise LookupError(layer.diff_id)
-
-    def plain(self, layer: Layer) -> Iterator[bytes]:
-        raise LookupError(layer.diff_id)
 
 
 class _Counter:

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, final
 
 from ds01build.engine import intermediate
 from ds01build.engine.archive import Loadable
-from ds01build.engine.load import Loaded, find_known, send
+from ds01build.engine.known import find_known, nearby
+from ds01build.engine.load import Loaded, send
 from ds01build.errors import Ds01Error
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from types import TracebackType
 
     from ds01build.digest import Digest
@@ -33,6 +34,7 @@ class Loading:
 
     ``add`` takes layers from the lowest up and returns at once; a thread sends them as intermediate
     images. What goes wrong there is no error yet: ``finish`` sends whatever the engine lacks.
+    ``labels`` of the image to come help to find others in the engine that have its layers.
     """
 
     def __init__(
@@ -43,12 +45,14 @@ class Loading:
         *,
         base: Sequence[Layer] = (),
         base_digests: frozenset[Digest] = frozenset(),
+        labels: Mapping[str, str] | None = None,
     ) -> None:
         self._engine = engine
         self._source = source
         self._builder = builder
         self._base = len(base)
         self._base_digests = base_digests
+        self._labels = labels or {}
         self._layers = list(base)
         self._changed = threading.Condition()
         self._is_ending = self._is_hurried = False
@@ -105,7 +109,7 @@ class Loading:
     def _work(self) -> None:
         """Send what was added, until there is no more. The engine's objections can wait."""
         with contextlib.suppress(Ds01Error, _Hurried):
-            self._there = list(self._engine.images())
+            self._there = list(nearby(self._engine, self._labels, self._base_digests))
             while (layers := self._next()) is not None:
                 self._send(layers)
 
