@@ -15,14 +15,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from engines import Names, Tars, clean, image, plain_layer, tar
-from images import require
+from images import require, succeed
 
 from ds01build.digest import DiffId, Digest
+from ds01build.engine.archive import Known, docker_archive
 from ds01build.engine.load import load
 from ds01build.layer import GZIP, Layer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from ds01build.engine.api import Engine
     from ds01build.engine.archive import Loadable
@@ -61,13 +63,18 @@ def _push(engine: Engine, repository: str) -> None:
         assert "error" not in line, line
 
 
-def _pulled(engine: Engine, repository: str, tars: Sequence[bytes]) -> tuple[str, Any]:
-    """Let ``engine`` pull an image of ``tars``, and return its manifest with its digest."""
-    tag = f"{repository}:latest"
-    loaded = load(engine, image(tars), Tars.of(tars), [tag])
-    _push(engine, repository)
-    engine.remove(tag)
-    engine.remove(str(loaded.engine_id))
+def _pulled(
+    engine: Engine, repository: str, tars: Sequence[bytes], directory: Path
+) -> tuple[str, Any]:
+    """Let ``engine`` pull an image of ``tars``, which a registry has compressed.
+
+    Returns the digest of its manifest, and the manifest.
+    """
+    require("skopeo")
+    file = directory / "base.tar"
+    file.write_bytes(b"".join(docker_archive(image(tars), Known(), Tars.of(tars))))
+    copy = ("skopeo", "--insecure-policy", "copy", "--dest-tls-verify=false")
+    succeed(*copy, f"docker-archive:{file}", f"docker://{repository}:latest")
     engine.client.pull(repository, tag="latest")
     host, _, name = repository.partition("/")
     request = urllib.request.Request(
@@ -80,7 +87,8 @@ def _pulled(engine: Engine, repository: str, tars: Sequence[bytes]) -> tuple[str
 def _upon(base: Sequence[bytes], pulled: tuple[str, Any], own: Sequence[bytes]) -> Loadable:
     """Return the image of ``own`` on a pulled base, whose layers are the registry's."""
     digest, manifest = pulled
-    rows = zip(manifest["layers"], base, strict=True)
+    rows = list(zip(manifest["layers"], base, strict=True))
+    assert all(row["digest"] != plain_layer(each).digest.value for row, each in rows)
     layers = [
         Layer(
             digest=Digest(row["digest"]),
@@ -106,11 +114,11 @@ def repository(engine: Engine, registry: str) -> Iterator[str]:
 
 
 def test_the_layers_of_a_base_that_an_engine_pulled_are_not_sent(
-    engine: Engine, names: Names, repository: str, registry: str
+    engine: Engine, names: Names, repository: str, registry: str, tmp_path: Path
 ) -> None:
     base = [tar({f"base-{place}": secrets.token_bytes(1 << 20)}) for place in range(2)]
     own = [tar({"own": b"own"})]
-    wanted = _upon(base, _pulled(engine, repository, base), own)
+    wanted = _upon(base, _pulled(engine, repository, base, tmp_path), own)
 
     source = Tars.of(own)  # has nothing of the base, not even sizes
     loaded = load(engine, wanted, source, [names.tag()])
@@ -125,9 +133,11 @@ def test_the_layers_of_a_base_that_an_engine_pulled_are_not_sent(
     clean(engine, given)
 
 
-def test_a_base_that_nobody_pulled_is_sent(engine: Engine, names: Names, repository: str) -> None:
+def test_a_base_that_nobody_pulled_is_sent(
+    engine: Engine, names: Names, repository: str, tmp_path: Path
+) -> None:
     base, own = [tar({"base": secrets.token_bytes(1000)})], [tar({"own": b"own"})]
-    wanted = _upon(base, _pulled(engine, repository, base), own)
+    wanted = _upon(base, _pulled(engine, repository, base, tmp_path), own)
     clean(engine, repository)
 
     loaded = load(engine, wanted, Tars.of([*base, *own]), [names.tag()])
@@ -139,11 +149,11 @@ def test_a_base_that_nobody_pulled_is_sent(engine: Engine, names: Names, reposit
 
 
 def test_a_base_stays_known_when_its_name_is_gone(
-    engine: Engine, names: Names, repository: str
+    engine: Engine, names: Names, repository: str, tmp_path: Path
 ) -> None:
     base = [tar({"base": secrets.token_bytes(1000)})]
     first, second = [tar({"own": b"first"})], [tar({"own": b"second"})]
-    pulled = _pulled(engine, repository, base)
+    pulled = _pulled(engine, repository, base, tmp_path)
     load(engine, _upon(base, pulled, first), Tars.of(first), [names.tag("first")])
     clean(engine, repository)
 
