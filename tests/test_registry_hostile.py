@@ -42,7 +42,8 @@ if TYPE_CHECKING:
 
 LAYER = random.Random(5).randbytes(600_000)
 IMAGE = made(LAYER)
-READ = Settings(connect=5, read=0.4)
+READ = Settings(connect=5, read=5)
+HASTY = replace(READ, read=0.4)
 
 
 @dataclass(frozen=True)
@@ -139,7 +140,8 @@ def changed(document: bytes, **values: object) -> bytes:
 def test_what_may_pass_is_tried_again(first: Route, server: Server) -> None:
     reference = offer(server)
     server.add("/v2/a/manifests/1", first, first, document(IMAGE.manifest, MANIFEST))
-    with opened(pace=Pace(retries=2, longest_delay=30, window=0.3, slowest=100_000)) as client:
+    pace = Pace(retries=2, longest_delay=30, window=0.3, slowest=100_000)
+    with opened(settings=HASTY, pace=pace) as client:
         assert client.image(reference, "amd64").digest == Digest.of(IMAGE.manifest)
     assert server.paths().count("/v2/a/manifests/1") == 3
 
@@ -642,7 +644,7 @@ def test_plain_http_is_for_loopback_and_for_what_the_site_allows(server: Server)
     reference = parse_reference("registry.invalid:5000/a:1")
     for path, route in list(server.routes.items()):
         server.routes[f"http://registry.invalid:5000{path}"] = route
-    through = Settings(proxies=Proxies(http=server.url, https=server.url), connect=5, read=0.4)
+    through = Settings(proxies=Proxies(http=server.url, https=server.url), connect=5, read=5)
     with opened(settings=through) as client:
         assert isinstance(failure(client, reference), Unavailable)
     assert not [path for path in server.paths() if path.startswith("http://")]
