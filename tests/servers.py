@@ -41,7 +41,7 @@ Route = Callable[["Answer", Request], None]
 
 @dataclass
 class Server:
-    """Routes by path, or by method and path, and the requests that came, in order."""
+    """Routes by path, or HEAD and path, and the requests that came, in order."""
 
     url: str
     routes: dict[str, Route] = field(default_factory=dict)
@@ -77,12 +77,16 @@ class Answer(BaseHTTPRequestHandler):
             self.place.most_at_once = max(self.place.most_at_once, self.place.busy)
         try:
             with contextlib.suppress(ConnectionError):
-                path = self.path.partition("?")[0]
-                routes = self.place.routes
-                routes.get(f"{self.command} {path}", routes.get(path, status(404)))(self, request)
+                self._route()(self, request)
         finally:
             with self.place.counting:
                 self.place.busy -= 1
+
+    def _route(self) -> Route:
+        path = self.path.partition("?")[0]
+        if self.command == "HEAD":  # has no body, as routes for GET do
+            return self.place.routes.get(f"HEAD {path}", status(405))
+        return self.place.routes.get(path, status(404))
 
     def do_HEAD(self) -> None:
         self.do_GET()

@@ -96,6 +96,11 @@ def document(body: bytes, media_type: str, digest: str = "") -> Route:
     return whole(body, headers)
 
 
+def head(body: bytes, media_type: str) -> Route:
+    """Say of a manifest what a registry says."""
+    return status(200, {"Content-Type": media_type, "Docker-Content-Digest": str(Digest.of(body))})
+
+
 def blob_path(blob: bytes, name: str = "a") -> str:
     return f"/v2/{name}/blobs/{Digest.of(blob)}"
 
@@ -435,6 +440,7 @@ def test_a_bare_processor_is_preferred_to_a_newer_one(
         ("linux/amd64", plain),
     )
     server.add("/v2/a/manifests/1", document(index, INDEX))
+    server.add("HEAD /v2/a/manifests/1", head(index, INDEX))
     got = client.image(reference, "amd64")
     assert got.digest == client.digest_of(reference, "amd64") == Digest.of(plain.manifest)
     assert str(failure(client, reference, "arm64")).endswith(
@@ -482,12 +488,14 @@ def test_an_index_within_an_index_is_refused(server: Server, client: RegistryCli
 # --- who is asked, and as whom
 
 
-def bearer(server: Server, realm: str, *, accepts: str = "good") -> Route:
+def bearer(
+    server: Server, realm: str, *, accepts: str = "good", serves: Route | None = None
+) -> Route:
     """Serve the image's manifest to who shows a token, and say where tokens are."""
 
     def route(answer: Answer, request: Request) -> None:
         if request.headers.get("Authorization") == f"Bearer {accepts}":
-            document(IMAGE.manifest, MANIFEST)(answer, request)
+            (serves or document(IMAGE.manifest, MANIFEST))(answer, request)
         else:
             challenge = f'Bearer realm="{realm}",service="reg.example",scope="repository:a:push"'
             status(401, {"WWW-Authenticate": challenge})(answer, request)
@@ -503,6 +511,8 @@ def test_a_token_is_asked_for_once_and_for_reading_only(server: Server) -> None:
     reference = offer(server)
     realm = server.add("/token", tokens("good"))
     server.add("/v2/a/manifests/1", bearer(server, realm))
+    pointer = head(IMAGE.manifest, MANIFEST)
+    server.add("HEAD /v2/a/manifests/1", bearer(server, realm, serves=pointer))
     with opened(Login(user="me", password="hunter2")) as client:
         client.image(reference, "amd64")
         client.digest_of(reference, "amd64")
