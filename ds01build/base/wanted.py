@@ -27,8 +27,8 @@ _HEADERS = re.compile(rb"\A(?:[^\r\n]+(?:\r?\n|\Z))*")
 _SITE_LISTED = re.compile(rb"^/.*/(?:dist|site)-packages/[^/\n]+\.(?:dist|egg)-info$", re.MULTILINE)
 _LAYOUTS = re.compile(rb"posix_local|deb_system|unix_local|rpm_prefix|RPM_BUILD_ROOT")
 _GLIBC = re.compile(rb"GNU C Library [ -~]{0,200}? version [0-9]+\.[0-9]+")
-# The literal PY_VERSION, as a C string that nothing precedes.
-_CPYTHON = re.compile(rb"(?<=\0)3\.[0-9]{1,2}\.[0-9]{1,2}(?:(?:a|b|rc)[0-9]{1,2})?\+?(?=\0)")
+# The literal PY_VERSION, as the end of a C string. It is looked behind only where "3." was found.
+_CPYTHON = re.compile(rb"3\.(?<![0-9.]3\.)[0-9]{1,2}\.[0-9]{1,2}(?:(?:a|b|rc)[0-9]{1,2})?\+?(?=\0)")
 
 # Python's names in any prefix; Debian's, apt's and the C library's at their one place.
 _WANTS = (

@@ -47,15 +47,15 @@ def tree_of(client: APIClient, image: str, *, clock: Callable[[], float]) -> Tre
     try:
         found: dict[str, Any] = client.inspect_image(image)
         if not (found.get("Config") or {}).get("Volumes"):
-            tree = _probed(client, found["Id"], clock)
+            tree = probed(client, found["Id"], clock)
             if tree is not None:
                 return tree
-        return _exported(client, found["Id"], clock)
+        return exported(client, found["Id"], clock)
     except (DockerException, OSError) as error:
         raise Unavailable(f"the engine cannot look into {image}: {error!s:.300}") from error
 
 
-def _probed(client: APIClient, image: str, clock: Callable[[], float]) -> Tree | None:
+def probed(client: APIClient, image: str, clock: Callable[[], float]) -> Tree | None:
     """Return the tree as the image's own commands show it, None where they cannot."""
     try:
         return read_probed(_Probe(client, image, clock))
@@ -63,7 +63,7 @@ def _probed(client: APIClient, image: str, clock: Callable[[], float]) -> Tree |
         return None
 
 
-def _exported(client: APIClient, image: str, clock: Callable[[], float]) -> Tree:
+def exported(client: APIClient, image: str, clock: Callable[[], float]) -> Tree:
     with _container(client, image, ["/"]) as container:
         chunks = client.export(container, chunk_size=CHUNK)
         return read_tar(chunks, f"the export of {image}", clock=clock)
