@@ -1,0 +1,153 @@
+"""The seed's stack over a base image, into an engine: ds01 against what people build today.
+
+A ``Candidate`` is one way to get the image into an engine. Peers are made here; ds01 comes as one
+more (``OURS``), measured in the same rounds.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from standins.catalogue import STAND_INS
+from standins.registry import running
+from standins.workshop import Workshop, directory
+
+from bench.buildkit import builder
+from bench.figures import Outcome, Series, Verdict, ratio
+from bench.peers import Bench, held
+from ds01build.catalogue.packages import bundle
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from bench.peers import Tiers
+    from bench.room import Room
+
+ADDED = "tabulate"  # to the first tier
+TIERS: Tiers = {name: bundle(name).packages for name in ("jupyter", "data-science", "ml")}
+State = Literal["cold", "warm", "nothing", "added"]
+STATES: dict[State, str] = {
+    "cold": "nothing there but the base",
+    "warm": "packages there, nothing built",
+    "nothing": "nothing changed",
+    "added": f"{ADDED} added to the first tier",
+}
+
+# Where .ci/engine starts engines, the older first; the newer one brings buildx with it.
+ENGINES = Path(os.environ.get("DS01_ENGINES", "/var/lib/ds01-engines"))
+NEWER = ENGINES / "containerd/root"
+HOSTS = {
+    "graph": "unix:///var/run/docker.sock",
+    "containerd": f"unix://{NEWER}/socket/docker.sock",
+}
+BUILDX = NEWER / "usr/libexec/docker/cli-plugins/docker-buildx"
+
+# ds01 against a peer, in a state: what the peer's time over ours must be at least.
+BOUNDS: tuple[tuple[State, str, float], ...] = (
+    ("cold", "uv", 1.0),
+    ("cold", "pip", 2.5),
+    ("warm", "uv", 1.5),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """A way to the image. ``seconds`` brings about a state, builds, and returns what that took.
+
+    In each round it is called once for each state, in the order of STATES.
+    """
+
+    name: str
+    seconds: Callable[[State], float]
+
+
+# How ds01 gets the image into the engine of the bench, where it can: the place to add it.
+OURS: Callable[[Bench], Candidate] | None = None
+
+
+def measure(room: Room, rounds: int, ours: Callable[[Bench], Candidate] | None = None) -> Outcome:
+    """Compare over the stand-in for a framework's image, in both kinds of engine.
+
+    pip and uv build where most people do, in the older engine; the expert needs the newer one.
+    """
+    place = room.part("image-base")
+    with running(place.directory / "registry") as registry:
+        base = registry.push(Workshop(directory()).layout("a", STAND_INS["a"]))
+        graph, newer = (_bench(place.directory / kind, HOSTS[kind], base) for kind in HOSTS)
+        try:
+            candidates = [peer("pip", graph), peer("uv", graph), peer("expert", newer)]
+            if ours := ours or OURS:
+                candidates.insert(0, ours(graph))
+            return compare(candidates, rounds, f"load {os.getloadavg()[0]:.1f}")
+        finally:
+            tags = [base, graph.base_with_uv, *map(_tag, ("pip", "uv", "expert"))]
+            for bench in (graph, newer):
+                bench.builder.forget(*tags)
+            place.clear()
+
+
+def _bench(place: Path, host: str, base: str) -> Bench:
+    place.mkdir()
+    found = builder(host, place / "secrets", [BUILDX])
+    found.pull(base)
+    with_uv = f"ds01-bench/with-uv:{secrets.token_hex(4)}"
+    own = held(found, base)
+    bench = Bench(builder=found, base=base, base_with_uv=with_uv, held=own, directory=place)
+    bench.prepare()
+    return bench
+
+
+def _tag(kind: str) -> str:
+    return f"ds01-bench/{kind}:latest"
+
+
+def peer(kind: Literal["pip", "uv", "expert"], bench: Bench) -> Candidate:
+    """Return a peer. What pip lacks when warm is a cache: it is what it is when cold."""
+    caches = [f"{secrets.token_hex(4)}-{kind}"]
+    tag = _tag(kind)
+    more = {name: (*each, ADDED) if not n else each for n, (name, each) in enumerate(TIERS.items())}
+
+    def seconds(state: State) -> float:
+        if state == "cold":
+            caches.append(f"{secrets.token_hex(4)}-{kind}")
+        tiers = more if state == "added" else TIERS
+        context, locking = bench.context(kind, tiers, caches[-1])
+        options = ("--no-cache",) if state in {"cold", "warm"} else ()
+        built = bench.builder.build(context, tag, *options)
+        return built + (locking if state == "added" else 0.0)
+
+    return Candidate(name=kind, seconds=seconds)
+
+
+def compare(candidates: Sequence[Candidate], rounds: int, note: str = "") -> Outcome:
+    """Measure all candidates in turn, another one first in each round."""
+    taken: dict[tuple[State, str], list[float]] = {
+        (state, one.name): [] for state in STATES for one in candidates
+    }
+    for number in range(rounds):
+        first = number % len(candidates)
+        for state in STATES:
+            for one in (*candidates[first:], *candidates[:first]):
+                taken[state, one.name].append(one.seconds(state))
+    series = {
+        (state, name): Series(name=f"{name}, {STATES[state]}", unit="s", values=tuple(values))
+        for (state, name), values in taken.items()
+    }
+    verdicts = tuple(
+        Verdict(
+            name=f"{name} / ds01, {state}",
+            value=ratio(series[state, name], series[state, "ds01"]),
+            bound=bound,
+            unit="x",
+            kind="at least",
+        )
+        for state, name, bound in BOUNDS
+        if {(state, name), (state, "ds01")} <= series.keys()
+    )
+    return Outcome(
+        scenario="image-base", series=tuple(series.values()), verdicts=verdicts, note=note
+    )
