@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from ds01build import __version__
-from ds01build.cli import build, graph, image, lock, plan, store
+from ds01build.cli import build, dockerfile, graph, image, lock, plan, store
 from ds01build.cli.output import visible
 from ds01build.errors import Ds01Error
 
@@ -35,7 +35,15 @@ def ds01() -> None:
     """Build container images for data science from recipes, without Docker and without root."""
 
 
-for command in (lock.lock, plan.plan, build.build, graph.graph, image.image, store.store):
+for command in (
+    lock.lock,
+    plan.plan,
+    build.build,
+    graph.graph,
+    image.image,
+    store.store,
+    dockerfile.dockerfile,
+):
     ds01.add_command(command)
 
 

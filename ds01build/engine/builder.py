@@ -1,0 +1,266 @@
+"""Builds the stages of a Dockerfile in an engine, each once: its image is found by its key.
+
+BuildKit is asked through ``docker buildx``, since no library speaks its protocol; without it, the
+engine's own builder is asked over the API. Stages are built one by one, because only so can each
+have the network that it needs and no more.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+import docker
+import docker.errors
+import docker.utils
+import requests
+
+from ds01build import process
+from ds01build.dockerfile import Tag
+from ds01build.errors import Ds01Error, Unavailable
+from ds01build.events import Note
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from ds01build.digest import Digest, Key
+    from ds01build.dockerfile import Stage
+    from ds01build.events import Report
+
+__all__ = [
+    "Buildx",
+    "Classic",
+    "Images",
+    "Made",
+    "Order",
+    "Workplace",
+    "build_stages",
+    "choose_builder",
+]
+
+DOCKERFILE = "Dockerfile"
+_SECONDS = 6 * 60 * 60  # a stage may compile for hours
+_SHOWN = 20  # lines of a failure
+_UNPRINTABLE = re.compile(r"\x1b\[[0-9;]*m|[^\x20-\x7e\t\n]")
+# Build arguments that are defined in every Dockerfile, and left out of history and cache keys.
+_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
+
+
+class Tagged(Protocol):
+    """An image that an engine has."""
+
+    @property
+    def engine_id(self) -> Digest:
+        """Its name there."""
+
+
+class Images(Protocol):
+    """The images of an engine."""
+
+    def inspect(self, name: str) -> Tagged | None:
+        """Return the image that ``name`` stands for, None without one."""
+
+    def tag(self, engine_id: Digest, tag: str) -> None:
+        """Let ``tag`` stand for an image."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """One stage to build: ``context`` holds its Dockerfile, and ``tag`` is what it will be."""
+
+    context: Path
+    target: str
+    tag: str
+    network: bool
+
+
+class Builder(Protocol):
+    """Builds one stage."""
+
+    def build(self, order: Order) -> tuple[bool, str]:
+        """Return whether it was built and tagged, and what was printed meanwhile."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workplace:
+    """Where stages are built. The log of one that fails is kept below ``logs``."""
+
+    images: Images
+    builder: Builder
+    logs: Path
+    report: Report
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """The image, and the stages that were run or reused for it, by their names."""
+
+    engine_id: Digest
+    ran: tuple[str, ...]
+    reused: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Buildx:
+    """BuildKit, through the command line's plugin.
+
+    ``environment`` is all that the program sees; DOCKER_HOST in it says which engine is meant.
+    """
+
+    program: str
+    environment: Mapping[str, str] = field(repr=False)
+    cwd: Path
+
+    def build(self, order: Order) -> tuple[bool, str]:
+        """Build a stage. Raises Unavailable where the program cannot be started."""
+        # The builder "default" is the engine itself: no other one sees the engine's images.
+        argv = [self.program, "buildx", "build", "--builder=default", "--load"]
+        argv += ["--progress=plain", "--provenance=false"]
+        argv += [f"--network={_network(order)}", f"--target={order.target}", f"--tag={order.tag}"]
+        # Without a value: that is taken from the environment, which nobody else can see.
+        proxies = [name for name in _PROXIES if self.environment.get(name)]
+        argv += [f"--build-arg={name}" for name in proxies if order.network]
+        argv += [f"--file={order.context / DOCKERFILE}", "--", str(order.context)]
+        done = process.run(argv, environment=self.environment, cwd=self.cwd, seconds=_SECONDS)
+        return done.code == 0, f"{done.stdout}{done.stderr}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Classic:
+    """The builder of an engine without BuildKit, over the API."""
+
+    client: docker.APIClient = field(repr=False)
+    environment: Mapping[str, str] = field(repr=False)
+
+    def build(self, order: Order) -> tuple[bool, str]:
+        """Build a stage. Raises Unavailable where the engine stops answering."""
+        proxies = {name: self.environment[name] for name in _PROXIES if name in self.environment}
+        try:
+            # Packed here, because the client leaves an archive of its own open.
+            with tempfile.TemporaryFile() as packed:
+                docker.utils.tar(str(order.context), fileobj=packed)
+                answer = self.client.build(
+                    fileobj=packed,
+                    custom_context=True,
+                    dockerfile=DOCKERFILE,
+                    target=order.target,
+                    tag=order.tag,
+                    network_mode=_network(order),
+                    buildargs=proxies if order.network else {},
+                    rm=True,
+                    forcerm=True,
+                    decode=True,
+                )
+                return _read(answer)
+        except docker.errors.APIError as error:
+            return False, str(error.explanation or error)
+        except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
+            raise Unavailable("the engine stopped answering", hint="docker info") from error
+
+
+def choose_builder(
+    client: docker.APIClient, environment: Mapping[str, str], cwd: Path, *, program: str = "docker"
+) -> Buildx | Classic:
+    """Return BuildKit where ``program`` has its plugin, else the engine's own builder.
+
+    ``environment`` is what the program may see: the engine's DOCKER_HOST, HOME or DOCKER_CONFIG for
+    the registries' credentials, proxies.
+    """
+    try:
+        argv = [program, "buildx", "version"]
+        found = process.run(argv, environment=environment, cwd=cwd, seconds=30).code == 0
+    except Unavailable:
+        found = False
+    if found:
+        return Buildx(program=program, environment=environment, cwd=cwd)
+    return Classic(client=client, environment=environment)
+
+
+def build_stages(
+    stages: Sequence[Stage],
+    context: Callable[[Stage, Collection[Key]], AbstractContextManager[Path]],
+    workplace: Workplace,
+    *,
+    base: Iterable[str] = (),
+) -> Made:
+    """Make the images of ``stages``, the last one being the answer; those that exist are reused.
+
+    ``context`` yields the directory to build a stage in, told which keys have an image. ``base``
+    are names by which the engine may have the base already. Raises Ds01Error, with the last lines
+    and the path of the whole log, for a stage that fails; nothing that needs it is tagged then.
+    """
+    images = workplace.images
+    present = {stage.key for stage in stages if images.inspect(_tag(stage))}
+    if stages[0].key not in present and _tag_base(stages[0], base, images):
+        present.add(stages[0].key)
+    wanted = _wanted(stages, present)
+    for stage in wanted:
+        workplace.report(Note(f"building {stage.name} in the engine"))
+        with context(stage, present) as directory:
+            _build(stage, directory, workplace)
+        present.add(stage.key)
+    found = images.inspect(_tag(stages[-1]))
+    if found is None:
+        raise Ds01Error(f"{_tag(stages[-1])} was built, but the engine does not have it")
+    return Made(
+        engine_id=found.engine_id,
+        ran=tuple(each.name for each in wanted),
+        reused=tuple(each.name for each in stages if each.kind != "base" and each not in wanted),
+    )
+
+
+def _build(stage: Stage, directory: Path, workplace: Workplace) -> None:
+    order = Order(context=directory, target=stage.name, tag=_tag(stage), network=stage.network)
+    done, text = workplace.builder.build(order)
+    if not done:
+        raise _failure(stage, text, workplace.logs)
+
+
+def _wanted(stages: Sequence[Stage], present: Collection[Key]) -> list[Stage]:
+    """Return the stages to build, in order: none when the last one is there."""
+    if stages[-1].key in present:
+        return []
+    return [each for each in stages if each.kind != "base" and each.key not in present]
+
+
+def _tag(stage: Stage) -> str:
+    return str(Tag(key=stage.key))
+
+
+def _tag_base(stage: Stage, names: Iterable[str], images: Images) -> bool:
+    """Tag the base if the engine has it under one of ``names``: it need not be pulled then."""
+    for name in names:
+        found = images.inspect(name)
+        if found is not None:
+            images.tag(found.engine_id, _tag(stage))
+            return True
+    return False
+
+
+def _network(order: Order) -> str:
+    # The host's: mirrors and proxies that this machine reaches are reached from there too.
+    return "host" if order.network else "none"
+
+
+def _read(answer: Iterable[Mapping[str, Any]]) -> tuple[bool, str]:
+    """Return whether a build over the API ended well, and its output."""
+    lines: list[str] = []
+    for message in answer:
+        if "error" in message:
+            return False, "".join([*lines, str(message["error"])])
+        lines.append(str(message.get("stream", "")))
+    return True, "".join(lines)
+
+
+def _failure(stage: Stage, text: str, logs: Path) -> Ds01Error:
+    readable = _UNPRINTABLE.sub("", text)
+    logs.mkdir(parents=True, exist_ok=True)
+    log = logs / f"{stage.name}-{stage.key.hex[:16]}.log"
+    log.write_text(readable, encoding="utf-8")
+    last = "\n".join(readable.strip().splitlines()[-_SHOWN:])
+    what = f"tier {stage.tier}" if stage.tier else "the image"
+    return Ds01Error(f"{what} could not be built in the engine:\n{last}", hint=f"less {log}")
