@@ -164,6 +164,22 @@ def test_a_base_stays_known_when_its_name_is_gone(
     assert engine.lists(str(loaded.engine_id))
 
 
+def test_a_layer_that_is_there_in_another_form_is_sent(
+    containerd_engine: Engine, registry: str, tmp_path: Path
+) -> None:
+    tars = [tar({"one": secrets.token_bytes(1000)})]
+    repository = f"{registry}/form-{secrets.token_hex(4)}"
+    _pulled(containerd_engine, repository, tars, tmp_path)
+
+    # Without the plain blob the image would run, but be missing from the engine's list.
+    wanted = image(tars, Cmd=["/one"])
+    loaded = load(containerd_engine, wanted, Tars.of(tars), [f"{repository}:plain"])
+
+    assert len(loaded.layers) == 1
+    assert containerd_engine.lists(str(loaded.engine_id))
+    clean(containerd_engine, repository)
+
+
 def _program(text: bytes) -> bytes:
     """Return a static x86-64 program that prints ``text`` (ELF-64, one segment)."""
     start, origin = 120, 0x400000
