@@ -165,22 +165,7 @@ def opened(
     """
     name = f"ds01-{secrets.token_hex(8)}"
     overdue = threading.Event()
-    with _translated():
-        container = client.create_container(
-            image,
-            command=[],
-            entrypoint=["/bin/sh"],  # as process 1 it waits for input that never comes
-            stdin_open=True,
-            user="0",
-            healthcheck={"test": ["NONE"]},
-            labels={LABEL: str(owner)},
-            name=name,
-            host_config=client.create_host_config(
-                network_mode=network,
-                security_opt=["no-new-privileges:true"],
-                init=False,
-            ),
-        )["Id"]
+    container = _created(client, image, name, owner, network)
     watch = threading.Timer(seconds, _end, (client, container, overdue))
     watch.daemon = True
     try:
@@ -206,6 +191,26 @@ def opened(
     finally:
         watch.cancel()
         _remove(client, container)
+
+
+def _created(client: APIClient, image: str, name: str, owner: Owner, network: str) -> str:
+    with _translated():
+        container = client.create_container(
+            image,
+            command=[],
+            entrypoint=["/bin/sh"],  # as process 1 it waits for input that never comes
+            stdin_open=True,
+            user="0",
+            healthcheck={"test": ["NONE"]},
+            labels={LABEL: str(owner)},
+            name=name,
+            host_config=client.create_host_config(
+                network_mode=network,
+                security_opt=["no-new-privileges:true"],
+                init=False,
+            ),
+        )
+    return str(container["Id"])
 
 
 def sweep(client: APIClient, owner: Owner) -> int:
