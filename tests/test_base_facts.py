@@ -76,7 +76,7 @@ def debian(*more: Item) -> list[Item]:
         link("usr/bin/python3", "python3.11"),
         Item("usr/lib/python3.11/os.py"),
         Item("usr/lib/python3.11/EXTERNALLY-MANAGED"),
-        Item("usr/lib/python3.11/sysconfig.py", b"x = 'posix_local'"),
+        Item("usr/lib/python3.11/sysconfig.py", b"    prefix_scheme = 'posix_local'"),
         Item("var/lib/dpkg/status", STATUS),
         folder("usr/local/share/man"),
         link("usr/local/man", "share/man"),

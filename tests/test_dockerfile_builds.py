@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from bases.layout import Made as Entry
-from bases.layout import tar
 from dockerfiles import image_lock
 from engines import place
+from standins.layout import Made as Entry
+from standins.layout import tar
 from values import file_pin
 
 from ds01build import graph
@@ -38,11 +38,11 @@ from ds01build.workflow.rendering import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from bases_fixtures import StandIns
+    from standin_fixtures import StandIns
 
     from ds01build.engine.api import Engine
 
-pytest_plugins = ("engine_fixtures", "bases_fixtures")
+pytest_plugins = ("engine_fixtures", "standin_fixtures")
 pytestmark = [pytest.mark.network, pytest.mark.slow]
 
 WHEELS = ("pygments", "six", "jupyterlab-widgets")  # a script, a module alone, files of share/

@@ -214,10 +214,10 @@ def _home(tree: Tree, binary: str, venv: Mapping[str, str] | None) -> _Home | No
 
 
 def _is_debian(tree: Tree, home: _Home) -> bool:
-    """Return whether its sysconfig is the one that Debian patches."""
+    """Return whether its sysconfig prefers posix_local, as Debian's does."""
     names = ("sysconfig.py", "sysconfig/__init__.py")
     found = {tree.read(posixpath.join(home.stdlib, name)) or b"" for name in names}
-    return any(b"posix_local" in text or b"deb_system" in text for text in found)
+    return any(b"posix_local" in text for text in found)
 
 
 def _version(tree: Tree, home: _Home, binary: str, debs: Mapping[str, str]) -> str:

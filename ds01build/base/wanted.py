@@ -25,7 +25,8 @@ class Want(NamedTuple):
 
 _HEADERS = re.compile(rb"\A(?:[^\r\n]+(?:\r?\n|\Z))*")
 _SITE_LISTED = re.compile(rb"^/.*/(?:dist|site)-packages/[^/\n]+\.(?:dist|egg)-info$", re.MULTILINE)
-_LAYOUTS = re.compile(rb"posix_local|deb_system|unix_local|rpm_prefix|RPM_BUILD_ROOT")
+# What Debian makes the default; a scheme's name alone stands in copies of it that do not use it.
+_LAYOUTS = re.compile(rb"prefix_scheme = ['\"]posix_local['\"]")
 _GLIBC = re.compile(rb"GNU C Library [ -~]{0,200}? version [0-9]+\.[0-9]+")
 # The literal PY_VERSION, as the end of a C string. It is looked behind only where "3." was found.
 _CPYTHON = re.compile(rb"3\.(?<![0-9.]3\.)[0-9]{1,2}\.[0-9]{1,2}(?:(?:a|b|rc)[0-9]{1,2})?\+?(?=\0)")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from ds01build import __version__
-from ds01build.cli import build, dockerfile, graph, image, lock, plan, store
+from ds01build.cli import base, build, dockerfile, graph, image, lock, plan, store
 from ds01build.cli.output import visible
 from ds01build.errors import Ds01Error
 
@@ -32,7 +32,7 @@ BUG = 70  # EX_SOFTWARE of sysexits.h
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="ds01")
 def ds01() -> None:
-    """Build container images for data science from recipes, without Docker and without root."""
+    """Build container images for data science from recipes, with no root, and with Docker where it helps."""
 
 
 for command in (
@@ -43,6 +43,7 @@ for command in (
     image.image,
     store.store,
     dockerfile.dockerfile,
+    base.base,
 ):
     ds01.add_command(command)
 

@@ -11,11 +11,12 @@ from ds01build.base.config import parse_config
 from ds01build.base.derive import derive
 from ds01build.base.layers import read_layers
 from ds01build.base.stored import from_json, to_json
-from ds01build.catalogue import select
+from ds01build.catalogue import LATEST, frameworks, select
 from ds01build.errors import Ds01Error, MismatchError, Unavailable
 from ds01build.events import Note
+from ds01build.grammar import image_reference
 from ds01build.lock import LockedImage
-from ds01build.recipe import ImageBase
+from ds01build.recipe import FrameworkBase, ImageBase
 from ds01build.reference import parse_reference
 from ds01build.target import Ground
 
@@ -24,15 +25,15 @@ if TYPE_CHECKING:
 
     from ds01build.base.facts import BaseFacts
     from ds01build.base.tree import Tree
+    from ds01build.catalogue import Selected
     from ds01build.digest import DiffId, Digest
     from ds01build.events import Report
     from ds01build.layer import Layer
-    from ds01build.recipe import FrameworkBase
     from ds01build.reference import Reference
     from ds01build.registry import RegistryClient
     from ds01build.store import DirStore
 
-__all__ = ["ImageBases", "Machine"]
+__all__ = ["ImageBases", "Machine", "Seen", "look", "pinned"]
 
 _CHUNK = 1 << 20  # bytes
 
@@ -107,6 +108,8 @@ class ImageBases:
         Raises Unavailable.
         """
         reference = parse_reference(image.reference)
+        if reference.digest is not None:
+            return None
         now = self.registry.digest_of(reference, image.architecture)
         return None if now == image.manifest else now
 
@@ -166,17 +169,21 @@ class ImageBases:
     def _reference(self, wanted: ImageBase | FrameworkBase) -> Reference:
         if isinstance(wanted, ImageBase):
             return parse_reference(wanted.reference)
-        found = select(
+        found = self.selected(wanted)
+        self.report(Note(f"{wanted.framework} is {found.reference} ({found.reason})"))
+        for warning in found.warnings:
+            self.report(Note(f"warning: {warning}"))
+        return parse_reference(found.reference)
+
+    def selected(self, wanted: FrameworkBase) -> Selected:
+        """Return which image of the catalogue a framework is on this machine."""
+        return select(
             wanted.framework,
             wanted.version,
             architecture=wanted.architecture,
             mlc_arch=self.machine.mlc_arch,
             driver=self.machine.driver,
         )
-        self.report(Note(f"{wanted.framework} is {found.reference} ({found.reason})"))
-        for warning in found.warnings:
-            self.report(Note(f"warning: {warning}"))
-        return parse_reference(found.reference)
 
     def _require_network(self, name: str) -> None:
         if self.offline:
@@ -184,6 +191,42 @@ class ImageBases:
                 f"{name} is not known well enough here, and --offline forbids to ask its registry",
                 hint="run it once without --offline",
             )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """A base that was looked into. ``architecture`` is the catalogue's, empty for other images."""
+
+    reference: str
+    architecture: str
+    facts: BaseFacts
+
+
+def look(bases: ImageBases, name: str) -> Seen:
+    """Return what is in the image that ``name`` means: FRAMEWORK, FRAMEWORK:VERSION or an image.
+
+    Raises Ds01Error where there is no such image, and Unavailable.
+    """
+    framework, _, version = name.partition(":")
+    known = {each.name.lower() for each in frameworks()}
+    wanted: ImageBase | FrameworkBase
+    if framework.lower() in known:
+        wanted = FrameworkBase(framework=framework.lower(), version=version or LATEST)
+        architecture = bases.selected(wanted).architecture
+    else:
+        wanted, architecture = _image(name), ""
+    image = bases.locked(wanted, None)
+    reference = parse_reference(image.reference).familiar
+    return Seen(reference=reference, architecture=architecture, facts=bases.facts(image))
+
+
+def _image(name: str) -> ImageBase:
+    try:
+        return ImageBase(reference=image_reference(name))
+    except ValueError as error:
+        raise Ds01Error(
+            f"{name!r:.200} is {error}", hint="ds01 base show python:3.12-slim"
+        ) from error
 
 
 def pinned(image: LockedImage) -> Reference:

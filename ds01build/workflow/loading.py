@@ -9,7 +9,8 @@ from ds01build.base.unpack import inflated
 from ds01build.engine.archive import Loadable
 from ds01build.engine.connect import ABSENT
 from ds01build.engine.intermediate import this_builder
-from ds01build.engine.load import find_known, load
+from ds01build.engine.known import look_up
+from ds01build.engine.load import load
 from ds01build.engine.loading import Loading
 from ds01build.engine.names import fixed_tag, moving_tag
 from ds01build.errors import Unavailable
@@ -142,7 +143,7 @@ class Loader:
         if not layers or not isinstance(base, LockedImage):
             return
         image = Loadable(config=b"", layers=layers, base=len(layers), base_digests=digests)
-        known = find_known(self.engine.kind, image, self.engine.images())
+        known = look_up(self.engine, image, None)
         store = self.edges.store
         missing = [each for each in layers[known.layers :] if not store.has(each.digest, each.size)]
         if missing:

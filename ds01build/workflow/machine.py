@@ -111,7 +111,7 @@ def _registry(
         _settings(configuration),
         Keyring(
             files=credential_files(environment, home),
-            environment={"HOME": str(home), "PATH": environment.get("PATH", "")},
+            environment=environment,  # of helpers, as Docker calls them
         ),
         plain=configuration.plain_registries,
         mirrors={DEFAULT_REGISTRY: configuration.registry_mirrors},

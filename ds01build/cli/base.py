@@ -1,0 +1,47 @@
+"""``ds01 base``: what is in an image that tiers may stand on."""
+
+from __future__ import annotations
+
+import click
+
+from ds01build.cli import options
+
+__all__ = ["base"]
+
+
+@click.group()
+def base() -> None:
+    """Look into base images."""
+
+
+@base.command()
+@click.argument("reference", metavar="REF")
+@click.option("--all", "every", is_flag=True, help="List every package, not the key ones alone.")
+@options.as_json
+@options.quiet
+def show(reference: str, every: bool, as_json: bool, quiet: bool) -> None:
+    """Print what the image REF has: system, Python, key packages, CUDA.
+
+    REF is an image, a framework of the catalogue (pytorch, tensorflow, ...), or FRAMEWORK:VERSION.
+    An engine that has the image is asked, without a network; otherwise its layers are read from
+    its registry. What was found is remembered.
+
+    \b
+    ds01 base show python:3.12-slim
+    ds01 base show pytorch --all
+    """  # noqa: D301
+    from ds01build.base import show as showing
+    from ds01build.cli import wiring
+    from ds01build.cli.output import print_json
+    from ds01build.cli.progress import progress
+    from ds01build.workflow.bases import look
+    from ds01build.workflow.steps import Choices
+
+    with progress(quiet=quiet) as report:
+        seen = look(wiring.edges(report, Choices()).bases, reference)
+    if as_json:
+        print_json(showing.answer(seen.facts, seen.reference))
+    else:
+        click.echo(showing.screen(seen.facts, seen.reference, architecture=seen.architecture))
+        if every:
+            click.echo(showing.every_package(seen.facts))
