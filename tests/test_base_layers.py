@@ -75,11 +75,6 @@ def test_a_directory_that_a_layer_passes_through_stays_as_it_is() -> None:
     assert tree.nodes["new"] == Node("directory", 0o755, 0, 0)
 
 
-def test_a_directory_without_entry_has_the_group_of_a_setgid_parent_as_mkdir_makes_it() -> None:
-    tree = read([folder("a", 0o2775, 7), Item("a/b/c")])
-    assert tree.nodes["a/b"] == Node("directory", 0o755, 0, 7)
-
-
 def test_a_link_of_a_lower_layer_is_replaced_by_what_lies_below_it() -> None:
     tree = read([folder("usr/lib"), link("lib", "usr/lib")], [Item("lib/a")])
     assert paths(tree) == ["", "lib", "lib/a", "usr", "usr/lib"]

@@ -7,7 +7,6 @@ specification asks.
 
 from __future__ import annotations
 
-import stat
 from typing import TYPE_CHECKING, NoReturn
 
 from ds01build.base.tree import ROOT, Node, Tree
@@ -36,16 +35,12 @@ _OPAQUE = ".wh..wh..opq"
 
 
 class _Node:
-    """A path of a tree in the making; ``node`` is None where no entry is of the path itself.
+    """A path of a tree in the making; ``node`` is None where no entry is of the path itself."""
 
-    Such a path is a directory, and ``implied`` is what it is where no lower layer has it.
-    """
-
-    __slots__ = ("children", "content", "implied", "node", "want")
+    __slots__ = ("children", "content", "node", "want")
 
     def __init__(self, node: Node | None, content: bytes | None = None, path: str = "") -> None:
         self.node = node
-        self.implied = ROOT
         self.content = content
         self.want = wanted(path) if content is not None else None
         is_folder = node is None or node.kind == "directory"
@@ -213,7 +208,6 @@ def _folder(upper: _Upper, path: str) -> _Node:
         if part not in children:
             upper.budget.count(path, upper.source)
             children[part] = _Node(None)
-            children[part].implied = _implied(trail[-1].node)
         found = children[part]
         if found.children is not None:
             trail.append(found)
@@ -225,13 +219,6 @@ def _folder(upper: _Upper, path: str) -> _Node:
         trail = [upper.root] if node.link.startswith("/") else trail
         todo.extend(reversed(node.link.split("/")))
     return trail[-1]
-
-
-def _implied(parent: Node | None) -> Node:
-    """Return what mkdir(2) makes in ``parent``: in one with the setgid bit, of its group."""
-    if parent is None or not parent.mode & stat.S_ISGID:
-        return ROOT
-    return ROOT._replace(gid=parent.gid)
 
 
 def _at(root: _Node, path: str) -> _Node | None:
@@ -289,7 +276,7 @@ def _finished(root: _Node) -> Tree:
     todo = [("", root)]
     while todo:
         path, found = todo.pop()
-        node = nodes[path] = found.node or found.implied
+        node = nodes[path] = found.node or ROOT
         if node.kind == "file" and wanted(path) is not None:
             contents[path] = found.content
         prefix = f"{path}/" if path else ""
