@@ -104,7 +104,8 @@ def read_layers(
 
     Every stream is read once and to its end. Raises MismatchError for a wrong digest or diff_id,
     RejectedFile for a layer that is malformed or too large; both name the layer. A directory that
-    a layer only passes through stays as it is below, and is new as 0755, owned by root. An entry
+    a layer only passes through stays as it is below, and is new as 0755, owned by root (engines
+    differ here, and write no such layers). An entry
     below a link of a lower layer replaces the link, as in engines.
     """
     budget, lower = _Budget(clock), _Node(ROOT)
