@@ -80,7 +80,11 @@ _EXTRAS = dict(
 )
 TOOLKIT = ("cuda-toolkit", "13.0.3", tuple(f'{n}; extra == "{e}"' for e, n in _EXTRAS.items()))
 
-_MORE = {"torch": "\n\nclass cuda:\n    is_available = staticmethod(lambda: False)\n"}
+_MORE = {
+    "torch": "\n\nclass cuda:\n    is_available = staticmethod(lambda: False)\n",
+    # PyTorch does without a triton that can't be imported, not without parts of one that can.
+    "triton": '\nraise ImportError("stands for triton, and has none of its code")\n',
+}
 
 _UNUSED = ("torch/include/", "torch/test/", "torch/share/", "torch/bin/test", "torch/bin/protoc")
 # torchvision's import names two of its operators before it asks whether they exist.
