@@ -32,7 +32,7 @@ BUG = 70  # EX_SOFTWARE of sysexits.h
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="ds01")
 def ds01() -> None:
-    """Build container images for data science from recipes, with no root, and with Docker where it helps."""
+    """Build container images for data science from recipes: no root, Docker only to use them."""
 
 
 for command in (
