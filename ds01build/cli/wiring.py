@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ds01build.workflow.built import Built
     from ds01build.workflow.steps import Choices, Edges
 
-__all__ = ["edges", "open_store", "still_loaded", "where"]
+__all__ = ["docker_environment", "edges", "open_store", "still_loaded", "where"]
 
 
 def where() -> Path:
@@ -49,6 +49,13 @@ def still_loaded(built: Built, *, must: bool) -> Built | None:
     ids = [str(built.config_digest), *([str(built.engine_id)] if built.engine_id else [])]
     found = built.tag and there[0] is not None and has(there[0], built.tag, ids)
     return built if found else None
+
+
+def docker_environment() -> dict[str, str]:
+    """Return what the docker program may see of the environment."""
+    names = ("PATH", "HOME", "DOCKER_CONFIG", "XDG_RUNTIME_DIR", "SSL_CERT_FILE")
+    proxies = [name for name in os.environ if name.lower().endswith("_proxy")]
+    return {name: os.environ[name] for name in (*names, *proxies) if name in os.environ}
 
 
 def edges(report: Report, choices: Choices) -> Edges:

@@ -19,6 +19,7 @@ from ds01build.lock import LockedImage
 from ds01build.recipe import FrameworkBase, ImageBase
 from ds01build.reference import parse_reference
 from ds01build.target import Ground
+from ds01build.workflow.registered import pinned
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from ds01build.registry import RegistryClient
     from ds01build.store import DirStore
 
-__all__ = ["ImageBases", "Machine", "Seen", "look", "pinned"]
+__all__ = ["ImageBases", "Machine", "Seen", "look"]
 
 _CHUNK = 1 << 20  # bytes
 
@@ -227,8 +228,3 @@ def _image(name: str) -> ImageBase:
         raise Ds01Error(
             f"{name!r:.200} is {error}", hint="ds01 base show python:3.12-slim"
         ) from error
-
-
-def pinned(image: LockedImage) -> Reference:
-    """Return the reference by which exactly ``image`` is fetched."""
-    return replace(parse_reference(image.reference), digest=image.manifest)

@@ -11,7 +11,6 @@ from ds01build.fetch import Download, Finished, Retrying, fetch
 from ds01build.fetch import Received as Progress
 from ds01build.lock import LockedDebian
 from ds01build.pin import DebPin, WheelPin
-from ds01build.workflow.bases import pinned
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from ds01build.fetch import Event as FetchEvent
     from ds01build.fetch import Waiting
     from ds01build.layer import Layer
-    from ds01build.lock import LockedImage
+    from ds01build.reference import Reference
     from ds01build.workflow.steps import Edges, Locked
 
 __all__ = ["arrivals", "fetch_layers"]
@@ -57,9 +56,8 @@ def arrivals(
             yield from (download.digest for download in chain(early, late))
 
 
-def fetch_layers(image: LockedImage, layers: Sequence[Layer], edges: Edges) -> None:
+def fetch_layers(reference: Reference, layers: Sequence[Layer], edges: Edges) -> None:
     """Bring layers of a base into the store. Raises what ``fetch`` raises."""
-    reference = pinned(image)
     edges.report(Expected(files=len(layers), size=sum(layer.size for layer in layers), layers=0))
 
     def report(event: FetchEvent) -> None:

@@ -20,6 +20,7 @@ from ds01build.lock import LockedImage
 from ds01build.spec import InstallSpec, RunSpec
 from ds01build.workflow.assembling import base_config
 from ds01build.workflow.loading import Loader
+from ds01build.workflow.registered import registered
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -131,13 +132,14 @@ class Executing:
                 "rootfs": {"type": "layers", "diff_ids": [str(each.diff_id) for each in layers]},
             }
         )
-        loaded = Loader(engine=engine, edges=self.edges).intermediate(config, layers, lock.base)
+        loaded = Loader(engine=engine, edges=self.edges).intermediate(
+            config, layers, registered(lock.base)
+        )
         self.images.append(loaded.engine_id)
         return loaded.engine_id
 
     def _log(self, tier: str) -> Path:
         directory = self.edges.store.root / "logs"
-        directory.mkdir(mode=0o700, exist_ok=True)
         return directory / f"{self.locked.lock.name}-{tier}-{secrets.token_hex(4)}.log"
 
     def _swept(self, engine: Engine) -> None:
