@@ -68,4 +68,5 @@ def edges(report: Report, choices: Choices) -> Edges:
         report,
         offline=choices.offline,
         update_missing=choices.update_missing,
+        loads=choices.load != "never",
     )

@@ -6,23 +6,18 @@ from contextlib import closing
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
-from ds01build.events import Expected, Note, Received
-from ds01build.fetch import Download, Finished, Retrying, fetch
-from ds01build.fetch import Received as Progress
+from ds01build.fetch import Download, fetch
 from ds01build.lock import LockedDebian
 from ds01build.pin import DebPin, WheelPin
+from ds01build.workflow.transfers import telling
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
     from ds01build.digest import Digest
-    from ds01build.fetch import Event as FetchEvent
-    from ds01build.fetch import Waiting
-    from ds01build.layer import Layer
-    from ds01build.reference import Reference
     from ds01build.workflow.steps import Edges, Locked
 
-__all__ = ["arrivals", "fetch_layers"]
+__all__ = ["arrivals"]
 
 
 def arrivals(
@@ -33,15 +28,7 @@ def arrivals(
     ``received`` gets the sizes in bytes of what came over the network. Raises what ``fetch`` and
     asking for the places of wheels raise.
     """
-
-    def report(event: FetchEvent) -> None:
-        if isinstance(event, Progress):
-            edges.report(Received(name=event.download.name, size=event.size))
-        elif isinstance(event, Finished):
-            received.append(event.fetched)
-            edges.report(Received(name=event.download.name, size=0, complete=True))
-        else:
-            edges.report(Note(_delay(event)))
+    report = telling(edges.report, received)
 
     def arriving(downloads: list[Download]) -> Generator[Download, None, None]:
         return fetch(downloads, store=edges.store, transport=edges.transport, report=report)
@@ -54,39 +41,6 @@ def arrivals(
         yield from (download.digest for download in islice(early, 1))
         with closing(arriving(_wheel_downloads(wheels, locked, edges))) as late:
             yield from (download.digest for download in chain(early, late))
-
-
-def fetch_layers(reference: Reference, layers: Sequence[Layer], edges: Edges) -> None:
-    """Bring layers of a base into the store. Raises what ``fetch`` raises."""
-    edges.report(Expected(files=len(layers), size=sum(layer.size for layer in layers), layers=0))
-
-    def report(event: FetchEvent) -> None:
-        if isinstance(event, Progress):
-            edges.report(Received(name=event.download.name, size=event.size))
-        elif isinstance(event, Finished):
-            edges.report(Received(name=event.download.name, size=0, complete=True))
-        else:
-            edges.report(Note(_delay(event)))
-
-    registry = edges.bases.registry
-    wanted = [
-        Download(
-            digest=layer.digest,
-            size=layer.size,
-            urls=registry.blob_urls(reference, layer.digest),
-            name=f"layer {layer.digest.hex[:12]}",
-        )
-        for layer in layers
-    ]
-    with closing(fetch(wanted, store=edges.store, transport=registry, report=report)) as arriving:
-        for _ in arriving:
-            pass
-
-
-def _delay(event: Retrying | Waiting) -> str:
-    if isinstance(event, Retrying):
-        return f"{event.download.name}: {event.reason}; once more in {event.seconds:.0f} s"
-    return f"{event.download.name}: waiting for {event.holder}"
 
 
 def _deb_downloads(pins: Sequence[DebPin], locked: Locked, edges: Edges) -> list[Download]:

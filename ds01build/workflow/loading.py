@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from ds01build.base.unpack import inflated
 from ds01build.engine.archive import Loadable
 from ds01build.engine.connect import ABSENT
-from ds01build.engine.intermediate import this_builder
+from ds01build.engine.intermediate import remove_intermediates, this_builder
 from ds01build.engine.known import labels_of, look_up
 from ds01build.engine.load import load
 from ds01build.engine.loading import Loading
 from ds01build.engine.names import fixed_tag, moving_tag
 from ds01build.errors import Unavailable
-from ds01build.events import Note
-from ds01build.workflow.downloads import fetch_layers
+from ds01build.events import Note, Sent
+from ds01build.workflow.registered import fetch_layers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ds01build.digest import Digest
     from ds01build.engine.api import Engine
     from ds01build.engine.load import Loaded
+    from ds01build.events import Report
     from ds01build.image import Image
     from ds01build.layer import Layer
     from ds01build.store import DirStore
@@ -78,13 +79,14 @@ class StoredLayers:
 
     store: DirStore
     cache: Cache
+    report: Report
 
     def plain_size(self, layer: Layer) -> int:
         """Return the bytes of a layer's tar; what is not remembered is inflated to count it."""
         known = self.cache.get("plain", str(layer.diff_id))
         if isinstance(known, int) and known >= 0:
             return known
-        size = sum(len(piece) for piece in self.plain(layer))
+        size = sum(map(len, self._inflated(layer)))
         self.cache.put("plain", str(layer.diff_id), size)
         return size
 
@@ -93,6 +95,11 @@ class StoredLayers:
 
         Raises StoreError where the blob is not there, RejectedFile where it is damaged.
         """
+        for piece in self._inflated(layer):
+            yield piece
+            self.report(Sent(size=len(piece)))
+
+    def _inflated(self, layer: Layer) -> Iterator[bytes]:
         source = self.store.source(layer.digest)
         return inflated(layer, (source.read(at, _CHUNK) for at in range(0, source.size, _CHUNK)))
 
@@ -119,6 +126,7 @@ class Loader:
         Layers of the base that neither engine nor store has are fetched first. ``labels`` are
         those of the image: images that share some are likely to share layers.
         """
+        remove_intermediates(self.engine, self.edges.store.uid)  # of builds that died
         self._bring(base)
         return Loading(
             self.engine,
@@ -155,7 +163,8 @@ class Loader:
         return load(self.engine, image, self._source())
 
     def _source(self) -> StoredLayers:
-        return StoredLayers(store=self.edges.store, cache=self.edges.facts)
+        edges = self.edges
+        return StoredLayers(store=edges.store, cache=edges.facts, report=edges.report)
 
     def _bring(self, base: Registered | None) -> None:
         """Fetch the layers of a base that neither the engine has nor the store."""
@@ -167,7 +176,7 @@ class Loader:
         store = self.edges.store
         missing = [each for each in layers[known.layers :] if not store.has(each.digest, each.size)]
         if missing:
-            fetch_layers(base.reference, missing, self.edges)
+            _fetch(base, missing, self.edges)
 
 
 def load_stored(stored: Stored, edges: Edges) -> InEngine:
@@ -188,7 +197,17 @@ def bring_base(stored: Stored, edges: Callable[[], Edges]) -> None:
         [each for each in base.layers if not stored.path(each.digest).exists()] if base else []
     )
     if base and missing:
-        fetch_layers(base.reference, missing, edges())
+        _fetch(base, missing, edges())
+
+
+def _fetch(base: Registered, layers: Sequence[Layer], edges: Edges) -> None:
+    fetch_layers(
+        base.reference,
+        layers,
+        registry=edges.bases.registry,
+        store=edges.store,
+        tell=edges.report,
+    )
 
 
 def _digests(base: Registered | None) -> frozenset[Digest]:

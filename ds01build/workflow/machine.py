@@ -55,8 +55,11 @@ def edges(
     *,
     offline: bool = False,
     update_missing: bool = False,
+    loads: bool = False,
 ) -> Edges:
     """Return the edges for a user whose environment and home directory these are.
+
+    ``loads`` says that what is built shall go into an engine.
 
     Raises StoreError and Ds01Error for a store or configuration that cannot be used.
     """
@@ -87,6 +90,7 @@ def edges(
         machine=_machine(environment),
         report=report,
         offline=offline,
+        loads=loads,
     )
     return Edges(
         store=store,

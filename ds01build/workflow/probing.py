@@ -43,3 +43,11 @@ class EngineProbes:
         except Unavailable as error:
             self.report(Note(f"the image's layers are read: {error}"))
             return None
+
+    def has_engine(self) -> bool:
+        """Say whether an engine answers."""
+        try:
+            self.engine()
+        except Unavailable:
+            return False
+        return True
