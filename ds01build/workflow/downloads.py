@@ -7,6 +7,7 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from ds01build.fetch import Download, fetch
+from ds01build.location import origin
 from ds01build.lock import LockedDebian
 from ds01build.pin import DebPin, WheelPin
 from ds01build.workflow.transfers import telling
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
     from ds01build.digest import Digest
+    from ds01build.fetch.transport import HttpTransport
     from ds01build.workflow.steps import Edges, Locked
 
 __all__ = ["arrivals"]
@@ -30,16 +32,19 @@ def arrivals(
     """
     report = telling(edges.report, received)
 
-    def arriving(downloads: list[Download]) -> Generator[Download, None, None]:
-        return fetch(downloads, store=edges.store, transport=edges.transport, report=report)
+    def arriving(
+        downloads: list[Download], transport: HttpTransport
+    ) -> Generator[Download, None, None]:
+        return fetch(downloads, store=edges.store, transport=transport, report=report)
 
     wheels = [pin for pin in pins if isinstance(pin, WheelPin)]
     debs = [pin for pin in pins if isinstance(pin, DebPin)]
     # First .debs: to unpack one takes ten times as long as to pass on a wheel of its size. And
     # once the first is here, the others go on arriving while the index is asked for the wheels.
-    with closing(arriving(_deb_downloads(debs, locked, edges))) as early:
+    wanted = _deb_downloads(debs, locked, edges)
+    with closing(arriving(wanted, _for_debs(wanted, edges))) as early:
         yield from (download.digest for download in islice(early, 1))
-        with closing(arriving(_wheel_downloads(wheels, locked, edges))) as late:
+        with closing(arriving(_wheel_downloads(wheels, locked, edges), edges.transport)) as late:
             yield from (download.digest for download in chain(early, late))
 
 
@@ -52,6 +57,15 @@ def _deb_downloads(pins: Sequence[DebPin], locked: Locked, edges: Edges) -> list
         return [_download(pin, resolver.deb_urls(pin, base.suite)) for pin in pins]
     facts = edges.bases.facts(base)
     return [_download(pin, resolver.deb_urls_over(pin, facts)) for pin in pins]
+
+
+def _for_debs(downloads: list[Download], edges: Edges) -> HttpTransport:
+    """Return a transport that asks archives over http, as apt does: the lock has the hashes.
+
+    Which archives of a base may be asked at all was decided where their URLs were made.
+    """
+    urls = [url for download in downloads for url in download.urls if url.startswith("http:")]
+    return edges.transport.allowing(frozenset(map(origin, urls)))
 
 
 def _wheel_downloads(pins: Sequence[WheelPin], locked: Locked, edges: Edges) -> list[Download]:
