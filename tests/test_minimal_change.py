@@ -163,12 +163,12 @@ def test_a_second_build_writes_and_downloads_nothing(image: Shipped) -> None:
     before = image.place.blobs()
     answer = image.place.build(image.recipe)
     assert actions(answer) == {"reused"}
-    assert answer["bytes"] == {"downloaded": 0, "written": 0}
+    assert answer["bytes"] == {"downloaded": 0, "written": 0, "sent": 0}
     assert answer["image"] == image.answer["image"]
     assert image.place.blobs() == before
 
 
 def assert_nothing_but_documents(changed: Changed) -> None:
     assert actions(changed.answer) == {"reused"}
-    assert changed.answer["bytes"] == {"downloaded": 0, "written": 0}
+    assert changed.answer["bytes"] == {"downloaded": 0, "written": 0, "sent": 0}
     assert len(changed.new) <= 3, "manifest, configuration and lock"
