@@ -140,3 +140,12 @@ def test_damage_never_gives_a_path_that_was_not_asked_for(noise: bytes, at: int)
     except RejectedFile:
         return
     assert [each.path for each in found] == ["a", "b"]
+
+
+def test_the_time_of_what_engines_write_to_is_not_the_tiers() -> None:
+    paths = ("", "etc", "etc/own", "srv")
+    there = [member(f"./{path}", tarfile.DIRTYPE) for path in paths]
+    for each in there:
+        each.mtime = 86400
+    found, _ = taken(printed(*there), *paths)
+    assert [entry.mtime for entry in found] == [None, None, 86400, 86400]

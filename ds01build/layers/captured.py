@@ -28,6 +28,10 @@ MAX_TOTAL = 1 << 38  # bytes
 _IN_MEMORY = 1 << 20  # bytes of one file; a larger one goes through the spool
 _CHUNK = 1 << 20
 
+# Directories that an engine writes to when it makes a container, after which nothing can come out
+# the same twice: their time is not the tier's.
+_ENGINES = frozenset({"", "etc"})
+
 _WHITEOUT = Stat("whiteout", 0, 0, 0, "")
 
 
@@ -90,7 +94,7 @@ def _entry(member: Member, reader: Reader, spool: IO[bytes], notes: list[str]) -
         stat=Stat(member.kind, member.mode, member.uid, member.gid, content),
         size=member.size,
         body=body,
-        mtime=member.mtime,
+        mtime=None if member.path in _ENGINES else member.mtime,
         xattrs=xattrs,
     )
 
