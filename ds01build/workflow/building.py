@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ds01build.errors import CollisionError, StoreError, Unavailable
@@ -65,13 +66,13 @@ def _build(locked: Locked, edges: Edges, choices: Choices, timer: Timer) -> Buil
     engine = engine_for(choices.load, edges)  # before anything is done for one that is not there
     with ExitStack() as stack:
         stack.enter_context(edges.store.lease(_used(locked.lock)))
-        executing = stack.enter_context(Executing(locked=locked, edges=edges))
         planned = make_plan(locked, edges)
+        labels = labels_of(planned)
+        executing = stack.enter_context(Executing(locked=locked, edges=edges, labels=labels))
         _refuse_offline(planned, choices)
         _refuse_without_space(planned)
         executing.require(planned.plan)
         loader = Loader(engine=engine, edges=edges) if engine else None
-        labels = labels_of(planned)
         base = registered(locked.lock.base)
         loading = stack.enter_context(loader.begin(base, labels)) if loader else None
         rising = Rising(planned.plan, loading.add if loading else lambda _: None)
@@ -81,10 +82,12 @@ def _build(locked: Locked, edges: Edges, choices: Choices, timer: Timer) -> Buil
         publish(image, locked, edges)
         begin = timer.elapsed()
         loaded = loader.finish(loading, locked.lock.name, image) if loader and loading else None
+        sent = executing.sent + (loaded.sent if loaded else 0)
         timer.load = timer.elapsed() - begin
     if not choices.keep_sources:
         drop_sources(made, locked.lock if loaded else None, edges)
-    built = _built(locked, (image, loaded), made, sum(making.received), timer)
+    built = _built(locked, (image, loaded), made, timer)
+    built = replace(built, downloaded=sum(making.received), sent=sent)
     if locked.lock.recipe == locked.request.digest:
         # The bytes that were read at the start: a recipe may be edited while its build runs.
         key = quick.build_key(locked.request.content, locked.content)
@@ -131,7 +134,6 @@ def _built(
     locked: Locked,
     outcome: tuple[Image, InEngine | None],
     made: Sequence[Made],
-    downloaded: int,
     timer: Timer,
 ) -> Built:
     image, loaded = outcome
@@ -154,10 +156,8 @@ def _built(
         manifest_size=len(image.manifest),
         config_size=len(image.config),
         layers=layers,
-        downloaded=downloaded,
         written=sum(layer.size for layer in layers if layer.action in ("written", "ran")),
         tag=loaded.tag if loaded else "",
         engine_id=loaded.engine_id if loaded else None,
-        sent=loaded.sent if loaded else 0,
         seconds=timer.seconds(),
     )

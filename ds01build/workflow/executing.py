@@ -23,12 +23,13 @@ from ds01build.workflow.loading import Loader
 from ds01build.workflow.registered import registered
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
 
     from ds01build.digest import Digest
     from ds01build.engine.api import Engine
+    from ds01build.engine.load import Loaded
     from ds01build.layer import Layer
     from ds01build.layers.entry import Entry
     from ds01build.plan import LayerStep, Plan
@@ -44,12 +45,19 @@ class Executing:
     """Executes the tiers of one build, as ``realise`` asks for it, in a ``with`` block.
 
     At its end the images go that tiers were executed over: until then the engine has their layers
-    for the image itself.
+    for the image itself. ``labels`` are those of the image: others with some of them are likely to
+    have layers that tiers are executed over.
     """
 
     locked: Locked
     edges: Edges
-    images: list[Digest] = field(default_factory=list)
+    labels: Mapping[str, str]
+    images: list[Loaded] = field(default_factory=list)
+
+    @property
+    def sent(self) -> int:
+        """The bytes that went to the engine for images that tiers were executed over."""
+        return sum(image.size for image in self.images)
 
     def __enter__(self) -> Executing:
         return self
@@ -62,7 +70,7 @@ class Executing:
     ) -> None:
         for image in self.images:
             with contextlib.suppress(Ds01Error):  # what stays is removed by the next build
-                self.edges.engine().remove(str(image))
+                self.edges.engine().remove(str(image.engine_id))
 
     def require(self, plan: Plan) -> None:
         """Raise Unavailable where a tier has to be executed for certain and there is no engine."""
@@ -132,10 +140,9 @@ class Executing:
                 "rootfs": {"type": "layers", "diff_ids": [str(each.diff_id) for each in layers]},
             }
         )
-        loaded = Loader(engine=engine, edges=self.edges).intermediate(
-            config, layers, registered(lock.base)
-        )
-        self.images.append(loaded.engine_id)
+        loader = Loader(engine=engine, edges=self.edges)
+        loaded = loader.intermediate(config, layers, registered(lock.base), self.labels)
+        self.images.append(loaded)
         return loaded.engine_id
 
     def _log(self, tier: str) -> Path:

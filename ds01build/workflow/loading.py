@@ -9,8 +9,8 @@ from ds01build.base.unpack import inflated
 from ds01build.engine.archive import Loadable
 from ds01build.engine.connect import ABSENT
 from ds01build.engine.intermediate import remove_intermediates, this_builder
-from ds01build.engine.known import labels_of, look_up
-from ds01build.engine.load import load
+from ds01build.engine.known import labels_of, look_up, nearby
+from ds01build.engine.load import send
 from ds01build.engine.loading import Loading
 from ds01build.engine.names import fixed_tag, moving_tag
 from ds01build.errors import Unavailable
@@ -150,9 +150,16 @@ class Loader:
         return InEngine(tag=tags[-1], engine_id=loaded.engine_id, sent=loaded.size)
 
     def intermediate(
-        self, config: bytes, layers: Sequence[Layer], base: Registered | None
+        self,
+        config: bytes,
+        layers: Sequence[Layer],
+        base: Registered | None,
+        labels: Mapping[str, str],
     ) -> Loaded:
-        """Make the engine have an image without a name, for a container that executes a tier."""
+        """Make the engine have an image without a name, for a container that executes a tier.
+
+        Its layers are looked for in images that share some of ``labels``, too.
+        """
         self._bring(base)
         image = Loadable(
             config=config,
@@ -160,7 +167,8 @@ class Loader:
             base=len(base.layers) if base else 0,
             base_digests=_digests(base),
         )
-        return load(self.engine, image, self._source())
+        there = nearby(self.engine, {**labels, **labels_of(config)}, image.base_digests)
+        return send(self.engine, image, self._source(), list(there))
 
     def _source(self) -> StoredLayers:
         edges = self.edges
