@@ -274,6 +274,7 @@ def test_an_engine_changes_neither_lock_nor_image(
 SAME = "touch -d @0 /srv/same /srv"  # a file's time is in its layer
 
 
+@pytest.mark.slow
 def test_a_tier_is_not_run_where_all_that_it_sees_comes_out_unchanged(
     desk: Desk, stand_ins: StandIns
 ) -> None:
