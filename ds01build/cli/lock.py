@@ -18,7 +18,11 @@ __all__ = ["lock"]
 
 @click.command()
 @options.recipe
-@click.option("--check", is_flag=True, help="Only say whether the lock is fresh (exit 3 if not).")
+@click.option(
+    "--check",
+    is_flag=True,
+    help="Only say whether the lock is fresh (exit 3 if not), and whether its base has moved.",
+)
 @options.locking
 @options.as_json
 @options.quiet
@@ -38,7 +42,7 @@ def lock(recipe: Path, check: bool, as_json: bool, quiet: bool, **rest: Any) -> 
 
     if check:
         options.check({**rest, "check": True})
-        _show(workflow.check_lock(recipe), as_json=as_json)
+        _check(recipe, rest, as_json=as_json, quiet=quiet)
         return
     chosen = options.choices(rest)
     with progress(quiet=quiet) as report:
@@ -46,7 +50,22 @@ def lock(recipe: Path, check: bool, as_json: bool, quiet: bool, **rest: Any) -> 
         _show(workflow.make_lock(recipe, edges, chosen), as_json=as_json)
 
 
-def _show(locked: Locked, *, as_json: bool) -> None:
+def _check(recipe: Path, rest: dict[str, Any], *, as_json: bool, quiet: bool) -> None:
+    """Say that the lock is fresh, and whether the tag of its base stands for another image now."""
+    from ds01build.cli import wiring
+    from ds01build.cli.progress import progress
+    from ds01build.lock import LockedImage
+    from ds01build.workflow import steps as workflow
+
+    locked, moved = workflow.check_lock(recipe), None
+    if isinstance(locked.lock.base, LockedImage) and not rest["offline"]:
+        with progress(quiet=quiet) as report:
+            edges = wiring.edges(report, options.choices(rest))
+            moved = workflow.find_move(locked, edges.bases)
+    _show(locked, as_json=as_json, base_moved_to=str(moved) if moved else None)
+
+
+def _show(locked: Locked, *, as_json: bool, **more: object) -> None:
     from ds01build.cli.output import print_json
 
     if not as_json:
@@ -65,5 +84,6 @@ def _show(locked: Locked, *, as_json: bool) -> None:
             "debs": len(found.debs),
             "files": len(found.files),
             "layers": len(found.layers),
+            **more,
         }
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ds01build import spec
 from ds01build.base.config import BaseConfig, parse_config
 from ds01build.digest import Digest
+from ds01build.errors import MismatchError
 from ds01build.graph import STATE
 from ds01build.image import ImageConfig, StackedLayer, assemble
 from ds01build.lock import LockedDebian
@@ -53,10 +54,22 @@ def assembled(planned: Planned, made: Sequence[Made], edges: Edges) -> Image:
 
 
 def base_config(lock: Lock, edges: Edges) -> BaseConfig:
-    """Return what the base of a lock says of its containers. Raises as ``bases.config`` does."""
+    """Return what the base of a lock says of its containers.
+
+    Raises as ``bases.config`` does, and MismatchError where it is that of other layers.
+    """
     if isinstance(lock.base, LockedDebian):
         return _DEBIAN
-    return parse_config(edges.bases.config(lock.base))
+    config = parse_config(edges.bases.config(lock.base))
+    locked = tuple(layer.diff_id for layer in lock.base.layers)
+    if (config.diff_ids, config.architecture) != (locked, lock.base.architecture):
+        raise MismatchError(
+            where=f"the locked layers of {lock.base.reference}",
+            expected=f"those of the configuration {config.digest}",
+            actual="others",
+            hint="remove the lock, then: ds01 lock RECIPE",
+        )
+    return config
 
 
 def title(step: LayerStep) -> str:

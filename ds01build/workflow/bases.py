@@ -138,12 +138,16 @@ class ImageBases:
         self.store.put(content)
         return content
 
+    def known(self, image: LockedImage) -> BaseFacts | None:
+        """Return what is remembered of ``image``, None where nothing is."""
+        return from_json(self.cache.get("base", str(image.config)))
+
     def facts(self, image: LockedImage) -> BaseFacts:
         """Return what is in ``image``.
 
         As remembered, by an engine that has it, or from its layers, which are streamed.
         """
-        known = from_json(self.cache.get("base", str(image.config)))
+        known = self.known(image)
         if known is not None:
             return known
         config = parse_config(self.config(image))

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ds01build.catalogue import frameworks
 from ds01build.errors import CheckFailed, Issue, LockError
 from ds01build.layers import root
-from ds01build.lock import LockedDebian
+from ds01build.lock import LockedDebian, LockedImage
 from ds01build.platform import MACHINES
-from ds01build.recipe import DebianBase
+from ds01build.recipe import DebianBase, FrameworkBase
+from ds01build.reference import parse_reference
 from ds01build.resolve.apt import python_version
 
 if TYPE_CHECKING:
     from ds01build.lock import Lock, LockedBase
-    from ds01build.recipe import Base
-    from ds01build.target import Target
+    from ds01build.recipe import Base, ImageBase
     from ds01build.workflow.request import Request
 
 __all__ = ["require_consistent", "require_fresh"]
@@ -51,7 +52,7 @@ def require_consistent(lock: Lock, request: Request, lock_name: str) -> None:
         issues.append(Issue("base.architecture", f"{base.architecture!r} is not known"))
     if lock.recipe == request.digest:
         issues += _against(base, request.recipe.base)
-    if isinstance(base, LockedDebian) and lock.target != _debian_target(lock):
+    if not _is_of_python(lock):
         issues.append(Issue("target", "is not that of the locked Python"))
     if issues:
         hint = f"remove {lock_name}, then: ds01 lock {request.path}"
@@ -60,14 +61,52 @@ def require_consistent(lock: Lock, request: Request, lock_name: str) -> None:
 
 def _against(base: LockedBase, wanted: Base) -> list[Issue]:
     """Return what of a lock's base is not as its recipe says."""
-    if isinstance(base, LockedDebian) != isinstance(wanted, DebianBase):
-        return [Issue("base", "is of another kind than the recipe's")]
+    if isinstance(base, LockedImage) and not isinstance(wanted, DebianBase):
+        return _against_image(base.reference, wanted)
     if not isinstance(base, LockedDebian) or not isinstance(wanted, DebianBase):
-        return []
+        return [Issue("base", "is of another kind than the recipe's")]
     if base.suite == wanted.suite:
         return []
     return [Issue("base.suite", f"{base.suite!r}, the recipe says {wanted.suite!r}")]
 
 
-def _debian_target(lock: Lock) -> Target | None:
-    return root.target(python_version(lock.debs)) if lock.debs else lock.target
+def _against_image(reference: str, wanted: ImageBase | FrameworkBase) -> list[Issue]:
+    """Return an issue for another image than the recipe's.
+
+    A framework is held to who publishes it: which version it is, the lock says, and a catalogue
+    forgets old ones.
+    """
+    if isinstance(wanted, FrameworkBase):
+        said = f"an image for {wanted.framework}"
+        named = [e for e in frameworks() if e.name.casefold() == wanted.framework.casefold()]
+        fits = _publisher(reference) in {_publisher(each.image) for each in named}
+    else:
+        said = repr(str(parse_reference(wanted.reference)))
+        fits = repr(reference) == said
+    return [] if fits else [Issue("base.image", f"{reference!r}, the recipe says {said}")]
+
+
+def _publisher(image: str) -> tuple[str, str]:
+    reference = parse_reference(image)
+    return reference.registry, reference.repository.partition("/")[0]
+
+
+def _is_of_python(lock: Lock) -> bool:
+    """Say whether the target is one that ds01 gives a Python: by its .debs, or by its layout.
+
+    Of an image only the layout is known here; ``make_plan`` compares with what is in it.
+    """
+    target = lock.target
+    if isinstance(lock.base, LockedDebian):
+        return not lock.debs or target == root.target(python_version(lock.debs))
+    if target is None:
+        return True
+    library = f"lib/python{target.version.rpartition('.')[0]}"
+    data = target.schemes.data.rstrip("/")
+    packages = {f"{data}/{library}/{name}" for name in ("site-packages", "dist-packages")}
+    return (
+        target.interpreter.rpartition("/")[2] in ("python3", "python")
+        and {target.schemes.purelib, target.schemes.platlib} <= packages
+        and target.schemes.scripts == f"{data}/bin"
+        and "/include/" in target.schemes.headers
+    )

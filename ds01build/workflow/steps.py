@@ -14,9 +14,10 @@ from ds01build.digest import Digest, Key
 from ds01build.errors import Ds01Error, Issue, LockError, MissingDebs
 from ds01build.events import Note
 from ds01build.layers.wheel import check_platform
-from ds01build.lock import LockedDebian
+from ds01build.lock import LockedDebian, LockedImage
 from ds01build.plan import Present
 from ds01build.platform import wheel_tags
+from ds01build.reference import parse_reference
 from ds01build.spec import InstallSpec, RunSpec
 from ds01build.store.durable import free_bytes
 from ds01build.workflow.footing import Relocking, locked_platform
@@ -44,7 +45,17 @@ if TYPE_CHECKING:
     from ds01build.workflow.loading import Load
     from ds01build.workflow.request import Request
 
-__all__ = ["Choices", "Edges", "Facts", "Locked", "Planned", "check_lock", "make_lock", "make_plan"]
+__all__ = [
+    "Choices",
+    "Edges",
+    "Facts",
+    "Locked",
+    "Planned",
+    "check_lock",
+    "find_move",
+    "make_lock",
+    "make_plan",
+]
 
 LOCK_LIMIT = 32 * 1024 * 1024  # bytes
 
@@ -128,6 +139,31 @@ def check_lock(recipe: Path) -> Locked:
     return Locked(request=request, path=path, lock=fresh, content=content)
 
 
+def find_move(locked: Locked, bases: ImageBases) -> Digest | None:
+    """Return where the tag of a lock's base points now, if that is another image.
+
+    Notes that it does, and that a registry cannot be asked: neither makes a lock stale, since what
+    is built is the locked digest.
+    """
+    base = locked.lock.base
+    if not isinstance(base, LockedImage):
+        return None
+    name = parse_reference(base.reference).familiar
+    try:
+        now = bases.moved(base)
+    except Ds01Error as error:
+        bases.report(Note(f"whether {name} has moved is not known: {error}"))
+        return None
+    if now is not None:
+        bases.report(
+            Note(
+                f"{name} is another image now, {now}; the lock holds {base.manifest}, and builds"
+                f" that; to move: ds01 lock --upgrade {locked.request.path}"
+            )
+        )
+    return now
+
+
 def make_lock(recipe: Path, edges: Edges, choices: Choices) -> Locked:
     """Return the lock of ``recipe``, made or brought up to date and written where needed.
 
@@ -173,8 +209,10 @@ def write_lock(request: Request, previous: Lock | None, edges: Edges, upgrade: U
 def make_plan(locked: Locked, edges: Edges) -> Planned:
     """Return what a build of ``locked`` would do, given what the store has.
 
-    Raises RejectedFile for a wheel of another platform, which an edited lock may name.
+    Raises RejectedFile for a wheel of another platform, and LockError for another target than the
+    base's where that is known: an edited lock may name them.
     """
+    _require_target(locked, edges.bases)
     platform = locked_platform(locked.lock)
     tags = wheel_tags(platform) if platform else {}
     for wheel in locked.lock.wheels:
@@ -199,6 +237,18 @@ def make_plan(locked: Locked, edges: Edges) -> Planned:
         scripts={name: missing for name, missing in scripts.items() if missing},
         unread=tuple(pin.name for pin in unpacked if pin.name not in scripts),
     )
+
+
+def _require_target(locked: Locked, bases: ImageBases) -> None:
+    base, target = locked.lock.base, locked.lock.target
+    known = bases.known(base) if isinstance(base, LockedImage) else None
+    if known is not None and target not in (None, known.target):
+        path = locked.path
+        raise LockError(
+            source=str(path),
+            issues=(Issue("target", "is not that of the base"),),
+            hint=f"remove {path}, then: ds01 lock {locked.request.path}",
+        )
 
 
 def _known_layers(made: Graph, store: DirStore) -> dict[Key, Layer]:
