@@ -81,8 +81,9 @@ def _changes(sandbox: Sandbox, execution: Execution) -> Changes:
     if execution.workdir:
         sandbox.capture(["mkdir", "-p", "--", execution.workdir])
     volumes = sorted({*sandbox.volumes, *execution.volumes})
-    before = _survey(sandbox, volumes)
-    with execution.log.open("xb") as log:
+    # Those of the base are ordinary directories here, if they are there at all.
+    before = _survey(sandbox, sandbox.volumes)
+    with execution.log.open("xb", buffering=0) as log:  # people read along
         execute = partial(_execute, sandbox, execution, log)
         for command in execution.commands:
             execute(["/bin/sh", "-euc", "--", command], command)
@@ -90,7 +91,7 @@ def _changes(sandbox: Sandbox, execution: Execution) -> Changes:
             debs.install(sandbox, execution.debs, execute)
     sandbox.settle()
     ignored = survey.is_noise if execution.debs else None
-    return survey.compare(before, _survey(sandbox, volumes), volumes, ignored)
+    return survey.compare(before, _survey(sandbox, sandbox.volumes), volumes, ignored)
 
 
 def _survey(sandbox: Sandbox, volumes: Sequence[str]) -> Survey:
