@@ -6,8 +6,9 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from ds01build.errors import Ds01Error
 from ds01build.events import Expected
-from ds01build.fetch import Download, fetch
+from ds01build.fetch import Download, NotThere, fetch
 from ds01build.lock import LockedImage
 from ds01build.reference import parse_reference
 from ds01build.workflow.transfers import telling
@@ -53,7 +54,10 @@ def fetch_layers(
     store: DirStore,
     tell: Report,
 ) -> None:
-    """Bring layers of a base into the store. Raises what ``fetch`` raises."""
+    """Bring layers of a base into the store.
+
+    Raises what ``fetch`` raises, and Ds01Error where the registry has one no longer.
+    """
     tell(Expected(files=len(layers), size=sum(layer.size for layer in layers), layers=0))
 
     wanted = [
@@ -65,8 +69,14 @@ def fetch_layers(
         )
         for layer in layers
     ]
-    with closing(
-        fetch(wanted, store=store, transport=registry, report=telling(tell, []))
-    ) as arriving:
-        for _ in arriving:
-            pass
+    told = telling(tell, [])
+    try:
+        with closing(fetch(wanted, store=store, transport=registry, report=told)) as arriving:
+            for _ in arriving:
+                pass
+    except NotThere as error:
+        names = ", ".join(one.name for one in error.downloads)
+        raise Ds01Error(
+            f"{reference.familiar}: its registry no longer has {names}",
+            hint="ds01 lock --upgrade RECIPE, or push the image again",
+        ) from error
