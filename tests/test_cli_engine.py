@@ -13,6 +13,7 @@ import signal
 import socket
 import tarfile
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -287,18 +288,32 @@ def test_an_interrupted_build_leaves_nothing_in_the_engine(
     assert tags(engine, there) == []
 
 
+@pytest.mark.parametrize("tier", [commands("echo x >/x"), FILES], ids=["executed", "native"])
 def test_what_a_killed_build_left_in_the_engine_goes_with_the_next(
-    there: Yard, engine: Engine
+    there: Yard, engine: Engine, tier: str
 ) -> None:
     process = asleep(there)
     process.kill()
     ended(process)
     assert len(sandboxes(engine, process.pid)) == 1
     assert len(intermediates(engine, process.pid)) == 1
-    there.write(commands("echo x >/x"))
+    there.world.write("x", "data")
+    there.write(tier)
     there.builds()
     assert sandboxes(engine, process.pid) == []
     assert intermediates(engine, process.pid) == []
+
+
+@pytest.mark.parametrize("host", ["tcp://127.0.0.1:1", "ssh://there", "file:///etc", "unix://x"])
+def test_a_place_where_no_engine_can_be_is_told(yard: Yard, host: str) -> None:
+    yard.world.write("x", "data")
+    yard.write(FILES)
+    yard.use(host)
+    assert yard.builds()["image"]["reference"].startswith("oci:")
+    outcome = yard.build("--load")
+    assert (outcome.code, outcome.out) == (4, ""), outcome.err
+    assert sum(line.startswith("error:") for line in outcome.complaint) == 1
+    assert outcome.complaint[-1].startswith("hint:")
 
 
 def test_two_builds_at_once_execute_a_tier_once(there: Yard) -> None:
@@ -530,3 +545,24 @@ def test_a_store_without_room_for_an_executed_layer_is_told(yard: Yard, engine: 
     finally:
         succeed("umount", str(small))
         clean(engine, f"ds01-{os.geteuid()}/{yard.name}")
+
+
+@pytest.mark.slow
+def test_a_build_is_interrupted_while_an_engine_says_nothing(own: Own) -> None:
+    yard, _, process = own
+    yard.world.recipe.with_name("data").write_bytes(secrets.token_bytes(4 << 20))
+    yard.write(FILES)
+    digest = yard.builds("--no-load")["image"]["digest"]
+    build = yard.world.start("build", "--load", "demo.toml")
+    assert build.stderr is not None
+    next(line for line in build.stderr if line.startswith("loading the image"))
+    process.send_signal(signal.SIGSTOP)
+    try:
+        time.sleep(1)
+        build.send_signal(signal.SIGINT)
+        outcome = ended(build, 30)
+    finally:
+        process.send_signal(signal.SIGCONT)
+    assert outcome.code in (0, 130), outcome.err  # it may have been quicker
+    assert "Traceback" not in outcome.err
+    assert yard.names()[yard.name] == digest

@@ -459,3 +459,62 @@ def test_a_lock_cannot_remove_or_execute_what_is_not_in_it(
         assert (outcome.code, outcome.out) == (1, ""), outcome.err
         assert outcome.complaint[0].startswith("error: demo.lock: "), outcome.err
         assert is_shown_safely(outcome.err)
+
+
+RUN = '\n[tiers.work]\nkind = "run"\ncommands = ["true"]\n'
+EVIL = "x\nRUN touch /pwned\n# \x1b[31m"
+
+
+@pytest.mark.parametrize(
+    ("table", "changes"),
+    [
+        ("tier", {"commands": [EVIL]}),
+        ("tier", {"commands": ["true \\"]}),
+        ("tier", {"name": "work\nRUN touch /pwned"}),
+        ("image", {"env": {"A": EVIL}}),
+        ("image", {"env": {"A\nRUN touch /pwned": "x"}}),
+        ("image", {"labels": {"a": EVIL}}),
+        ("image", {"workdir": "/x\nRUN touch /pwned"}),
+        ("image", {"user": "root\nRUN touch /pwned"}),
+        ("image", {"cmd": [EVIL]}),
+        ("wheel", {"name": "app\nRUN touch /pwned"}),
+        ("wheel", {"version": "1.0\nRUN touch /pwned"}),
+        ("wheel", {"file": "app-1.0-py3-none-any.whl\nRUN touch /pwned"}),
+    ],
+)
+def test_what_a_lock_says_is_no_instruction_of_a_dockerfile(
+    world: World, shelf: Shelf, table: str, changes: Edit
+) -> None:
+    stand_on(world, shelf.reference, RUN)
+    assert world.ds01(*LOCK).code == 0
+    lock = tomli.loads(world.lock.read_text())
+    row = lock.setdefault(table, {}) if table == "image" else lock[table][-1]
+    row.update(changes)
+    world.write(tomli_w.dumps(lock), "demo.lock")
+    outcome = world.ds01("dockerfile", "-o", "out", "demo.toml")
+    assert outcome.code in (0, 1), outcome.err
+    assert "Traceback" not in outcome.err
+    assert is_shown_safely(outcome.err), ascii(outcome.err)
+    for path in (world.recipe.parent / "out").glob("**/*"):
+        text = path.read_text() if path.is_file() else ""
+        assert "\nRUN touch" not in text, text
+        assert "\x1b" not in text, ascii(text)
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [
+        "--help",
+        "-v=/:/x",
+        "a b",
+        "a;touch /x",
+        "UPPER/case",
+        "a@sha256:0",
+        "",
+        "a\u0000b",
+    ],
+)
+def test_what_is_no_reference_is_refused(world: World, shelf: Shelf, reference: str) -> None:
+    stand_on(world, json.dumps(reference)[1:-1])
+    message = refused(world, 1, *LOCK)
+    assert message[0].startswith("error: demo.toml: base.image: "), message

@@ -10,16 +10,15 @@ from typing import IO, TYPE_CHECKING, final
 
 from ds01build.digest import canonical
 from ds01build.engine.execution import EngineExecutor
-from ds01build.engine.intermediate import LABEL, remove_intermediates, this_builder
+from ds01build.engine.intermediate import LABEL, this_builder
 from ds01build.engine.owner import current
-from ds01build.engine.sandbox import sweep
 from ds01build.errors import Ds01Error, Unavailable
 from ds01build.events import Note
 from ds01build.layers.executed import Execution
 from ds01build.lock import LockedImage
 from ds01build.spec import InstallSpec, RunSpec
 from ds01build.workflow.assembling import base_config
-from ds01build.workflow.loading import Loader
+from ds01build.workflow.loading import Loader, tidy
 from ds01build.workflow.registered import registered
 
 if TYPE_CHECKING:
@@ -78,7 +77,7 @@ class Executing:
         if not certain:
             return
         try:
-            self._swept(self.edges.engine())
+            tidy(self.edges.engine())
         except Unavailable as error:
             problem = f"tier {certain[0].tier} is executed in a container engine, and {error}"
             raise Unavailable(problem, hint=error.hint) from error
@@ -148,12 +147,6 @@ class Executing:
     def _log(self, tier: str) -> Path:
         directory = self.edges.store.root / "logs"
         return directory / f"{self.locked.lock.name}-{tier}-{secrets.token_hex(4)}.log"
-
-    def _swept(self, engine: Engine) -> None:
-        """Remove what builds of this user left behind that are no more."""
-        owner = current()
-        sweep(engine.client, owner)
-        remove_intermediates(engine, owner.uid)
 
 
 def _is_certain(step: LayerStep, plan: Plan) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -13,7 +14,9 @@ from ds01build.engine.known import labels_of, look_up, nearby
 from ds01build.engine.load import send
 from ds01build.engine.loading import Loading
 from ds01build.engine.names import fixed_tag, moving_tag
-from ds01build.errors import Unavailable
+from ds01build.engine.owner import current
+from ds01build.engine.sandbox import sweep
+from ds01build.errors import Ds01Error, Unavailable
 from ds01build.events import Note, Sent
 from ds01build.workflow.registered import fetch_layers
 
@@ -29,8 +32,6 @@ if TYPE_CHECKING:
     from ds01build.store import DirStore
     from ds01build.workflow.registered import Registered
     from ds01build.workflow.steps import Edges
-    from ds01build.workflow.stored import Stored
-
 __all__ = [
     "Cache",
     "InEngine",
@@ -40,11 +41,10 @@ __all__ = [
     "bring_base",
     "engine_for",
     "load_stored",
+    "tidy",
 ]
 
 Load = Literal["if-there", "always", "never"]
-
-_CHUNK = 1 << 20  # bytes
 
 _CHUNK = 1 << 20  # bytes
 
@@ -71,6 +71,13 @@ def engine_for(load: Load, edges: Edges) -> Engine | None:
         if error.hint != ABSENT:  # there is one, and it could not be used
             edges.report(Note(f"the image is not loaded: {error}"))
         return None
+
+
+def tidy(engine: Engine) -> None:
+    """Remove what builds of this user left in ``engine`` that are no more."""
+    owner = current()
+    sweep(engine.client, owner)
+    remove_intermediates(engine, owner.uid)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,10 +130,12 @@ class Loader:
     def begin(self, base: Registered | None, labels: Mapping[str, str]) -> Loading:
         """Return an image over ``base`` on its way, to be used in a ``with`` block.
 
-        Layers of the base that neither engine nor store has are fetched first. ``labels`` are
-        those of the image: images that share some are likely to share layers.
+        Layers of the base that neither engine nor store has are fetched first, and what killed
+        builds of this user left in the engine is removed. ``labels`` are those of the image:
+        images that share some are likely to share layers.
         """
-        remove_intermediates(self.engine, self.edges.store.uid)  # of builds that died
+        with contextlib.suppress(Ds01Error):  # what stays goes with the next build
+            tidy(self.engine)
         self._bring(base)
         return Loading(
             self.engine,
