@@ -273,6 +273,29 @@ def test_what_is_written_below_a_volume_is_named(there: Yard) -> None:
     ]
 
 
+@pytest.mark.parametrize("tool", ["tar", "find"])
+def test_a_tier_that_removes_what_captures_it_is_told(
+    yard: Yard, graph_engine: Engine, tool: str
+) -> None:
+    yard.use(place("graph"))
+    yard.write(commands(f"rm /usr/bin/{tool}"))
+    message = yard.refuses(1)
+    assert message == [
+        f"error: work: the commands left no {tool} that runs, which it takes to capture a tier"
+    ]
+    assert tags(graph_engine, yard) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "character"), [("echo a\\u0000b", "U+0000"), ("true\\u000aRUN evil", "U+000A")]
+)
+def test_a_command_is_one_line_of_printable_text(yard: Yard, text: str, character: str) -> None:
+    yard.write(commands("TEXT").replace("TEXT", text))
+    (message,) = yard.refuses(1)
+    assert message.startswith("error: demo.toml: tiers.work.commands[0]: ")
+    assert character in message or "is not a command" in message
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_build_leaves_nothing_in_the_engine(
     there: Yard, engine: Engine, number: signal.Signals
@@ -377,13 +400,6 @@ def test_hostile_text_is_text_to_commands_and_to_dockerfiles(there: Yard, engine
     }
     there.shelf.show(served.packed([tools()], container=container))
     own = f"\n[image]\nenv = {{ OWN = {json.dumps(HOSTILE)} }}\n"
-    there.write(
-        commands('printf \'%s|\' "$BASE" "$OWN" "$NEXT" >/out', "# \u00e9\nRUN touch /pwned || :"),
-        more=own,
-    )
-    outcome = there.build("--json")
-    assert is_shown_safely(outcome.err), ascii(outcome.err)
-    assert outcome.code in (0, 1), outcome.err
     there.write(commands('printf \'%s|\' "$BASE" "$OWN" "$NEXT" >/out'), more=own)
     layer = there.builds()["layers"][-1]
     files = unpacked(there.world.blob(layer["digest"]))
@@ -393,9 +409,9 @@ def test_hostile_text_is_text_to_commands_and_to_dockerfiles(there: Yard, engine
     assert config.labels["--label\nRUN touch /pwned"] == "\x1b[31m" + HOSTILE
     written = there.world.ds01("dockerfile", "-o", "out", "demo.toml")
     assert written.code == 0, written.err
-    for path in (there.world.recipe.parent / "out").rglob("*Dockerfile*"):
-        for line in path.read_text().splitlines():
-            assert not line.startswith("RUN touch"), line
+    texts = [p.read_text() for p in (there.world.recipe.parent / "out").glob("*") if p.is_file()]
+    assert any("FROM " in text for text in texts)
+    assert not [text for text in texts if "\nRUN touch" in text]
 
 
 def unpacked(blob: bytes) -> dict[str, bytes]:

@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING
 
 from ds01build.engine import debs
 from ds01build.engine.sandbox import Supply, opened
-from ds01build.errors import Ds01Error
+from ds01build.errors import Ds01Error, RejectedFile
 from ds01build.layers import captured, survey
 from ds01build.layers.executed import Captured
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["EngineExecutor"]
 
 _LAST = 20  # lines
+_NOT_RUN = (126, 127)  # what engines and shells say of a program that cannot be executed
 _LINE = 500  # bytes of a line that are shown
 _LOG = 1 << 26  # bytes
 # Set anew, since an image may have them; tar and find then speak one language.
@@ -49,16 +50,18 @@ class EngineExecutor:
         Raises Ds01Error for a command that fails, with the last lines of its output; Unavailable
         when the engine does.
         """
-        with opened(
-            self.client,
-            execution.image,
-            owner=self.owner,
-            site=self.site,
-            network=execution.network,
-            seconds=execution.seconds,
-        ) as sandbox:
-            with _named(execution.tier):
-                changes = _changes(sandbox, execution)
+        with (
+            opened(
+                self.client,
+                execution.image,
+                owner=self.owner,
+                site=self.site,
+                network=execution.network,
+                seconds=execution.seconds,
+            ) as sandbox,
+            _named(execution.tier),
+        ):
+            changes = _changes(sandbox, execution)
             notes = list(changes.notes)
             entries = _entries(sandbox, changes, execution.spool, notes)
             yield Captured(entries=entries, notes=notes, log=execution.log)
@@ -97,7 +100,12 @@ def _changes(sandbox: Sandbox, execution: Execution) -> Changes:
 def _survey(sandbox: Sandbox, volumes: Sequence[str]) -> Survey:
     ends: list[Ended] = []
     argv = survey.argv(sandbox.scratch, volumes)
-    found = survey.parse(sandbox.stream(argv, ends.append, env=_PLAIN, workdir="/"))
+    try:
+        found = survey.parse(sandbox.stream(argv, ends.append, env=_PLAIN, workdir="/"))
+    except RejectedFile:
+        for ended in ends:  # why it is not as find would have it
+            _check_end("find", ended)
+        raise
     _check_end("find", ends[0])
     return found
 
@@ -145,6 +153,8 @@ def _entries(
 
 
 def _check_end(tool: str, ended: Ended) -> None:
+    if ended.code in _NOT_RUN:
+        raise Ds01Error(f"the commands left no {tool} that runs, which it takes to capture a tier")
     if ended.code != 0:
         problem = ended.stderr.decode(errors="replace")[-300:]
         raise Ds01Error(f"{tool} in the container ended with status {ended.code}: {problem!r}")
