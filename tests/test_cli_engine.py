@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 pytest_plugins = ("world_fixtures", "engine_fixtures")
 
 FILES = '[tiers.data]\nkind = "files"\nfiles = [{ from = "data", to = "/etc/data" }]\n'
+one_kind = pytest.mark.parametrize("engine", ["graph"], indirect=True)
 A_VOLUME = "a volume of the base, which is no part of an image"
 SLEEP = "echo asleep; sleep 1000"
 REF = "org.opencontainers.image.ref.name"
@@ -237,6 +238,7 @@ def test_a_socket_without_permission_is_told_with_the_group(yard: Yard, nobody: 
 # Tiers that fail
 
 
+@one_kind
 def test_a_failing_command_is_shown_and_leaves_its_log_alone(there: Yard, engine: Engine) -> None:
     there.write(commands("echo first", "echo one; echo two; printf '\\033[31mred\\n'; exit 7"))
     outcomes = [there.build(), there.build()]
@@ -393,6 +395,7 @@ def test_layers_of_a_base_are_fetched_for_an_engine_and_are_the_locked_ones(
 HOSTILE = "--privileged $(touch /pwned) `touch /pwned` '\"; touch /pwned #"
 
 
+@one_kind
 def test_hostile_text_is_text_to_commands_and_to_dockerfiles(there: Yard, engine: Engine) -> None:
     container = {
         "Env": [served.PATH, f"BASE={HOSTILE}", "NEXT=a\nRUN touch /pwned"],
@@ -425,6 +428,7 @@ PASSWORD = "hunter2-and-more"
 FORMS = (PASSWORD.encode(), base64.b64encode(f"user:{PASSWORD}".encode()))
 
 
+@one_kind
 def test_passwords_of_registries_and_proxies_are_nowhere_afterwards(there: Yard) -> None:
     world, shelf = there.world, there.shelf
     for path, route in list(shelf.server.routes.items()):
