@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections import deque
 from dataclasses import dataclass
 from functools import partial
 from typing import IO, TYPE_CHECKING
 
 from ds01build.engine import debs
+from ds01build.engine.logged import Logged
 from ds01build.engine.sandbox import Supply, opened
 from ds01build.errors import Ds01Error
 from ds01build.layers import captured, survey
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = ["EngineExecutor"]
 
-_LAST = 20  # lines
-_LINE = 500  # bytes of a line that are shown
-_LOG = 1 << 26  # bytes
 # Set anew, since an image may have them; tar and find then speak one language.
 _PLAIN = {"LC_ALL": "C", "TAR_OPTIONS": ""}
 
@@ -83,7 +80,13 @@ def _changes(sandbox: Sandbox, execution: Execution) -> Changes:
     volumes = sorted({*sandbox.volumes, *execution.volumes})
     before = _survey(sandbox, volumes)
     with execution.log.open("xb") as log:
-        execute = partial(_execute, sandbox, execution, log)
+        execute = Logged(
+            sandbox=sandbox,
+            log=log,
+            path=str(execution.log),
+            env=dict(execution.env),
+            workdir=execution.workdir,
+        )
         for command in execution.commands:
             execute(["/bin/sh", "-euc", "--", command], command)
         if execution.debs:
@@ -99,32 +102,6 @@ def _survey(sandbox: Sandbox, volumes: Sequence[str]) -> Survey:
     found = survey.parse(sandbox.stream(argv, ends.append, env=_PLAIN, workdir="/"))
     _check_end("find", ends[0])
     return found
-
-
-def _execute(
-    sandbox: Sandbox, execution: Execution, log: IO[bytes], argv: Sequence[str], name: str
-) -> None:
-    ends: list[Ended] = []
-    lines: deque[bytes] = deque([b""], maxlen=_LAST + 1)
-    for chunk in sandbox.stream(
-        argv, ends.append, env=dict(execution.env), workdir=execution.workdir, both=True
-    ):
-        if log.tell() < _LOG:
-            log.write(chunk)
-        first, *others = chunk.split(b"\n")
-        lines[-1] = (lines[-1] + first)[:_LINE]
-        lines.extend(line[:_LINE] for line in others[-_LAST - 1 :])
-    if ends[0].code != 0:
-        raise Ds01Error(
-            f"{name!r:.200} ended with status {ends[0].code}\n{_shown(lines)}",
-            hint=f"less {execution.log}",
-        )
-
-
-def _shown(lines: deque[bytes]) -> str:
-    text = b"\n".join(lines).decode(errors="replace").replace("\t", "  ").strip("\n")
-    shown = text.split("\n")[-_LAST:]
-    return "\n".join("".join(c if c.isprintable() else "?" for c in line) for line in shown)
 
 
 def _entries(

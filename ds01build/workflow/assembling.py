@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ds01build.base.config import Healthcheck
     from ds01build.digest import Canonical, Key
     from ds01build.image import Image
-    from ds01build.lock import Lock
+    from ds01build.lock import Lock, LockedBase
     from ds01build.plan import LayerStep
     from ds01build.realise import Made
     from ds01build.workflow.steps import Edges, Planned
@@ -45,18 +45,18 @@ def assembled(planned: Planned, made: Sequence[Made], edges: Edges) -> Image:
     Raises CollisionError, and what getting the configuration of its base raises.
     """
     lock = planned.locked.lock
-    base = base_config(lock, edges)
+    base = base_config(lock.base, edges)
     if isinstance(lock.base, LockedDebian):
         return assemble(_stacked(made), _config(planned, base, f"debian:{lock.base.suite}"))
     config = _config(planned, base, lock.base.reference)
     return assemble(_stacked(made), config, lock.base.layers)
 
 
-def base_config(lock: Lock, edges: Edges) -> BaseConfig:
+def base_config(base: LockedBase, edges: Edges) -> BaseConfig:
     """Return what the base of a lock says of its containers. Raises as ``bases.config`` does."""
-    if isinstance(lock.base, LockedDebian):
+    if isinstance(base, LockedDebian):
         return _DEBIAN
-    return parse_config(edges.bases.config(lock.base))
+    return parse_config(edges.bases.config(base))
 
 
 def title(step: LayerStep) -> str:

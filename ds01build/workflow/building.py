@@ -9,6 +9,7 @@ from ds01build.errors import CollisionError, StoreError, Unavailable
 from ds01build.events import Note
 from ds01build.fetch import NotThere
 from ds01build.lock import LockedImage
+from ds01build.pin import WheelPin
 from ds01build.workflow import owners, quick
 from ds01build.workflow.assembling import assembled, title
 from ds01build.workflow.built import Built, BuiltLayer
@@ -17,6 +18,7 @@ from ds01build.workflow.loading import Loader, engine_for
 from ds01build.workflow.making import Making, Rising, made_of
 from ds01build.workflow.missing import missing_debs, not_there
 from ds01build.workflow.publishing import drop_sources, publish
+from ds01build.workflow.sourcing import sourcing_of
 from ds01build.workflow.steps import make_lock, make_plan, write_lock
 from ds01build.workflow.timer import Timer
 from ds01build.workflow.upgrade import Upgrade
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from ds01build.digest import Digest
     from ds01build.image import Image
     from ds01build.lock import Lock
-    from ds01build.pin import DebPin, WheelPin
+    from ds01build.pin import DebPin
     from ds01build.realise import Made
     from ds01build.workflow.loading import InEngine
     from ds01build.workflow.steps import Choices, Edges, Locked, Planned
@@ -67,6 +69,7 @@ def _build(locked: Locked, edges: Edges, choices: Choices, timer: Timer) -> Buil
         executing = stack.enter_context(Executing(locked=locked, edges=edges))
         planned = make_plan(locked, edges)
         _refuse_offline(planned, choices)
+        planned = _with_built(planned, edges)
         _refuse_without_space(planned)
         executing.require(planned.plan)
         loader = Loader(engine=engine, edges=edges) if engine else None
@@ -101,6 +104,17 @@ def _assembled(planned: Planned, made: Sequence[Made], edges: Edges) -> Image:
     except CollisionError as error:
         layers = {f"{one.step.tier}: {title(one.step)}": one.step.spec for one in made}
         raise owners.named(error, layers, edges.store, edges.facts) from error
+
+
+def _with_built(planned: Planned, edges: Edges) -> Planned:
+    """Build again the wheels that no index has and the store lacks, and plan with them."""
+    lacking = [p for p in planned.plan.downloads if isinstance(p, WheelPin) and p.is_built]
+    if not lacking:
+        return planned
+    with sourcing_of(planned.locked, edges) as sources:
+        for pin in lacking:
+            sources.again(pin, str(planned.locked.request.path))
+    return make_plan(planned.locked, edges)
 
 
 def _refuse_offline(planned: Planned, choices: Choices) -> None:

@@ -7,7 +7,7 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from ds01build.events import Expected, Note, Received
-from ds01build.fetch import Download, Finished, Retrying, fetch
+from ds01build.fetch import Download, Finished, Retrying, Waiting, fetch
 from ds01build.fetch import Received as Progress
 from ds01build.lock import LockedDebian
 from ds01build.pin import DebPin, WheelPin
@@ -18,12 +18,11 @@ if TYPE_CHECKING:
 
     from ds01build.digest import Digest
     from ds01build.fetch import Event as FetchEvent
-    from ds01build.fetch import Waiting
     from ds01build.layer import Layer
     from ds01build.lock import LockedImage
     from ds01build.workflow.steps import Edges, Locked
 
-__all__ = ["arrivals", "fetch_layers"]
+__all__ = ["arrivals", "fetch_file", "fetch_layers"]
 
 
 def arrivals(
@@ -85,6 +84,20 @@ def fetch_layers(image: LockedImage, layers: Sequence[Layer], edges: Edges) -> N
             pass
 
 
+def fetch_file(file: Download, edges: Edges) -> None:
+    """Bring one file into the store, unless it is there. Raises what ``fetch`` raises."""
+
+    def report(event: FetchEvent) -> None:
+        if isinstance(event, (Retrying, Waiting)):
+            edges.report(Note(_delay(event)))
+
+    with closing(
+        fetch([file], store=edges.store, transport=edges.transport, report=report)
+    ) as arriving:
+        for _ in arriving:
+            pass
+
+
 def _delay(event: Retrying | Waiting) -> str:
     if isinstance(event, Retrying):
         return f"{event.download.name}: {event.reason}; once more in {event.seconds:.0f} s"
@@ -107,7 +120,9 @@ def _wheel_downloads(pins: Sequence[WheelPin], locked: Locked, edges: Edges) -> 
         return []
     resolver = edges.resolver.with_settings(locked.request.recipe.resolve)
     assert locked.lock.target is not None, "a lock with wheels has a target"
-    found = resolver.wheel_urls(pins, locked.lock.target.version)
+    named = {pin: pin.source.place for pin in pins if pin.source and not pin.is_built}
+    offered = [pin for pin in pins if pin.source is None]
+    found = {**named, **resolver.wheel_urls(offered, locked.lock.target.version)}
     return [_download(pin, (found[pin],) if pin in found else ()) for pin in pins]
 
 

@@ -30,11 +30,12 @@ if TYPE_CHECKING:
     from ds01build.engine.api import Engine
     from ds01build.layer import Layer
     from ds01build.layers.entry import Entry
+    from ds01build.lock import LockedBase
     from ds01build.plan import LayerStep, Plan
     from ds01build.spec import Executed
     from ds01build.workflow.steps import Edges, Locked
 
-__all__ = ["Executing"]
+__all__ = ["Executing", "base_image", "new_log"]
 
 
 @final
@@ -82,10 +83,12 @@ class Executing:
         """
         engine = self.edges.engine()
         self.edges.report(Note(f"executing tier {tier}"))
-        log = self._log(tier)
+        log = new_log(self.edges, f"{self.locked.lock.name}-{tier}")
         executor = EngineExecutor(client=engine.client, owner=current(), site=self.edges.site)
         with tempfile.TemporaryFile(dir=self.edges.store.root / "tmp") as spool:
-            execution = self._execution(tier, layer, str(self._image(engine, below)), log, spool)
+            image = base_image(engine, self.locked.lock.base, below, self.edges)
+            self.images.append(image)
+            execution = self._execution(tier, layer, str(image), log, spool)
             with executor.execute(execution) as captured:
                 yield captured.entries
                 for note in captured.notes:
@@ -95,7 +98,7 @@ class Executing:
     def _execution(
         self, tier: str, layer: Executed, image: str, log: Path, spool: IO[bytes]
     ) -> Execution:
-        volumes = base_config(self.locked.lock, self.edges).volumes
+        volumes = base_config(self.locked.lock.base, self.edges).volumes
         if isinstance(layer, InstallSpec):
             debs = tuple((pin, self.edges.store.source(pin.digest)) for pin in layer.debs)
             return Execution(
@@ -113,38 +116,40 @@ class Executing:
             spool=spool,
         )
 
-    def _image(self, engine: Engine, below: Sequence[Layer]) -> Digest:
-        """Return an image in ``engine`` of the base and ``below``, which is this build's alone."""
-        lock = self.locked.lock
-        base = lock.base.layers if isinstance(lock.base, LockedImage) else ()
-        layers = (*base, *below)
-        found = base_config(lock, self.edges)
-        config = canonical(
-            {
-                "architecture": lock.base.architecture,
-                "os": "linux",
-                "config": {
-                    "Env": [f"{name}={value}" for name, value in found.environment],
-                    "WorkingDir": found.workdir,
-                    "Labels": {LABEL: str(this_builder())},
-                },
-                "rootfs": {"type": "layers", "diff_ids": [str(each.diff_id) for each in layers]},
-            }
-        )
-        loaded = Loader(engine=engine, edges=self.edges).intermediate(config, layers, lock.base)
-        self.images.append(loaded.engine_id)
-        return loaded.engine_id
-
-    def _log(self, tier: str) -> Path:
-        directory = self.edges.store.root / "logs"
-        directory.mkdir(mode=0o700, exist_ok=True)
-        return directory / f"{self.locked.lock.name}-{tier}-{secrets.token_hex(4)}.log"
-
     def _swept(self, engine: Engine) -> None:
         """Remove what builds of this user left behind that are no more."""
         owner = current()
         sweep(engine.client, owner)
         remove_intermediates(engine, owner.uid)
+
+
+def base_image(engine: Engine, base: LockedBase, below: Sequence[Layer], edges: Edges) -> Digest:
+    """Return an image in ``engine`` of ``base`` and ``below``, which is this process's alone.
+
+    The caller removes it.
+    """
+    layers = (*(base.layers if isinstance(base, LockedImage) else ()), *below)
+    found = base_config(base, edges)
+    config = canonical(
+        {
+            "architecture": base.architecture,
+            "os": "linux",
+            "config": {
+                "Env": [f"{name}={value}" for name, value in found.environment],
+                "WorkingDir": found.workdir,
+                "Labels": {LABEL: str(this_builder())},
+            },
+            "rootfs": {"type": "layers", "diff_ids": [str(each.diff_id) for each in layers]},
+        }
+    )
+    return Loader(engine=engine, edges=edges).intermediate(config, layers, base).engine_id
+
+
+def new_log(edges: Edges, name: str) -> Path:
+    """Return the path of a log that does not exist yet, and stays only where something fails."""
+    directory = edges.store.root / "logs"
+    directory.mkdir(mode=0o700, exist_ok=True)
+    return directory / f"{name}-{secrets.token_hex(4)}.log"
 
 
 def _is_certain(step: LayerStep, plan: Plan) -> bool:
