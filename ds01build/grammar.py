@@ -257,7 +257,10 @@ def _refuse_builds(text: str) -> None:
         raise ValueError("an option, not a requirement")
     if re.match(r"(?:[^@]*@\s*)?(?:hg|svn|bzr|git\+(?!https?:)[a-z]+)[+:]", text):
         raise ValueError("of version control only git+https:// is supported")
-    if "://" in word:
+    before, mark, _ = word.partition("://")
+    if mark and "@" in before:
+        return
+    if mark:
         raise ValueError("a URL does not say what it is of: write NAME @ URL")
     if word.startswith((".", "/", "~", "file:")) or _ARCHIVE.fullmatch(word):
         raise ValueError(f"a local project or file {NEEDS_ENGINE}")

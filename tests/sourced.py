@@ -49,9 +49,7 @@ def project(
         "backend.py": backend.encode(),
         "built": wheel_of(name, version, requires=requires),
         # A build that is not reproducible comes to either.
-        "other": wheel_of(
-            name, version, File(name=b"other.py", content=b"1\n"), requires=requires
-        ),
+        "other": wheel_of(name, version, File(name=b"other.py", content=b"1\n"), requires=requires),
     }
 
 

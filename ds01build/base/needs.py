@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from ds01build.base.facts import BaseFacts, Distribution
 
-__all__ = ["NAME", "Need", "environment", "extras_of", "needs", "variables"]
+__all__ = ["NAME", "Need", "environment", "extras_of", "needs", "variables", "with_urls"]
 
 NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,126}[a-z0-9])?")  # normalised (PEP 503)
 
@@ -81,6 +81,20 @@ def needs(distribution: Distribution, environment: Mapping[str, str]) -> tuple[N
     found: set[Need] = set()
     for text in distribution.requires:
         found.update(_read(text, extras, environment))
+    return tuple(sorted(found))
+
+
+def with_urls(distribution: Distribution, environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the names of what a distribution needs, without extras, from URLs that it names."""
+    found = set()
+    for text in distribution.requires:
+        try:
+            requirement = Requirement(text)
+        except InvalidRequirement:
+            continue
+        marker = requirement.marker
+        if requirement.url and (marker is None or marker.evaluate({**environment, "extra": ""})):
+            found.add(str(canonicalize_name(requirement.name)))
     return tuple(sorted(found))
 
 

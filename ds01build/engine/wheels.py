@@ -64,12 +64,15 @@ class Bench:
     ) -> str:
         """Return the source distribution that ``lines``, all of ``name``, come to.
 
-        That is a pylock.toml (PEP 751). ``options`` are uv's.
+        That is a pylock.toml (PEP 751). ``options`` are uv's. Nothing of the package is run: uv is
+        told that it needs nothing, and does not ask itself.
         """
+        self.put("uv.toml", f'[[dependency-metadata]]\nname = "{name}"\n'.encode())
         self.put("wanted.in", "".join(f"{line}\n" for line in lines).encode())
         self.put("bounds.txt", "".join(f"{line}\n" for line in constraints).encode())
         output = self._path("pylock.toml")
-        argv = [self._path("uv"), "pip", "compile", "--no-config", "--no-deps", "--quiet"]
+        argv = [self._path("uv"), "pip", "compile", "--no-deps", "--quiet"]
+        argv += ["--config-file", self._path("uv.toml")]
         argv += ["--no-binary", name, "--python", self.tools.interpreter, *options]
         argv += ["--constraints", self._path("bounds.txt")]
         argv += ["--format", "pylock.toml", "--output-file", output, "--", self._path("wanted.in")]

@@ -35,12 +35,14 @@ class Supplied:
     """A wheel that is at hand although no index offers it, as from a source distribution.
 
     Its pin has no tier yet, and ``requires`` nothing. Where ``only``, the recipe says where the
-    package is, and no other version will do.
+    package is, and no other version will do. ``elsewhere`` are packages that it needs from direct
+    URLs of its own.
     """
 
     pin: WheelPin
     described: Held
     only: bool = False
+    elsewhere: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,8 @@ What executes a package's own build is a container of the base, never this machi
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass, field, replace
+import re
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, final
 
 from packaging.requirements import Requirement
@@ -15,27 +16,23 @@ from packaging.version import Version
 
 from ds01build.base.distributions import described
 from ds01build.base.holding import Held
-from ds01build.base.needs import extras_of, needs, variables
+from ds01build.base.needs import extras_of, needs, variables, with_urls
 from ds01build.digest import Digest, Key
 from ds01build.direct import file_name
-from ds01build.engine.owner import current
-from ds01build.engine.sandbox import opened
-from ds01build.engine.wheels import SECONDS, Tools, furnished
-from ds01build.errors import Ds01Error, MismatchError, ResolveError, Unavailable
+from ds01build.errors import MismatchError, ResolveError, Unavailable
 from ds01build.events import Note
 from ds01build.fetch import Download, NotThere
-from ds01build.grammar import requirement_name
+from ds01build.grammar import requirement_name, sdist
 from ds01build.layers.wheel import check_platform, metadata
-from ds01build.location import redact, split_credentials
+from ds01build.location import redact
 from ds01build.lock import LockedImage
 from ds01build.pin import Source, WheelPin
 from ds01build.platform import wheel_tags
 from ds01build.resolve.behind import packages_of
 from ds01build.resolve.request import Supplied
-from ds01build.store.blobs import BlobSource
+from ds01build.workflow.benches import Benches
 from ds01build.workflow.downloads import fetch_file
-from ds01build.workflow.executing import base_image, new_log
-from ds01build.workflow.footing import locked_platform
+from ds01build.workflow.footing import Footing, locked_platform
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -43,68 +40,52 @@ if TYPE_CHECKING:
     from ds01build.digest import Canonical
     from ds01build.direct import Direct
     from ds01build.engine.wheels import Bench
-    from ds01build.lock import LockedBase
     from ds01build.platform import Platform
     from ds01build.resolve.machine import MachineResolver
     from ds01build.resolve.request import Wanted
-    from ds01build.target import Target
-    from ds01build.workflow.footing import Footing
     from ds01build.workflow.steps import Edges, Locked
 
 __all__ = ["Sourcing", "sourcing", "sourcing_of"]
 
 SCHEMA = "ds01.built/1"
+_WHEEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]{0,250}\.whl")
 
 
 @contextlib.contextmanager
 def sourcing(edges: Edges, resolver: MachineResolver, found: Footing) -> Iterator[Sourcing]:
     """Yield what brings wheels for what tiers stand on; without Python there are none."""
-    assert found.platform is not None, "no wheels without Python"
     assert found.target is not None, "no wheels without Python"
+    assert found.platform is not None, "no wheels without Python"
     with contextlib.ExitStack() as stack:
-        yield Sourcing(
-            edges=edges,
-            resolver=resolver,
-            base=found.base,
-            target=found.target,
-            platform=found.platform,
-            stack=stack,
+        benches = Benches(
+            edges=edges, resolver=resolver, base=found.base, target=found.target, stack=stack
         )
+        yield Sourcing(benches=benches, platform=found.platform)
 
 
 @contextlib.contextmanager
 def sourcing_of(locked: Locked, edges: Edges) -> Iterator[Sourcing]:
     """Yield what brings wheels for what a lock is of."""
-    lock, platform = locked.lock, locked_platform(locked.lock)
-    assert platform is not None, "no wheels without Python"
-    assert lock.target is not None, "no wheels without Python"
-    with contextlib.ExitStack() as stack:
-        yield Sourcing(
-            edges=edges,
-            resolver=edges.resolver.with_settings(locked.request.recipe.resolve),
-            base=lock.base,
-            target=lock.target,
-            platform=platform,
-            stack=stack,
-        )
+    lock = locked.lock
+    found = Footing(
+        base=lock.base, debs=lock.debs, platform=locked_platform(lock), target=lock.target
+    )
+    resolver = edges.resolver.with_settings(locked.request.recipe.resolve)
+    with sourcing(edges, resolver, found) as made:
+        yield made
 
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sourcing:
-    """Brings wheels for one base into the store, in a ``with`` block of ``stack``.
+    """Brings wheels for one base into the store.
 
-    ``resolver`` knows the recipe's indexes. Until ``stack`` is closed, the wheels are leased and
-    the image stays that they are built in.
+    They are leased, and the image stays that they are built in, until the stack of ``benches`` is
+    closed.
     """
 
-    edges: Edges
-    resolver: MachineResolver
-    base: LockedBase
-    target: Target
+    benches: Benches
     platform: Platform
-    stack: contextlib.ExitStack
-    images: list[Digest] = field(default_factory=list)
 
     def direct(self, wanted: Direct, known: WheelPin | None) -> Supplied:
         """Return the wheel that a direct URL of the recipe comes to.
@@ -130,7 +111,7 @@ class Sourcing:
         It is of the version of ``known`` while that satisfies. None over a root of .debs, which is
         in no engine yet.
         """
-        if not isinstance(self.base, LockedImage):
+        if not isinstance(self.benches.base, LockedImage):
             return None
         lines = [line for r in wanted.requests for line in r.requirements if _is_of(line, name)]
         bounds = [line for line in wanted.constraints if _is_of(line, name)]
@@ -138,7 +119,7 @@ class Sourcing:
             lines.append(str(known))
         options = ["--exclude-newer", wanted.exclude_newer] if wanted.exclude_newer else []
         options += ["--prerelease", wanted.prerelease] if wanted.prerelease else []
-        with self._bench(name) as bench:
+        with self.benches.open(name) as bench:
             found = packages_of(bench.located(name, lines or [name], bounds, options))
             source, url, index = self._offered(name, found)
             pin = self._known(name, source)
@@ -157,7 +138,9 @@ class Sourcing:
         Raises MismatchError where other bytes come of it than those that are locked.
         """
         assert pin.source is not None, "a built wheel has a source"
-        self.edges.report(Note(f"{pin} is not in the store: building it again from its source"))
+        self.benches.edges.report(
+            Note(f"{pin} is not in the store: building it again from its source")
+        )
         if pin.source.kind == "sdist":
             made = self._sdist_again(pin, pin.source)
         else:
@@ -172,8 +155,8 @@ class Sourcing:
             )
 
     def _sdist_again(self, pin: WheelPin, source: Source) -> WheelPin:
-        with self._bench(pin.name) as bench:
-            if not self.edges.store.has(Digest(f"sha256:{source.address}")):
+        with self.benches.open(pin.name) as bench:
+            if not self.benches.edges.store.has(Digest(f"sha256:{source.address}")):
                 found = packages_of(bench.located(pin.name, [str(pin)], (), ()))
                 offered, url, _ = self._offered(pin.name, found)
                 if offered != source:
@@ -183,7 +166,7 @@ class Sourcing:
             return self._wheel(bench, pin.name, source, self._archive(bench, source))
 
     def _built(self, name: str, source: Source, revision: str) -> WheelPin:
-        with self._bench(name) as bench:
+        with self.benches.open(name) as bench:
             if source.kind == "archive":
                 digest = Digest(f"sha256:{source.address}")
                 self._fetch(file_name(source.place), source.place, digest)
@@ -193,7 +176,7 @@ class Sourcing:
             return self._known(name, source) or self._wheel(bench, name, source, tree)
 
     def _archive(self, bench: Bench, source: Source) -> str:
-        content = self.edges.store.source(Digest(f"sha256:{source.address}"))
+        content = self.benches.edges.store.source(Digest(f"sha256:{source.address}"))
         # The name says how to unpack it, and nothing else.
         place = file_name(source.place)
         suffix = next(each for each in _SUFFIXES if place.endswith(each))
@@ -201,37 +184,40 @@ class Sourcing:
 
     def _wheel(self, bench: Bench, name: str, source: Source, place: str) -> WheelPin:
         """Build the wheel of what lies at ``place`` in the container, and keep it in the store."""
-        self.edges.report(Note(f"building the wheel of {name}"))
+        store, report = self.benches.edges.store, self.benches.edges.report
+        report(Note(f"building the wheel of {name}"))
         file = bench.built(place)
-        with self.edges.store.writer(name=file) as writer:
+        if not _WHEEL.fullmatch(file):
+            raise ResolveError(f"the build of {name} made {file!r:.100}, which is not a wheel")
+        with store.writer(name=file) as writer:
             for chunk in bench.read(file):
                 writer.write(chunk)
             digest, _ = writer.commit()
         pin = self._pin(name, file, digest, source)
         self._checked(pin)
         row: dict[str, Canonical] = {"file": file, "digest": str(digest)}
-        self.edges.store.record_document(self._key(name, source), row)
+        store.record_document(self._key(name, source), row)
         return pin
 
     def _known(self, name: str, source: Source) -> WheelPin | None:
         """Return the wheel that was built of ``source`` over this base before, on this machine."""
-        row = self.edges.store.document(self._key(name, source)) if source.address else None
+        row = self.benches.edges.store.document(self._key(name, source)) if source.address else None
         if row is None:
             return None
         digest = Digest(str(row["digest"]))
-        if not self.edges.store.has(digest):
+        if not self.benches.edges.store.has(digest):
             return None
         return self._pin(name, str(row["file"]), digest, source)
 
     def _key(self, name: str, source: Source) -> Key:
-        layers = self.base.layers if isinstance(self.base, LockedImage) else ()
+        layers = self.benches.base.layers if isinstance(self.benches.base, LockedImage) else ()
         return Key.of(
             {
                 "schema": SCHEMA,
                 "name": name,
                 "source": [source.kind, source.place, source.address],
                 "image": [str(layer.diff_id) for layer in layers],
-                "interpreter": self.target.interpreter,
+                "interpreter": self.benches.target.interpreter,
             }
         )
 
@@ -246,7 +232,7 @@ class Sourcing:
             name=name,
             version=str(version),
             file=file,
-            size=self.edges.store.source(digest).size,
+            size=self.benches.edges.store.source(digest).size,
             digest=digest,
             tier="",
             source=source,
@@ -254,9 +240,9 @@ class Sourcing:
 
     def _checked(self, pin: WheelPin, *, only: bool = False) -> Supplied:
         """Return a wheel of the store with what it needs, once all of it has been read."""
-        self.stack.enter_context(self.edges.store.lease([pin.digest]))
+        self.benches.stack.enter_context(self.benches.edges.store.lease([pin.digest]))
         check_platform(pin, wheel_tags(self.platform))
-        text = metadata(self.edges.store.source(pin.digest), pin, self.target)
+        text = metadata(self.benches.edges.store.source(pin.digest), pin, self.benches.target)
         found = described(pin.name, pin.version, text.decode(errors="replace"))
         values = variables(self.platform.python, self.platform.machine)
         held = Held(
@@ -265,109 +251,59 @@ class Sourcing:
             needs=needs(found, values),
             extras=extras_of(found),
         )
-        return Supplied(pin=replace(pin, tier="", requires=()), described=held, only=only)
+        return Supplied(
+            pin=replace(pin, tier="", requires=()),
+            described=held,
+            only=only,
+            elsewhere=with_urls(found, values),
+        )
 
     def _is_here(self, pin: WheelPin) -> bool:
-        return self.edges.store.has(pin.digest, pin.size)
+        return self.benches.edges.store.has(pin.digest, pin.size)
 
     def _offered(self, name: str, found: Sequence[Mapping[str, Any]]) -> tuple[Source, str, str]:
         """Return the source distribution of a pylock.toml, its URL, and the alias of its index."""
         for package in found:
-            sdist = package.get("sdist") or {}
-            url = sdist.get("url", "")
-            sha256 = sdist.get("hashes", {}).get("sha256", "")
+            row = package.get("sdist") or {}
+            url, sha256 = row.get("url", ""), row.get("hashes", {}).get("sha256", "")
             if canonicalize_name(package.get("name", "")) != name or not url:
                 continue
-            file = file_name(url)
+            file = _sdist_name(url)
             if not sha256:
                 raise ResolveError(f"the package index has no sha256 for {file!r:.100}")
-            if not file.endswith(_SUFFIXES):
-                raise ResolveError(f"{file!r:.100} is not a source distribution that can be built")
             index = str(package.get("index", "")).rstrip("/")
-            alias = self.resolver.tool.aliases().get(index, "default")
+            alias = self.benches.resolver.tool.aliases().get(index, "default")
             return Source(kind="sdist", place=file, address=sha256), url, alias
         raise ResolveError(f"the package index has no source distribution of {name}")
 
     def _fetch(self, name: str, url: str, digest: Digest) -> None:
-        if self.edges.store.has(digest):
+        if self.benches.edges.store.has(digest):
             return
-        if self.resolver.tool.offline:
+        if self.benches.resolver.tool.offline:
             raise Unavailable(
                 f"{name} is not in the store, and --offline forbids to fetch it",
                 hint="run it once without --offline",
             )
-        size = self.resolver.size_of(url)
+        size = self.benches.resolver.size_of(url)
         try:
-            fetch_file(Download(digest=digest, size=size, urls=(url,), name=name), self.edges)
+            fetch_file(
+                Download(digest=digest, size=size, urls=(url,), name=name), self.benches.edges
+            )
         except NotThere as error:
             raise ResolveError(f"{name} is not at {redact(url)} any more") from error
 
-    @contextlib.contextmanager
-    def _bench(self, name: str) -> Iterator[Bench]:
-        """Yield a container of the base to build ``name`` in; its log stays where that fails."""
-        image = self._image(name)
-        log = new_log(self.edges, f"wheel-{name}")
-        with contextlib.ExitStack() as stack:
-            file = stack.enter_context(log.open("xb"))
-            sandbox = stack.enter_context(
-                opened(
-                    self.edges.engine().client,
-                    str(image),
-                    owner=current(),
-                    site=self.edges.site,
-                    network=self.edges.network,
-                    seconds=SECONDS,
-                )
-            )
-            try:
-                yield furnished(sandbox, self._tools(), file, log)
-            except Ds01Error as error:
-                if type(error) is Ds01Error:
-                    problem = f"building the wheel of {name}: {error.message}"
-                    raise Ds01Error(problem, hint=error.hint) from error
-                raise
-        log.unlink(missing_ok=True)
-
-    def _image(self, name: str) -> Digest:
-        if not isinstance(self.base, LockedImage):
-            raise ResolveError(
-                f"{name} has to be built from its source, which takes a container of an image",
-                hint="use an image as the base, or ask for a version with wheels",
-            )
-        if self.resolver.tool.offline:
-            raise Unavailable(
-                f"{name} has to be built from its source, and --offline forbids to fetch what "
-                "that takes",
-                hint="run it once without --offline",
-            )
-        try:
-            engine = self.edges.engine()
-        except Unavailable as error:
-            problem = f"{name} has to be built from its source in a container engine, and {error}"
-            raise Unavailable(problem, hint=error.hint) from error
-        if not self.images:
-            image = base_image(engine, self.base, (), self.edges)
-            self.images.append(image)
-            self.stack.callback(self._remove, image)
-        return self.images[0]
-
-    def _remove(self, image: Digest) -> None:
-        with contextlib.suppress(Ds01Error):  # what stays is removed by the next build
-            self.edges.engine().remove(str(image))
-
-    def _tools(self) -> Tools:
-        tool = self.resolver.tool
-        program = tool.program.resolve()
-        credentials = [split_credentials(index.secret_url)[1] for index in tool.indexes]
-        return Tools(
-            uv=BlobSource(path=program, size=program.stat().st_size),
-            interpreter=self.target.interpreter,
-            variables=tool.index_variables(),
-            secrets=tuple({each[1] for each in credentials if each and each[1]}),
-        )
-
 
 _SUFFIXES = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".zip")
+
+
+def _sdist_name(url: str) -> str:
+    """Return the name of a file that an index offers, if it is one that the lock may have."""
+    if not url.startswith(("https://", "http://")):
+        raise ResolveError(f"the source distribution at {redact(url)} is on no server")
+    try:
+        return sdist(file_name(url))
+    except ValueError as error:
+        raise ResolveError(str(error)) from error
 
 
 def _allows(line: str, version: str) -> bool:

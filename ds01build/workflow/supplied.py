@@ -72,6 +72,12 @@ def wheels(resolver: Resolver, sources: Sources, wanted: Wanted, known: Known) -
 def _outcome(
     resolver: Resolver, wanted: Wanted, at_hand: Mapping[str, Supplied], known: Known
 ) -> Wheels | OnlySources:
+    for each in at_hand.values():
+        for name in sorted(set(each.elsewhere) - at_hand.keys()):
+            raise ResolveError(
+                f"{each.pin} needs {name} from a URL of its own, which nobody here has pinned",
+                hint=f"ask for it in the tier: {name} @ URL",
+            )
     try:
         asked = replace(wanted, supplied=tuple(at_hand.values()))
         return resolver.wheels(asked, known.keep)
