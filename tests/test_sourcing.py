@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 from engines import place
+from hypothesis import assume, given
+from hypothesis import strategies as st
 from servers import content
 from sourced import packed, project, sdist
 from values import a_lock
-from world import wheel_of
+from world import secret_index, wheel_of
 
 from ds01build import graph, spec
 from ds01build.direct import direct_of
+from ds01build.engine.logged import without
 from ds01build.errors import LockError
 from ds01build.lockfile import dumps, loads
 from ds01build.pin import Source
@@ -217,6 +220,41 @@ def test_nothing_is_built_over_a_root_of_debs(world: World, url: str) -> None:
             "hint:  use an image as the base, or ask for a version with wheels",
         ],
     )
+
+
+def test_what_a_wheel_needs_from_a_url_of_its_own_is_asked_for_by_name(world: World) -> None:
+    needs = "friend @ https://a.example/friend.whl"
+    url = served(world, WHEEL, wheel_of("direct", requires=[needs]))
+    world.ask_for(f"direct @ {url}")
+    world.refuses(
+        1,
+        "lock",
+        "demo.toml",
+        says=[
+            "error: direct==1.0 needs friend from a URL of its own, which nobody here has pinned",
+            "hint:  ask for it in the tier: friend @ URL",
+        ],
+    )
+    friend = served(world, "friend-1.0-py3-none-any.whl", wheel_of("friend"))
+    world.ask_for(f"direct @ {url}", f"friend @ {friend}")
+    assert world.ds01("lock", "demo.toml").code == 0
+    assert set(locked(world)) == {"direct", "friend"}
+
+
+@pytest.mark.parametrize("pieces", [["a secret b"], ["a se", "cret b"], list("a secret b")])
+@pytest.mark.parametrize("secrets", [[b"secret"], [b"secret", b"another, longer one"]])
+def test_a_secret_is_in_no_log_however_it_is_printed(
+    pieces: list[str], secrets: list[bytes]
+) -> None:
+    found = b"".join(without([piece.encode() for piece in pieces], secrets))
+    assert found == b"a **** b"
+
+
+@given(st.lists(st.binary(max_size=5)), st.lists(st.binary(min_size=3), max_size=2))
+def test_what_is_no_secret_is_all_logged(pieces: list[bytes], secrets: list[bytes]) -> None:
+    whole = b"".join(pieces)
+    assume(not any(secret in whole for secret in secrets))
+    assert b"".join(without(pieces, secrets)) == whole
 
 
 @dataclass(frozen=True)
@@ -530,3 +568,20 @@ def test_a_base_without_git_is_named(
     assert outcome.complaint[0] == (
         "error: building the wheel of tiny: the base has no git, which it takes to get the source"
     )
+
+
+@pytest.mark.network
+@pytest.mark.slow
+def test_a_build_that_prints_its_environment_shows_no_password(one_lab: Lab) -> None:
+    world = secret_index(one_lab.world, "hunter2")
+    url = world.index.url.replace("://", "://user:hunter2@")
+    variables = {**world.variables, "DS01_INDEX_URL": url}
+    lab = replace(one_lab, world=replace(world, variables=variables))
+    before = "print(os.environ['UV_DEFAULT_INDEX'], flush=True); os._exit(1)"
+    world.index.add("tiny-1.0.tar.gz", sdist("tiny", before=before))
+    lab.ask_for("tiny")
+    outcome = lab.world.ds01("lock", "demo.toml", seconds=300)
+    assert outcome.code == 1, outcome.err
+    assert any("user:****@" in line for line in outcome.complaint), outcome.err
+    (log,) = lab.logs()
+    assert "hunter2" not in outcome.err + log.read_text()

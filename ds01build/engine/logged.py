@@ -9,11 +9,11 @@ from typing import IO, TYPE_CHECKING
 from ds01build.errors import Ds01Error
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from ds01build.engine.sandbox import Ended, Sandbox
 
-__all__ = ["Logged"]
+__all__ = ["Logged", "without"]
 
 _LAST = 20  # lines
 _LINE = 500  # bytes of a line that are shown
@@ -24,7 +24,7 @@ _LOG = 1 << 26  # bytes
 class Logged:
     """Runs commands in ``sandbox``; ``path`` is where people find ``log``.
 
-    ``secrets`` are words that no error may show, whatever a command prints.
+    ``secrets`` are words that neither log nor errors hold, whatever a command prints.
     """
 
     sandbox: Sandbox
@@ -38,22 +38,34 @@ class Logged:
         """Run a command, called ``name``, to its end. Raises Ds01Error where that is not 0."""
         ends: list[Ended] = []
         lines: deque[bytes] = deque([b""], maxlen=_LAST + 1)
-        for chunk in self.sandbox.stream(
+        printed = self.sandbox.stream(
             argv, ends.append, env=self.env, workdir=self.workdir, both=True
-        ):
+        )
+        for chunk in without(printed, [secret.encode() for secret in self.secrets]):
             if self.log.tell() < _LOG:
                 self.log.write(chunk)
             first, *others = chunk.split(b"\n")
             lines[-1] = (lines[-1] + first)[:_LINE]
             lines.extend(line[:_LINE] for line in others[-_LAST - 1 :])
         if ends[0].code != 0:
-            shown = _shown(lines)
-            for secret in self.secrets:
-                shown = shown.replace(secret, "****")
             raise Ds01Error(
-                f"{name!r:.200} ended with status {ends[0].code}\n{shown}",
+                f"{name!r:.200} ended with status {ends[0].code}\n{_shown(lines)}",
                 hint=f"less {self.path}",
             )
+
+
+def without(chunks: Iterable[bytes], secrets: Collection[bytes]) -> Iterator[bytes]:
+    """Yield what ``chunks`` hold with every secret replaced, also one that lies in two of them."""
+    keep = max(map(len, secrets), default=1) - 1
+    held = b""
+    for chunk in chunks:
+        held += chunk
+        for secret in secrets:
+            held = held.replace(secret, b"****")
+        end = max(len(held) - keep, 0)
+        yield held[:end]
+        held = held[end:]
+    yield held
 
 
 def _shown(lines: deque[bytes]) -> str:

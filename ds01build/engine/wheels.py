@@ -42,7 +42,7 @@ class Tools:
     """What a bench is furnished with.
 
     ``variables`` say where build requirements come from, and may be secret; ``secrets`` are the
-    words in them that no error may show.
+    words in them that neither log nor error may hold.
     """
 
     uv: Source = field(repr=False)

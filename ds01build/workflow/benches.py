@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ds01build.engine.wheels import Bench
     from ds01build.lock import LockedBase
     from ds01build.resolve.machine import MachineResolver
+    from ds01build.resolve.uv import Index
     from ds01build.target import Target
     from ds01build.workflow.steps import Edges
 
@@ -97,13 +98,21 @@ class Benches:
     def _tools(self) -> Tools:
         tool = self.resolver.tool
         program = tool.program.resolve()
-        credentials = [split_credentials(index.secret_url)[1] for index in tool.indexes]
         return Tools(
             uv=BlobSource(path=program, size=program.stat().st_size),
             interpreter=self.target.interpreter,
             variables=tool.index_variables(),
-            secrets=tuple({each[1] for each in credentials if each and each[1]}),
+            secrets=tuple(sorted({s for index in tool.indexes for s in _secrets(index)})),
         )
+
+
+def _secrets(index: Index) -> Iterator[str]:
+    """Yield the password of an index as it is, and as its URL has it."""
+    written = index.secret_url.partition("://")[2].partition("/")[0].rpartition("@")[0]
+    credentials = split_credentials(index.secret_url)[1]
+    for word in (credentials[1] if credentials else "", written.partition(":")[2]):
+        if word:
+            yield word
 
 
 @contextlib.contextmanager
