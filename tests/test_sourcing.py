@@ -121,6 +121,20 @@ def test_a_wheel_at_a_direct_url_needs_no_engine(world: World) -> None:
     assert world.ds01("lock", "--check", "demo.toml").code == 0
 
 
+def test_a_direct_url_may_have_a_development_version(world: World) -> None:
+    version = "1.0.dev3+g0123abc"
+    file = f"direct-{version.replace('+', '%2B')}-py3-none-any.whl"
+    body = wheel_of("direct", version)
+    world.index.server.routes[f"{world.index.prefix}/{file}"] = content(body)
+    url = f"{world.index.server.url}{world.index.prefix}/{file}#sha256={sha256(body)}"
+    world.index.offer("user", requires=["direct>=0.5"])
+    world.ask_for("user", f"direct @ {url}")
+    outcome = world.build()
+    assert outcome.code == 0, outcome.err
+    assert locked(world)["direct"].version == version
+    assert locked(world)["direct"].file == f"direct-{version}-py3-none-any.whl"
+
+
 def test_a_locked_direct_url_is_fetched_again_on_another_machine(world: World) -> None:
     url = served(world, WHEEL, wheel_of("direct"))
     world.ask_for(f"direct @ {url}")
@@ -379,6 +393,30 @@ def test_a_wheel_that_the_store_lacks_is_built_again(lab: Lab) -> None:
     assert "1 files are not in the store, and --offline forbids" in offline.complaint[0]
     lab.build()
     assert (lab.world.store / "blobs" / "sha256" / pin.digest.hex).exists()
+
+
+@pytest.mark.network
+@pytest.mark.slow
+def test_a_version_stays_on_a_machine_that_did_not_build_it(one_lab: Lab) -> None:
+    lab = one_lab
+    body = sdist("tiny")
+    lab.world.index.add("tiny-1.0.tar.gz", body)
+    lab.ask_for("tiny")
+    pin = lab.lock()["tiny"]
+    lose(lab, pin)
+    lab.world.index.add("tiny-2.0.tar.gz", sdist("tiny", "2.0"))
+    # A hash in a file of requirements is that of what an index has.
+    lab.world.write(f"tiny --hash=sha256:{sha256(body)}\n", "more.txt")
+    lab.ask_for("tiny", "other")
+    text = lab.world.recipe.read_text().replace("[tiers.python]", MORE)
+    lab.world.write(text)
+    assert lab.lock()["tiny"] == pin
+
+
+MORE = """\
+[tiers.python]
+requirements = "more.txt"
+"""
 
 
 @pytest.mark.network
