@@ -22,6 +22,7 @@ backend-path = ["."]
 [project]
 name = "{name}"
 version = "{version}"
+dynamic = ["dependencies"]
 """
 BACKEND = """\
 import os, shutil
@@ -38,7 +39,8 @@ def project(
 ) -> dict[str, bytes]:
     """Return the files of a project; its build runs the Python code ``before`` first.
 
-    A wheel lies beside it, as ``built``; with ``before`` it may be replaced.
+    A wheel lies beside it, as ``built``; with ``before`` it may be replaced. What it needs is known
+    only once it is built.
     """
     stem = f"{name.replace('-', '_')}-{version}"
     file = f"{stem}-py3-none-any.whl"
