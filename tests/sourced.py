@@ -35,7 +35,11 @@ def build_wheel(directory, config_settings=None, metadata_directory=None):
 
 
 def project(
-    name: str, version: str = "1.0", *, requires: Sequence[str] = (), before: str = "pass"
+    name: str,
+    version: str = "1.0",
+    *files: File,
+    requires: Sequence[str] = (),
+    before: str = "pass",
 ) -> dict[str, bytes]:
     """Return the files of a project; its build runs the Python code ``before`` first.
 
@@ -49,7 +53,7 @@ def project(
         "pyproject.toml": PROJECT.format(name=name, version=version).encode(),
         "PKG-INFO": metadata_of(stem, requires),
         "backend.py": backend.encode(),
-        "built": wheel_of(name, version, requires=requires),
+        "built": wheel_of(name, version, *files, requires=requires),
         # A build that is not reproducible comes to either.
         "other": wheel_of(name, version, File(name=b"other.py", content=b"1\n"), requires=requires),
     }

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from servers import content
 from sourced import packed, project, sdist
 from values import a_lock
+from wheels import File
 from world import secret_index, wheel_of
 
 from ds01build import graph, spec
@@ -488,13 +489,16 @@ def test_a_build_that_makes_a_wheel_of_another_package_is_refused(one_lab: Lab) 
 @pytest.mark.network
 @pytest.mark.slow
 def test_an_archive_is_built_in_the_base(one_lab: Lab) -> None:
-    body = packed("x-main", project("tiny"))
+    # A wheel of a layer of its own is dropped once its layer is there, if an index has it.
+    large = File(name=b"tiny.bin", content=os.urandom(5 << 20))
+    body = packed("x-main", project("tiny", "1.0", large))
     url = served(one_lab.world, "main.tar.gz", body)
     one_lab.ask_for(f"tiny @ {url}")
     pin = one_lab.lock()["tiny"]
     place, _, digest = url.partition("#sha256=")
     assert pin.source == Source(kind="archive", place=place, address=digest)
     one_lab.build()
+    assert (one_lab.world.store / "blobs" / "sha256" / pin.digest.hex).exists()
 
 
 def git(*words: str, cwd: Path) -> str:

@@ -13,7 +13,7 @@ from ds01build.errors import Ds01Error, ResolveError, Unavailable
 from ds01build.location import split_credentials
 from ds01build.lock import LockedImage
 from ds01build.store.blobs import BlobSource
-from ds01build.workflow.executing import base_image, new_log
+from ds01build.workflow.executing import base_image, new_log, sweep_up
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,6 +86,7 @@ class Benches:
             problem = f"{name} has to be built from its source in a container engine, and {error}"
             raise Unavailable(problem, hint=error.hint) from error
         if not self.images:
+            sweep_up(engine)
             image = base_image(engine, self.base, (), self.edges)
             self.images.append(image)
             self.stack.callback(self._remove, image)

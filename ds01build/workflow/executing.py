@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from ds01build.spec import Executed
     from ds01build.workflow.steps import Edges, Locked
 
-__all__ = ["Executing", "base_image", "new_log"]
+__all__ = ["Executing", "base_image", "new_log", "sweep_up"]
 
 
 @final
@@ -70,7 +70,7 @@ class Executing:
         if not certain:
             return
         try:
-            self._swept(self.edges.engine())
+            sweep_up(self.edges.engine())
         except Unavailable as error:
             problem = f"tier {certain[0].tier} is executed in a container engine, and {error}"
             raise Unavailable(problem, hint=error.hint) from error
@@ -116,11 +116,12 @@ class Executing:
             spool=spool,
         )
 
-    def _swept(self, engine: Engine) -> None:
-        """Remove what builds of this user left behind that are no more."""
-        owner = current()
-        sweep(engine.client, owner)
-        remove_intermediates(engine, owner.uid)
+
+def sweep_up(engine: Engine) -> None:
+    """Remove what builds of this user left behind in ``engine`` that are no more."""
+    owner = current()
+    sweep(engine.client, owner)
+    remove_intermediates(engine, owner.uid)
 
 
 def base_image(engine: Engine, base: LockedBase, below: Sequence[Layer], edges: Edges) -> Digest:
