@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-__all__ = ["Event", "Expected", "Note", "Received", "Report", "Written"]
+__all__ = ["Event", "Expected", "Note", "Received", "Report", "Sent", "Written"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,5 +42,12 @@ class Written:
     size: int  # bytes
 
 
-Event = Note | Expected | Received | Written
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """Some bytes of a layer went to an engine."""
+
+    size: int  # bytes
+
+
+Event = Note | Expected | Received | Written | Sent
 Report = Callable[[Event], None]  # called from any thread

@@ -15,10 +15,14 @@ if TYPE_CHECKING:
     from ds01build.layer import Layer
     from ds01build.stack import Stat
 
-__all__ = ["CONFIG_TYPE", "MANIFEST_TYPE", "Image", "ImageConfig", "StackedLayer"]
+__all__ = ["BASE_LAYERS", "CONFIG_TYPE", "MANIFEST_TYPE", "Image", "ImageConfig", "StackedLayer"]
 
 MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
 CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
+
+# The annotation of a manifest that says how many of its layers, from the lowest, are those of an
+# image that it stands on: a store need not have them.
+BASE_LAYERS = "ds01.base.layers"
 
 # The time that every file of a native layer has: zip can't hold one before 1980.
 CREATED = "1980-01-02T00:00:00Z"
@@ -95,7 +99,7 @@ def assemble(
         "mediaType": MANIFEST_TYPE,
         "config": _descriptor(CONFIG_TYPE, Digest.of(config_bytes), len(config_bytes)),
         "layers": [_descriptor(layer.media_type, layer.digest, layer.size) for layer in every],
-        "annotations": dict(config.annotations),
+        "annotations": {**config.annotations, **({BASE_LAYERS: str(len(base))} if base else {})},
     }
     return Image(config=config_bytes, manifest=canonical(manifest), layers=every)
 

@@ -49,7 +49,11 @@ ENVIRONMENT = {"PATH": os.environ["PATH"]}
 RING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 PPA_RING = "/etc/apt/keyrings/ppa.asc"
 
+CURSES = Package("curses", "6.4-4", fields={"Source": "terminal", "Installed-Size": "412"})
+
 NOW = (
+    CURSES,
+    Package("curses-dev", "6.4-4", depends="curses (= 6.4-4)", fields={"Source": "terminal"}),
     Package("expat", "2.5-2"),
     Package("expat-dev", "2.5-2", depends="expat (= 2.5-2)"),
     Package("git", "1:2.40-1", depends="expat (>= 2.4)"),
@@ -306,6 +310,14 @@ def test_a_lock_does_not_take_a_base_back(base: BaseFacts, url: str, tmp_path: P
     kept = {"expat": "2.5-1", "expat-dev": "2.5-1"}
     pins = resolved(moved, knowing(url), tmp_path, request("dev", "expat-dev"), keep=kept)
     assert told(pins) == ["dev: expat-dev=2.5-2"]
+
+
+def test_the_build_that_the_base_has_is_not_installed_again(
+    base: BaseFacts, url: str, tmp_path: Path
+) -> None:
+    other = with_apt(base, status=status(CURSES))
+    pins = resolved(other, knowing(url), tmp_path, request("system", "curses-dev"))
+    assert told(pins) == ["system: curses-dev=6.4-4"]
 
 
 def test_a_base_whose_packages_do_not_fit_is_refused(

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import textwrap
 import threading
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from ds01build.digest import Digest
 from ds01build.engine import archive, intermediate
 from ds01build.engine.archive import Known
-from ds01build.engine.intermediate import LABEL, Builder, is_alive, remove_intermediates
+from ds01build.engine.intermediate import LABEL, Builder, remove_intermediates
 from ds01build.engine.load import load, send
 from ds01build.engine.loading import Loading
 from ds01build.engine.names import fixed_tag, moving_tag
@@ -243,9 +243,9 @@ def test_a_build_that_fails_leaves_no_intermediate_image(engine: Engine, names: 
         assert gone_ahead.wait(60)
         raise KeyboardInterrupt
     loading._thread.join(30)
-    remove_intermediates(engine, builder.uid)
-    dead = replace(builder, began=builder.began + 1)  # as if it had ended
-    assert not is_alive(dead)
+    remove_intermediates(engine, builder.owner.uid)
+    dead = builder.owner._replace(started=builder.owner.started + 1)  # as if it had ended
+    assert not dead.may_live
 
 
 def test_what_a_dead_builder_left_is_removed_and_a_living_ones_stays(engine: Engine) -> None:
@@ -276,7 +276,7 @@ def test_what_a_dead_builder_left_is_removed_and_a_living_ones_stays(engine: Eng
     ) as process:
         assert process.stdout is not None
         lease = process.stdout.readline().strip()
-        uid = intermediate.this_builder().uid
+        uid = intermediate.this_builder().owner.uid
         remove_intermediates(engine, uid)
         while_alive = _intermediates(engine, lease)
         process.kill()
@@ -291,11 +291,12 @@ def test_what_a_dead_builder_left_is_removed_and_a_living_ones_stays(engine: Eng
 def test_a_builder_is_told_from_every_other() -> None:
     builder = intermediate.this_builder()
     assert Builder.parse(str(builder)) == builder
-    assert is_alive(builder)
-    assert not is_alive(replace(builder, began=builder.began + 1))
-    assert not is_alive(replace(builder, boot="0"))
-    assert not is_alive(replace(builder, pid=2**30))
-    assert is_alive(replace(builder, namespace=1)), "what can't be seen may live"
+    owner = builder.owner
+    assert owner.may_live
+    assert not owner._replace(started=owner.started + 1).may_live
+    assert not owner._replace(boot="0").may_live
+    assert not owner._replace(pid=2**30).may_live
+    assert owner._replace(namespace=1).may_live, "what can't be seen may live"
 
 
 @pytest.mark.parametrize("text", ["", "x", "1/2/3", "0/a/1/1/1/0123456789abcdef\n", "/" * 9])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from bench import buildkit, image_base, peers
-from bench.image_base import STATES, Candidate
+from bench.candidate import STATES, Candidate, State
 
 TIERS: peers.Tiers = {"one": ("six==1.17.0",), "two": ("python-dateutil==2.9.0.post0", "six")}
 
@@ -59,7 +59,7 @@ def test_every_candidate_goes_first_in_turn_and_bounds_are_on_ds01() -> None:
     order = []
 
     def candidate(name: str, seconds: float) -> Candidate:
-        def taken(state: image_base.State) -> float:
+        def taken(state: State) -> float:
             order.append((state, name))
             return seconds
 

@@ -375,7 +375,7 @@ def test_a_tier_holds_its_bundle_and_its_own_packages_once() -> None:
 
 def test_the_bundles_say_what_the_image_excludes() -> None:
     text = '[tiers.cv]\nkind = "python"\nbundle = "cv"\n[resolve]\nexclude = ["shap"]\n'
-    assert excludes_of(recipe(text), bundles()) == ("opencv-python", "shap")
+    assert excludes_of(recipe(text), bundles()) == ("opencv-python", "shap", "ultralytics")
     assert excludes_of(recipe(""), bundles()) == ()
 
 

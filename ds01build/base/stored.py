@@ -14,7 +14,7 @@ from ds01build.target import Directory, Link, Target
 __all__ = ["SCHEMA", "from_json", "to_json"]
 
 # Raise it when a fact is added, or found in another way: cached ones are then derived anew.
-SCHEMA = 2
+SCHEMA = 3
 
 _NAMES: dict[str, Any] = {
     "Digest": Digest,

@@ -31,12 +31,14 @@ _SOURCES = r"[A-Za-z0-9_.-]+\.(?:list|sources)"
 _PREFERENCES = r"[A-Za-z0-9_-][A-Za-z0-9_.-]*\.pref|[A-Za-z0-9_-]+"
 _CUDA = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,5}){0,3}")
 
-# What apt's resolver reads of an installed package.
+# What apt's resolver reads of an installed package. It tells two builds of one version apart by
+# their installed size and what they need: without these it would install the same one again.
 _FIELDS = frozenset(
     {
         *("package", "status", "version", "architecture", "multi-arch", "essential", "protected"),
         *("priority", "pre-depends", "depends", "recommends", "provides", "conflicts", "breaks"),
         *("replaces", "source", "section", "maintainer", "description", "important"),
+        "installed-size",
     }
 )
 _CUT = frozenset({"maintainer", "description", "section"})  # dpkg wants them; one line is enough

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from ds01build.layer import Layer
 
-__all__ = ["Plain", "inflated", "unpacked"]
+__all__ = ["Plain", "inflated", "plain", "unpacked"]
 
 CHUNK = 1 << 20  # bytes
 
@@ -98,19 +98,25 @@ def inflated(layer: Layer, chunks: Iterable[bytes]) -> Iterator[bytes]:
 
     Raises RejectedFile for a stream that is damaged.
     """
-    packed = io.BufferedReader(_Stream(chunks), CHUNK)
     try:
-        start = packed.peek(4)[:4]
-        stream: IO[bytes] = packed
-        if start.startswith(_GZIP):
-            stream = cast("IO[bytes]", igzip.open(packed))  # type: ignore[no-untyped-call]
-        elif start == _ZSTD:
-            stream = cast("IO[bytes]", zstd.open(packed))
-        read: Callable[[int], bytes] = stream.read
+        read: Callable[[int], bytes] = plain(io.BufferedReader(_Stream(chunks), CHUNK)).read
         while chunk := read(CHUNK):
             yield chunk
     except _DAMAGED as error:
         raise RejectedFile(name=_named(layer), problem=f"is damaged: {error}") from error
+
+
+def plain(packed: io.BufferedReader) -> IO[bytes]:
+    """Return a stored stream as that of its tar, whatever it is packed with.
+
+    Reading it raises OSError, EOFError and zlib's errors for a stream that is damaged.
+    """
+    start = packed.peek(4)[:4]
+    if start.startswith(_GZIP):
+        return cast("IO[bytes]", igzip.open(packed))  # type: ignore[no-untyped-call]
+    if start == _ZSTD:
+        return cast("IO[bytes]", zstd.open(packed))
+    return packed
 
 
 class _Stream(io.RawIOBase):

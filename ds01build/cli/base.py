@@ -38,7 +38,7 @@ def show(reference: str, every: bool, as_json: bool, quiet: bool) -> None:
     from ds01build.workflow.steps import Choices
 
     with progress(quiet=quiet) as report:
-        seen = look(wiring.edges(report, Choices()).bases, reference)
+        seen = look(wiring.edges(report, Choices(load="never")).bases, reference)
     if as_json:
         print_json(showing.answer(seen.facts, seen.reference))
     else:

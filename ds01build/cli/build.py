@@ -21,9 +21,17 @@ __all__ = ["build"]
 @options.locking
 @options.loading
 @click.option("--keep-sources", is_flag=True, help="Keep downloaded files that have layers.")
+@click.option(
+    "--builder",
+    type=click.Choice(["native", "docker"]),
+    default="native",
+    help="Who makes the image: ds01 itself, or an engine from the recipe's Dockerfile.",
+)
 @options.as_json
 @options.quiet
-def build(recipe: Path, keep_sources: bool, as_json: bool, quiet: bool, **rest: Any) -> None:
+def build(
+    recipe: Path, keep_sources: bool, builder: str, as_json: bool, quiet: bool, **rest: Any
+) -> None:
     """Build the image of RECIPE into the store and print its reference.
 
     Executes what ``ds01 plan`` prints. Without a lock, or with a stale one, locks first. Where a
@@ -39,6 +47,9 @@ def build(recipe: Path, keep_sources: bool, as_json: bool, quiet: bool, **rest: 
     from ds01build.workflow import quick
 
     options.check(rest)
+    if builder == "docker":
+        _build_with_docker(recipe, rest, as_json=as_json, quiet=quiet)
+        return
     store = wiring.open_store()
     moves = ("upgrade", "upgrade_packages")
     built = None
@@ -63,3 +74,21 @@ def _build(recipe: Path, rest: dict[str, Any], *, keep_sources: bool, quiet: boo
     with progress(quiet=quiet) as report:
         edges = wiring.edges(report, chosen)
         return building.build(recipe, edges, chosen)
+
+
+def _build_with_docker(recipe: Path, rest: dict[str, Any], *, as_json: bool, quiet: bool) -> None:
+    from ds01build.cli import wiring
+    from ds01build.cli.output import print_json
+    from ds01build.cli.progress import progress
+    from ds01build.workflow.dockerbuild import build_with_docker
+
+    if rest["no_load"]:
+        raise click.UsageError("--builder docker and --no-load contradict each other")
+    chosen = options.choices(rest)
+    with progress(quiet=quiet) as report:
+        edges = wiring.edges(report, chosen)
+        built = build_with_docker(recipe, edges, chosen, wiring.docker_environment())
+    if as_json:
+        print_json(built.answer())
+    else:
+        click.echo(built.tag)

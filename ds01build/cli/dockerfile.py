@@ -51,15 +51,18 @@ def dockerfile(
     from ds01build.cli.progress import progress
     from ds01build.workflow import rendering
     from ds01build.workflow import steps as workflow
+    from ds01build.workflow.assembling import base_config
 
     if output and in_project:
         raise click.UsageError("--output and --project-dockerfile contradict each other")
     chosen = options.choices(rest)
     with progress(quiet=quiet) as report:
-        locked = workflow.make_lock(recipe, wiring.edges(report, chosen), chosen)
+        edges = wiring.edges(report, chosen)
+        locked = workflow.make_lock(recipe, edges, chosen)
+        user = base_config(locked.lock.base, edges).user
     name = locked.lock.name
     place = _place(recipe, output, name, in_project=in_project)
-    rendering.write_dockerfile(locked.lock, locked.request.directory, place)
+    rendering.write_dockerfile(locked.lock, locked.request.directory, place, user=user)
     if as_json:
         print_json(_answer(name, place))
     else:

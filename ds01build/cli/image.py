@@ -52,20 +52,28 @@ def list_images(as_json: bool) -> None:
 @click.option("--oci-archive", type=click.Path(path_type=Path), help="Write a tar of one.")
 @click.option("--docker-archive", type=click.Path(path_type=Path), help="Write a docker load file.")
 @click.option("--recompress", is_flag=True, help="Make each layer a single gzip member.")
+@options.quiet
 def export_image(
     name: str,
     oci_dir: Path | None,
     oci_archive: Path | None,
     docker_archive: Path | None,
     recompress: bool,
+    quiet: bool,
 ) -> None:
     """Write IMAGE (NAME, NAME@DIGEST or DIGEST) to a new file or directory and print its path.
+
+    Layers of its base that the store does not have are fetched from their registry.
 
     \b
     ds01 image export quickstart --docker-archive quickstart.tar && docker load <quickstart.tar
     """  # noqa: D301
     from ds01build.cli import wiring
-    from ds01build.workflow.export import export, find, recompressed
+    from ds01build.cli.progress import progress
+    from ds01build.workflow.export import export, recompressed
+    from ds01build.workflow.loading import bring_base
+    from ds01build.workflow.steps import Choices
+    from ds01build.workflow.stored import find
 
     places: dict[Form, Path | None] = {
         "oci-dir": oci_dir,
@@ -76,9 +84,40 @@ def export_image(
     if len(given) != 1:
         raise click.UsageError("give one of --oci-dir, --oci-archive, --docker-archive")
     (form, place), found = given[0], find(wiring.open_store(), name)
+    with progress(quiet=quiet) as report:
+        bring_base(found, lambda: wiring.edges(report, Choices()))
     if recompress and form != "docker-archive":  # its layers are plain
         with recompressed(found, place.parent) as again:
             export(again, form, place)
     else:
         export(found, form, place)
     click.echo(place)
+
+
+@image.command("load")
+@click.argument("name", metavar="IMAGE")
+@options.as_json
+@options.quiet
+def load_image(name: str, as_json: bool, quiet: bool) -> None:
+    """Load IMAGE (NAME, NAME@DIGEST or DIGEST) of the store into the engine and print its tag.
+
+    Only layers travel that the engine does not have.
+
+    \b
+    docker run --rm -it "$(ds01 image load thesis)"
+    """  # noqa: D301
+    from ds01build.cli import wiring
+    from ds01build.cli.output import print_json
+    from ds01build.cli.progress import progress
+    from ds01build.workflow.loading import load_stored
+    from ds01build.workflow.steps import Choices
+    from ds01build.workflow.stored import find
+
+    found = find(wiring.open_store(), name)
+    with progress(quiet=quiet) as report:
+        loaded = load_stored(found, wiring.edges(report, Choices()))
+    if as_json:
+        answer = {"tag": loaded.tag, "id": str(loaded.engine_id), "sent": loaded.sent}
+        print_json({"schema": "ds01.loaded/1", **answer})
+    else:
+        click.echo(loaded.tag)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ds01build.cli.output import readable
-from ds01build.events import Expected, Note, Received, Written
+from ds01build.cli.output import readable, visible
+from ds01build.events import Expected, Note, Received, Sent, Written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,7 +78,7 @@ def _bars() -> Progress:
 
 
 class _Bars:
-    """Two bars, one of bytes and one of layers; notes scroll by above them.
+    """Bars of bytes that come, of layers, and of bytes that go; notes scroll by above them.
 
     They start with the first: stopping without any would leave an empty line.
     """
@@ -87,10 +87,11 @@ class _Bars:
         self._bars = bars
         self._download: TaskID | None = None
         self._layers: TaskID | None = None
+        self._sent: TaskID | None = None
 
     def show(self, event: Event) -> None:
         if isinstance(event, Note):
-            self._bars.console.print(event.text, markup=False, highlight=False)
+            self._bars.console.print(visible(event.text), markup=False, highlight=False)
         elif isinstance(event, Expected):
             if event.size or event.layers:
                 self._bars.start()
@@ -102,10 +103,18 @@ class _Bars:
             self._bars.advance(self._download, event.size)
         elif isinstance(event, Written) and self._layers is not None:
             self._bars.advance(self._layers)
+        elif isinstance(event, Sent):
+            self._send(event)
+
+    def _send(self, event: Sent) -> None:
+        if self._sent is None:
+            self._bars.start()
+            self._sent = self._bars.add_task("sent", total=None)
+        self._bars.advance(self._sent, event.size)
 
 
 class _Lines:
-    """A line for each layer, and one now and then for downloads."""
+    """A line for each layer, and one now and then for what comes and goes."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -113,24 +122,38 @@ class _Lines:
         self._received = 0
         self._files = 0
         self._written = 0
+        self._sent = 0
         self._begin = self._told = time.monotonic()
 
     def show(self, event: Event) -> None:
         with self._lock:
             if isinstance(event, Note):
-                click.echo(event.text, err=True)
+                click.echo(visible(event.text), err=True)
             elif isinstance(event, Expected):
                 self._expect(event)
             elif isinstance(event, Received):
                 self._receive(event)
+            elif isinstance(event, Sent):
+                self._send(event)
             else:
-                self._written += 1
-                place = f"{self._written}/{self._expected.layers}"
-                size = readable(event.size)
-                click.echo(f"layer {place}  {event.tier}: {event.title} ({size})", err=True)
+                self._write(event)
+
+    def _write(self, event: Written) -> None:
+        self._written += 1
+        place = f"{self._written}/{self._expected.layers}"
+        what = visible(f"{event.tier}: {event.title}")
+        click.echo(f"layer {place}  {what} ({readable(event.size)})", err=True)
+
+    def _send(self, event: Sent) -> None:
+        self._sent += event.size
+        now = time.monotonic()
+        if now - self._told > _EVERY:
+            self._told = now
+            click.echo(f"sent {readable(self._sent)} to the engine", err=True)
 
     def _expect(self, event: Expected) -> None:
         self._expected, self._begin = event, time.monotonic()
+        self._received = self._files = 0  # a base's layers may have come before
         if event.files:
             click.echo(f"fetching {event.files} files, {readable(event.size)}", err=True)
 

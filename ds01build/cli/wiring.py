@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ds01build.workflow.built import Built
     from ds01build.workflow.steps import Choices, Edges
 
-__all__ = ["edges", "open_store", "still_loaded", "where"]
+__all__ = ["docker_environment", "edges", "open_store", "still_loaded", "where"]
 
 
 def where() -> Path:
@@ -51,6 +51,13 @@ def still_loaded(built: Built, *, must: bool) -> Built | None:
     return built if found else None
 
 
+def docker_environment() -> dict[str, str]:
+    """Return what the docker program may see of the environment."""
+    names = ("PATH", "HOME", "DOCKER_CONFIG", "XDG_RUNTIME_DIR", "SSL_CERT_FILE")
+    proxies = [name for name in os.environ if name.lower().endswith("_proxy")]
+    return {name: os.environ[name] for name in (*names, *proxies) if name in os.environ}
+
+
 def edges(report: Report, choices: Choices) -> Edges:
     """Return the edges of this machine for this user."""
     from ds01build.workflow import machine
@@ -61,4 +68,5 @@ def edges(report: Report, choices: Choices) -> Edges:
         report,
         offline=choices.offline,
         update_missing=choices.update_missing,
+        loads=choices.load != "never",
     )

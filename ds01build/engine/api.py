@@ -72,6 +72,11 @@ class Engine:
     version: str
     architecture: str  # as Go and OCI name it, such as amd64
 
+    @property
+    def url(self) -> str:
+        """Where it listens, as DOCKER_HOST has it."""
+        return f"unix://{self.place}" if self.place.startswith("/") else self.place
+
     def inspect(self, name: str) -> EngineImage | None:
         """Return the image that ``name`` stands for: a tag, a digest, an id; None without one."""
         with asking(self.place, f"for the image {name}"):

@@ -1,4 +1,4 @@
-"""Who a sandbox belongs to, so that those of dead processes can be told apart and removed."""
+"""Which process something in an engine belongs to, so that what dead ones left can be removed."""
 
 from __future__ import annotations
 
@@ -35,9 +35,22 @@ class Owner(NamedTuple):
         uid, boot, namespace, pid, started = match.groups()
         return cls(int(uid), boot, int(namespace), int(pid), int(started))
 
+    @property
+    def is_visible(self) -> bool:
+        """Whether this process would see that one: same boot, same namespace of processes."""
+        return (self.boot, self.namespace) == (_boot(), _namespace())
+
+    @property
     def is_alive(self) -> bool:
-        """Tell whether the process is there; only for owners of this boot and namespace."""
+        """Whether that process is there; means nothing for one that is not visible."""
         return _started(self.pid) == self.started
+
+    @property
+    def may_live(self) -> bool:
+        """Whether that process may still be at work, as far as this one can see."""
+        if self.boot != _boot():
+            return False
+        return self.is_alive if self.is_visible else True
 
 
 def current() -> Owner:
@@ -45,11 +58,19 @@ def current() -> Owner:
     pid = os.getpid()
     return Owner(
         uid=os.geteuid(),
-        boot=(_PROC / "sys/kernel/random/boot_id").read_text().strip(),
-        namespace=(_PROC / "self/ns/pid").stat().st_ino,
+        boot=_boot(),
+        namespace=_namespace(),
         pid=pid,
         started=_started(pid),
     )
+
+
+def _boot() -> str:
+    return (_PROC / "sys/kernel/random/boot_id").read_text().strip()
+
+
+def _namespace() -> int:
+    return (_PROC / "self/ns/pid").stat().st_ino
 
 
 def _started(pid: int) -> int:

@@ -224,8 +224,8 @@ def sweep(client: APIClient, owner: Owner) -> int:
             other = Owner.parse(found["Labels"].get(LABEL, ""))
             if other is None or other.uid != owner.uid:
                 continue
-            here = (other.boot, other.namespace) == (owner.boot, owner.namespace)
-            if not other.is_alive() if here else found["State"] in ("exited", "dead"):
+            stopped = found["State"] in ("exited", "dead")
+            if not other.is_alive if other.is_visible else stopped:
                 _remove(client, found["Id"])
                 count += 1
     return count

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
@@ -25,7 +25,12 @@ class HttpTransport:
     """A Transport; its connections are kept open for further requests until ``close``."""
 
     def __init__(self, settings: Settings) -> None:
+        self._settings = settings
         self._session = Session(settings)
+
+    def allowing(self, plain: frozenset[str]) -> HttpTransport:
+        """Return one that asks the origins ``plain`` over http, too."""
+        return HttpTransport(replace(self._settings, plain=self._settings.plain | plain))
 
     def close(self) -> None:
         """Close the connections that are idle."""

@@ -32,6 +32,10 @@ _STATUS = re.compile(  # dpkg-query(1)
     r"(?P<want>install|hold|deinstall|purge|unknown) (?P<flag>ok|reinstreq) (?P<state>[a-z-]+)"
 )
 _RELATIONS = ("Pre-Depends", "Depends", "Conflicts", "Breaks", "Replaces", "Provides")
+# By this and by its relations apt tells two builds of one version apart (debListParser in apt's
+# source): without it, it would install the version again that is there.
+_INSTALLED_SIZE = "Installed-Size"
+_SIZE = re.compile(r"[0-9]{1,12}")
 _WORDS = {
     "Multi-Arch": ("same", "foreign", "allowed", "no"),
     "Essential": ("yes", "no"),
@@ -186,6 +190,8 @@ def _package(fields: dict[str, str]) -> tuple[_Package | None, list[str]]:
         )
     relations, problems = _relations(fields)
     words = [(k, fields[k.lower()]) for k, v in _WORDS.items() if fields.get(k.lower()) in v]
+    if _SIZE.fullmatch(fields.get(_INSTALLED_SIZE.lower(), "")):
+        words.append((_INSTALLED_SIZE, fields[_INSTALLED_SIZE.lower()]))
     package = _Package(
         name=fields["package"],
         version=fields["version"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from ds01build.digest import Digest, Key
 from ds01build.errors import StoreError
+from ds01build.image import BASE_LAYERS, MANIFEST_TYPE
 from ds01build.store import roots
 from ds01build.store.blobs import digest_of
 from ds01build.store.durable import read_own
@@ -29,7 +31,7 @@ __all__ = ["Finding", "Usage", "usage", "verify"]
 
 LIMIT = 64 * 1024 * 1024  # bytes of a manifest, row or index
 
-MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"  # OCI image-spec, manifest.md
+_COUNT = re.compile(r"[0-9]{1,3}")
 
 _Part = tuple[Digest, int]  # of an image, with its size in bytes
 Kind = Literal["corrupt", "missing", "foreign"]
@@ -200,6 +202,7 @@ def _image(store: DirStore, manifest: Digest, by: str) -> Iterator[Finding]:
     where = f"blobs/sha256/{manifest.hex}"
     try:
         config, layers = _parts(store, manifest)
+        layers = layers[_base_layers(store, manifest) :]
         if store.has(config[0]):
             _document(store, config[0])
     except (ValueError, StoreError) as error:
@@ -218,6 +221,13 @@ def _parts(store: DirStore, manifest: Digest) -> tuple[_Part, list[_Part]]:
     if document.get("mediaType") != MANIFEST_TYPE or not isinstance(layers, list):
         raise ValueError("not a manifest of an image")
     return _part(document.get("config")), [_part(one) for one in layers]
+
+
+def _base_layers(store: DirStore, manifest: Digest) -> int:
+    """Return how many layers are those of a base: they are fetched only for who needs them."""
+    annotations = _document(store, manifest).get("annotations")
+    count = annotations.get(BASE_LAYERS) if isinstance(annotations, dict) else None
+    return int(count) if isinstance(count, str) and _COUNT.fullmatch(count) else 0
 
 
 def _part(value: Canonical) -> _Part:

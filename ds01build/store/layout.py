@@ -23,6 +23,7 @@ DIRECTORIES = (
     "keys",
     "leases",
     "locks",
+    "logs",
     "quarantine",
     "roots",
     "tmp",

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ds01build.realise import Made
     from ds01build.workflow.steps import Edges, Planned
 
-__all__ = ["assembled", "base_config", "title"]
+__all__ = ["assembled", "base_config", "labels_of", "title"]
 
 # A shell that works, and text in UTF-8; the recipe's own settings win.
 _DEBIAN = BaseConfig(
@@ -100,11 +100,7 @@ def _config(planned: Planned, base: BaseConfig, name: str) -> ImageConfig:
     return ImageConfig(
         architecture=lock.base.architecture,
         env={**dict(base.environment), **dict(settings.env)},
-        labels={
-            **dict(base.labels),
-            **_labels(planned),
-            "org.opencontainers.image.title": lock.name,
-        },
+        labels={**_inherited_labels(base), **labels_of(planned)},
         annotations={
             "org.opencontainers.image.title": lock.name,
             "org.opencontainers.image.base.name": name,
@@ -125,7 +121,8 @@ def _base_digest(lock: Lock) -> dict[str, str]:
     return {"org.opencontainers.image.base.digest": str(lock.base.manifest)}
 
 
-def _labels(planned: Planned) -> dict[str, str]:
+def labels_of(planned: Planned) -> dict[str, str]:
+    """Return what the image of a plan says of how it was made, and its recipe's own labels."""
     lock = planned.locked.lock
     return {
         "ds01.name": lock.name,

@@ -19,6 +19,7 @@ from ds01build.lock import LockedImage
 from ds01build.recipe import FrameworkBase, ImageBase
 from ds01build.reference import parse_reference
 from ds01build.target import Ground
+from ds01build.workflow.registered import fetch_layers, pinned
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from ds01build.registry import RegistryClient
     from ds01build.store import DirStore
 
-__all__ = ["ImageBases", "Machine", "Seen", "look", "pinned"]
+__all__ = ["ImageBases", "Machine", "Seen", "look"]
 
 _CHUNK = 1 << 20  # bytes
 
@@ -53,6 +54,9 @@ class Probes(Protocol):
 
     def tree(self, diff_ids: tuple[DiffId, ...]) -> Tree | None:
         """Return the tree of the image with these layers; None where no engine has it."""
+
+    def has_engine(self) -> bool:
+        """Say whether an engine answers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +79,7 @@ class ImageBases:
     machine: Machine
     report: Report
     offline: bool = False
+    loads: bool = False  # whether what is built goes into an engine, which may lack the base
 
     def locked(
         self, wanted: ImageBase | FrameworkBase, previous: LockedImage | None
@@ -143,9 +148,22 @@ class ImageBases:
             return known
         config = parse_config(self.config(image))
         tree = self.probes.tree(tuple(layer.diff_id for layer in image.layers))
+        if tree is None and self.loads and self.probes.has_engine():
+            self._keep(image)
         facts = derive(tree or self._streamed(image), config)
         self.cache.put("base", str(image.config), to_json(facts))
         return facts
+
+    def _keep(self, image: LockedImage) -> None:
+        """Bring the layers into the store: they will be read twice, now and for the engine."""
+        self._require_network(image.reference)
+        fetch_layers(
+            pinned(image),
+            image.layers,
+            registry=self.registry,
+            store=self.store,
+            tell=self.report,
+        )
 
     def _streamed(self, image: LockedImage) -> Tree:
         reference = pinned(image)
@@ -227,8 +245,3 @@ def _image(name: str) -> ImageBase:
         raise Ds01Error(
             f"{name!r:.200} is {error}", hint="ds01 base show python:3.12-slim"
         ) from error
-
-
-def pinned(image: LockedImage) -> Reference:
-    """Return the reference by which exactly ``image`` is fetched."""
-    return replace(parse_reference(image.reference), digest=image.manifest)

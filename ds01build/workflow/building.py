@@ -11,14 +11,15 @@ from ds01build.fetch import NotThere
 from ds01build.lock import LockedImage
 from ds01build.pin import WheelPin
 from ds01build.workflow import owners, quick
-from ds01build.workflow.assembling import assembled, title
+from ds01build.workflow.assembling import assembled, labels_of, title
 from ds01build.workflow.built import Built, BuiltLayer
 from ds01build.workflow.executing import Executing
 from ds01build.workflow.loading import Loader, engine_for
 from ds01build.workflow.making import Making, Rising, made_of
 from ds01build.workflow.missing import missing_debs, not_there
 from ds01build.workflow.publishing import drop_sources, publish
-from ds01build.workflow.sourcing import sourcing_of
+from ds01build.workflow.registered import registered
+from ds01build.workflow.sourcing import build_again
 from ds01build.workflow.steps import make_lock, make_plan, write_lock
 from ds01build.workflow.timer import Timer
 from ds01build.workflow.upgrade import Upgrade
@@ -73,7 +74,9 @@ def _build(locked: Locked, edges: Edges, choices: Choices, timer: Timer) -> Buil
         _refuse_without_space(planned)
         executing.require(planned.plan)
         loader = Loader(engine=engine, edges=edges) if engine else None
-        loading = stack.enter_context(loader.begin(locked.lock.base)) if loader else None
+        labels = labels_of(planned)
+        base = registered(locked.lock.base)
+        loading = stack.enter_context(loader.begin(base, labels)) if loader else None
         rising = Rising(planned.plan, loading.add if loading else lambda _: None)
         making = Making(executor=executing, timer=timer, take=rising.take)
         made = made_of(planned, edges, making)
@@ -111,9 +114,7 @@ def _with_built(planned: Planned, edges: Edges) -> Planned:
     lacking = [p for p in planned.plan.downloads if isinstance(p, WheelPin) and p.is_built]
     if not lacking:
         return planned
-    with sourcing_of(planned.locked, edges) as sources:
-        for pin in lacking:
-            sources.again(pin, str(planned.locked.request.path))
+    build_again(lacking, planned.locked, edges)
     return make_plan(planned.locked, edges)
 
 

@@ -20,6 +20,7 @@ from ds01build.lock import LockedImage
 from ds01build.spec import InstallSpec, RunSpec
 from ds01build.workflow.assembling import base_config
 from ds01build.workflow.loading import Loader
+from ds01build.workflow.registered import registered
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -143,7 +144,9 @@ def base_image(engine: Engine, base: LockedBase, below: Sequence[Layer], edges: 
             "rootfs": {"type": "layers", "diff_ids": [str(each.diff_id) for each in layers]},
         }
     )
-    return Loader(engine=engine, edges=edges).intermediate(config, layers, base).engine_id
+    return (
+        Loader(engine=engine, edges=edges).intermediate(config, layers, registered(base)).engine_id
+    )
 
 
 def new_log(edges: Edges, name: str) -> Path:

@@ -7,85 +7,30 @@ import hashlib
 import io
 import json
 import os
-import re
 import shutil
 import tarfile
 import tempfile
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Literal, cast
+from typing import IO, TYPE_CHECKING, Literal
 
-from isal import igzip
-
+from ds01build.base.unpack import plain
 from ds01build.digest import Digest, canonical
 from ds01build.errors import Ds01Error, MismatchError, StoreError
 from ds01build.image import MANIFEST_TYPE
 from ds01build.layer import GZIP
+from ds01build.workflow.stored import Stored
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from ds01build.digest import Canonical
-    from ds01build.store import DirStore
 
-__all__ = ["Form", "Stored", "export", "find", "recompressed"]
+__all__ = ["Form", "export", "recompressed"]
 
 Form = Literal["oci-dir", "oci-archive", "docker-archive"]
 _CHUNK = 1 << 20  # bytes
 _LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stored:
-    """An image whose blobs are files. ``name`` has no digest in it."""
-
-    name: str
-    manifest: bytes
-    path: Callable[[Digest], Path]
-
-    def config(self) -> Digest:
-        """Return the digest of the configuration."""
-        return Digest(json.loads(self.manifest)["config"]["digest"])
-
-    def layers(self) -> tuple[Digest, ...]:
-        """Return the digests of the layers, lowest first."""
-        return tuple(Digest(layer["digest"]) for layer in json.loads(self.manifest)["layers"])
-
-    def blobs(self) -> tuple[Digest, ...]:
-        """Return the digests of all that the manifest names, each once."""
-        return tuple(dict.fromkeys([self.config(), *self.layers()]))
-
-
-def find(store: DirStore, image: str) -> Stored:
-    """Return the image that is called ``image``.
-
-    NAME, NAME@DIGEST, DIGEST, at least 12 of its digits, or what ``ds01 build`` printed.
-
-    Raises Ds01Error with the names that there are.
-    """
-    tags = store.tags()
-    name = image.removeprefix(f"oci:{store.root}:")
-    short = name if re.fullmatch(r"[0-9a-f]{12,64}", name) else "-"
-    match = next(
-        (t for t in tags if name in (t.name, str(t.manifest)) or t.manifest.hex.startswith(short)),
-        None,
-    )
-    if match is None:
-        names = sorted(t.name for t in tags if "@" not in t.name)
-        raise Ds01Error(
-            f"no image is called {image!r:.200}; there are {', '.join(names) or 'none'}",
-            hint="ds01 image list",
-        )
-    manifest = store.path(match.manifest).read_bytes()
-    if Digest.of(manifest) != match.manifest:
-        raise MismatchError(
-            where="manifest",
-            expected=str(match.manifest),
-            actual=str(Digest.of(manifest)),
-            hint="ds01 store verify",
-        )
-    return Stored(name=match.name.partition("@")[0], manifest=manifest, path=store.path)
 
 
 def export(image: Stored, form: Form, destination: Path) -> None:
@@ -96,6 +41,9 @@ def export(image: Stored, form: Form, destination: Path) -> None:
     """
     if os.path.lexists(destination):
         raise Ds01Error(f"{destination} exists already")
+    for digest in image.blobs():
+        if not image.path(digest).exists():
+            raise StoreError(f"{digest} is not in the store", hint="ds01 store verify")
     try:
         if form == "oci-dir":
             _export_directory(image, destination)
@@ -141,7 +89,7 @@ def _recompress(layer: Path, directory: Path) -> dict[str, Canonical]:
 
 
 def _inflated(layer: Path) -> IO[bytes]:
-    return cast("IO[bytes]", igzip.open(layer))  # type: ignore[no-untyped-call]
+    return plain(layer.open("rb"))
 
 
 def _digest_of(path: Path) -> Digest:

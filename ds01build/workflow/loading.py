@@ -8,29 +8,39 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from ds01build.base.unpack import inflated
 from ds01build.engine.archive import Loadable
 from ds01build.engine.connect import ABSENT
-from ds01build.engine.intermediate import this_builder
-from ds01build.engine.known import look_up
+from ds01build.engine.intermediate import remove_intermediates, this_builder
+from ds01build.engine.known import labels_of, look_up
 from ds01build.engine.load import load
 from ds01build.engine.loading import Loading
 from ds01build.engine.names import fixed_tag, moving_tag
 from ds01build.errors import Unavailable
-from ds01build.events import Note
-from ds01build.lock import LockedImage
-from ds01build.workflow.downloads import fetch_layers
+from ds01build.events import Note, Sent
+from ds01build.workflow.registered import fetch_layers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from ds01build.digest import Digest
     from ds01build.engine.api import Engine
     from ds01build.engine.load import Loaded
+    from ds01build.events import Report
     from ds01build.image import Image
     from ds01build.layer import Layer
-    from ds01build.lock import LockedBase
     from ds01build.store import DirStore
+    from ds01build.workflow.registered import Registered
     from ds01build.workflow.steps import Edges
+    from ds01build.workflow.stored import Stored
 
-__all__ = ["Cache", "InEngine", "Load", "Loader", "StoredLayers", "engine_for"]
+__all__ = [
+    "Cache",
+    "InEngine",
+    "Load",
+    "Loader",
+    "StoredLayers",
+    "bring_base",
+    "engine_for",
+    "load_stored",
+]
 
 Load = Literal["if-there", "always", "never"]
 
@@ -69,13 +79,14 @@ class StoredLayers:
 
     store: DirStore
     cache: Cache
+    report: Report
 
     def plain_size(self, layer: Layer) -> int:
         """Return the bytes of a layer's tar; what is not remembered is inflated to count it."""
         known = self.cache.get("plain", str(layer.diff_id))
         if isinstance(known, int) and known >= 0:
             return known
-        size = sum(len(piece) for piece in self.plain(layer))
+        size = sum(map(len, self._inflated(layer)))
         self.cache.put("plain", str(layer.diff_id), size)
         return size
 
@@ -84,6 +95,11 @@ class StoredLayers:
 
         Raises StoreError where the blob is not there, RejectedFile where it is damaged.
         """
+        for piece in self._inflated(layer):
+            yield piece
+            self.report(Sent(size=len(piece)))
+
+    def _inflated(self, layer: Layer) -> Iterator[bytes]:
         source = self.store.source(layer.digest)
         return inflated(layer, (source.read(at, _CHUNK) for at in range(0, source.size, _CHUNK)))
 
@@ -104,15 +120,21 @@ class Loader:
     engine: Engine
     edges: Edges
 
-    def begin(self, base: LockedBase) -> Loading:
+    def begin(self, base: Registered | None, labels: Mapping[str, str]) -> Loading:
         """Return an image over ``base`` on its way, to be used in a ``with`` block.
 
-        Layers of the base that neither engine nor store has are fetched first.
+        Layers of the base that neither engine nor store has are fetched first. ``labels`` are
+        those of the image: images that share some are likely to share layers.
         """
+        remove_intermediates(self.engine, self.edges.store.uid)  # of builds that died
         self._bring(base)
-        layers, digests = _registered(base)
         return Loading(
-            self.engine, self._source(), this_builder(), base=layers, base_digests=digests
+            self.engine,
+            self._source(),
+            this_builder(),
+            base=base.layers if base else (),
+            base_digests=_digests(base),
+            labels=labels,
         )
 
     def finish(self, loading: Loading, name: str, image: Image) -> InEngine:
@@ -127,31 +149,68 @@ class Loader:
         loaded = loading.finish(image.config, image.layers, tags)
         return InEngine(tag=tags[-1], engine_id=loaded.engine_id, sent=loaded.size)
 
-    def intermediate(self, config: bytes, layers: Sequence[Layer], base: LockedBase) -> Loaded:
+    def intermediate(
+        self, config: bytes, layers: Sequence[Layer], base: Registered | None
+    ) -> Loaded:
         """Make the engine have an image without a name, for a container that executes a tier."""
         self._bring(base)
-        below, digests = _registered(base)
-        image = Loadable(config=config, layers=tuple(layers), base=len(below), base_digests=digests)
+        image = Loadable(
+            config=config,
+            layers=tuple(layers),
+            base=len(base.layers) if base else 0,
+            base_digests=_digests(base),
+        )
         return load(self.engine, image, self._source())
 
     def _source(self) -> StoredLayers:
-        return StoredLayers(store=self.edges.store, cache=self.edges.facts)
+        edges = self.edges
+        return StoredLayers(store=edges.store, cache=edges.facts, report=edges.report)
 
-    def _bring(self, base: LockedBase) -> None:
+    def _bring(self, base: Registered | None) -> None:
         """Fetch the layers of a base that neither the engine has nor the store."""
-        layers, digests = _registered(base)
-        if not layers or not isinstance(base, LockedImage):
+        if base is None:
             return
-        image = Loadable(config=b"", layers=layers, base=len(layers), base_digests=digests)
+        layers = base.layers
+        image = Loadable(config=b"", layers=layers, base=len(layers), base_digests=_digests(base))
         known = look_up(self.engine, image, None)
         store = self.edges.store
         missing = [each for each in layers[known.layers :] if not store.has(each.digest, each.size)]
         if missing:
-            fetch_layers(base, missing, self.edges)
+            _fetch(base, missing, self.edges)
 
 
-def _registered(base: LockedBase) -> tuple[tuple[Layer, ...], frozenset[Digest]]:
-    """Return the layers of a base that is an image, and the digest that registries know it by."""
-    if not isinstance(base, LockedImage):
-        return (), frozenset()
-    return base.layers, frozenset({base.manifest})
+def load_stored(stored: Stored, edges: Edges) -> InEngine:
+    """Load an image of the store into the engine, under the tags of its name."""
+    image, base = stored.image(), stored.base()
+    engine_loader = Loader(engine=edges.engine(), edges=edges)
+    own = image.layers[len(base.layers) if base else 0 :]
+    with engine_loader.begin(base, labels_of(image.config)) as loading:
+        for layer in own:
+            loading.add(layer)
+        return engine_loader.finish(loading, stored.name, image)
+
+
+def bring_base(stored: Stored, edges: Callable[[], Edges]) -> None:
+    """Fetch the layers of the base of an image that the store does not have."""
+    base = stored.base()
+    missing = (
+        [each for each in base.layers if not stored.path(each.digest).exists()] if base else []
+    )
+    if base and missing:
+        _fetch(base, missing, edges())
+
+
+def _fetch(base: Registered, layers: Sequence[Layer], edges: Edges) -> None:
+    fetch_layers(
+        base.reference,
+        layers,
+        registry=edges.bases.registry,
+        store=edges.store,
+        tell=edges.report,
+    )
+
+
+def _digests(base: Registered | None) -> frozenset[Digest]:
+    """Return by what registries know a base."""
+    digest = base.reference.digest if base else None
+    return frozenset({digest} if digest else ())

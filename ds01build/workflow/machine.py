@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from uv import find_uv_bin
 
+from ds01build.base.config import parse_config
 from ds01build.configuration import configure
 from ds01build.engine.connect import connect
 from ds01build.engine.sandbox import Site
@@ -35,11 +36,13 @@ from ds01build.workflow.probing import EngineProbes
 from ds01build.workflow.steps import Edges
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from ds01build.configuration import Configuration
+    from ds01build.engine.api import Engine
     from ds01build.events import Report
     from ds01build.resolve.sources import AptSource
+    from ds01build.store import DirStore
 
 __all__ = ["edges"]
 
@@ -55,17 +58,21 @@ def edges(
     *,
     offline: bool = False,
     update_missing: bool = False,
+    loads: bool = False,
 ) -> Edges:
     """Return the edges for a user whose environment and home directory these are.
+
+    ``loads`` says that what is built shall go into an engine.
 
     Raises StoreError and Ds01Error for a store or configuration that cannot be used.
     """
     configuration = _configuration(environment, home)
     store = open_store(configuration.store, uid=os.geteuid())
     facts = open_facts(store.root / "facts")
+    engine = cache(lambda: connect(environment, home))
+    probes = _probes(configuration, store, engine, report)
     sources = _host_sources(environment)
     transport = _transport(configuration, sources)
-    engine = cache(lambda: connect(environment, home))
     resolver = MachineResolver(
         tool=_uv(configuration, offline=offline),
         cache=configuration.cache,
@@ -78,15 +85,17 @@ def edges(
         size_of=lambda url: remote_size(transport, url),
         update_missing=update_missing,
         note=lambda text: report(Note(text)),
+        apt_of=probes.apt,
     )
     bases = ImageBases(
         registry=_registry(configuration, environment, home),
         store=store,
         cache=facts,
-        probes=EngineProbes(engine=engine, report=report),
+        probes=probes,
         machine=_machine(environment),
         report=report,
         offline=offline,
+        loads=loads,
     )
     return Edges(
         store=store,
@@ -94,14 +103,30 @@ def edges(
         resolver=resolver,
         bases=bases,
         engine=engine,
-        site=_site(configuration),
+        site=probes.site,
         network=configuration.network,
         transport=transport,
         report=report,
-        now=lambda: datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        now=_now,
         clock=time.monotonic,
         workers=len(os.sched_getaffinity(0)),
     )
+
+
+def _probes(
+    configuration: Configuration, store: DirStore, engine: Callable[[], Engine], report: Report
+) -> EngineProbes:
+    return EngineProbes(
+        engine=engine,
+        report=report,
+        site=_site(configuration),
+        network=configuration.network,
+        diff_ids=lambda config: parse_config(store.path(config).read_bytes()).diff_ids,
+    )
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _registry(

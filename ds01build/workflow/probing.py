@@ -1,21 +1,27 @@
-"""Looks into images that an engine has."""
+"""Looks into images that an engine has, and runs their own apt."""
 
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
+from ds01build.engine.apt_runner import ContainerRunner
+from ds01build.engine.owner import current
 from ds01build.engine.probe import tree_of
+from ds01build.engine.sandbox import opened
 from ds01build.errors import Unavailable
 from ds01build.events import Note
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
+    from ds01build.base.facts import BaseFacts
     from ds01build.base.tree import Tree
-    from ds01build.digest import DiffId
+    from ds01build.digest import DiffId, Digest
     from ds01build.engine.api import Engine
+    from ds01build.engine.sandbox import Site
     from ds01build.events import Report
 
 __all__ = ["EngineProbes"]
@@ -27,6 +33,9 @@ class EngineProbes:
 
     engine: Callable[[], Engine]  # raises Unavailable
     report: Report
+    site: Site
+    network: Literal["bridge", "host"]
+    diff_ids: Callable[[Digest], tuple[DiffId, ...]]  # of the image with a configuration
 
     def tree(self, diff_ids: tuple[DiffId, ...]) -> Tree | None:
         """Return the tree of the image with these layers; None where no engine has it.
@@ -43,3 +52,34 @@ class EngineProbes:
         except Unavailable as error:
             self.report(Note(f"the image's layers are read: {error}"))
             return None
+
+    @contextmanager
+    def apt(self, base: BaseFacts) -> Iterator[ContainerRunner]:
+        """Give the base's own apt, in a container of it that has a network.
+
+        Raises Unavailable without an engine that has the base.
+        """
+        engine = self.engine()
+        diff_ids = self.diff_ids(base.config)
+        found = next((each for each in engine.images() if each.diff_ids == diff_ids), None)
+        if found is None:
+            raise Unavailable(
+                "this machine has no apt, and its engine does not have the base",
+                hint="docker pull the base, or: apt-get install apt",
+            )
+        with opened(
+            engine.client,
+            str(found.engine_id),
+            owner=current(),
+            site=self.site,
+            network=self.network,
+        ) as sandbox:
+            yield ContainerRunner(sandbox.client, sandbox.container, f"{sandbox.scratch}/apt")
+
+    def has_engine(self) -> bool:
+        """Say whether an engine answers."""
+        try:
+            self.engine()
+        except Unavailable:
+            return False
+        return True

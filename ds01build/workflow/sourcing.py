@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from ds01build.resolve.request import Wanted
     from ds01build.workflow.steps import Edges, Locked
 
-__all__ = ["Sourcing", "sourcing", "sourcing_of"]
+__all__ = ["Sourcing", "build_again", "sourcing"]
 
 SCHEMA = "ds01.built/1"
 _WHEEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]{0,250}\.whl")
@@ -63,16 +63,21 @@ def sourcing(edges: Edges, resolver: MachineResolver, found: Footing) -> Iterato
         yield Sourcing(benches=benches, platform=found.platform)
 
 
-@contextlib.contextmanager
-def sourcing_of(locked: Locked, edges: Edges) -> Iterator[Sourcing]:
-    """Yield what brings wheels for what a lock is of."""
+def build_again(pins: Sequence[WheelPin], locked: Locked, edges: Edges) -> None:
+    """Build wheels of a lock again, which the store lacks and nobody offers.
+
+    Raises MismatchError where other bytes come of it, and what building raises.
+    """
+    if not pins:
+        return
     lock = locked.lock
     found = Footing(
         base=lock.base, debs=lock.debs, platform=locked_platform(lock), target=lock.target
     )
     resolver = edges.resolver.with_settings(locked.request.recipe.resolve)
-    with sourcing(edges, resolver, found) as made:
-        yield made
+    with sourcing(edges, resolver, found) as sources:
+        for pin in pins:
+            sources.again(pin, str(locked.request.path))
 
 
 @final

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from ds01build.engine.api import Engine
     from ds01build.engine.sandbox import Site
     from ds01build.events import Report
-    from ds01build.fetch.transfer import Transport
+    from ds01build.fetch.transport import HttpTransport
     from ds01build.graph import Graph
     from ds01build.layer import Layer
     from ds01build.lock import Lock
@@ -71,7 +71,7 @@ class Edges:
     engine: Callable[[], Engine]  # raises Unavailable; connects once
     site: Site  # what containers need to get out of this machine's network
     network: Literal["bridge", "host"]  # of containers that ask for one
-    transport: Transport
+    transport: HttpTransport
     report: Report
     now: Callable[[], str]  # the time in UTC, RFC 3339
     clock: Callable[[], float]  # seconds that only grow

@@ -1,50 +1,35 @@
 """The seed's stack over a base image, into an engine: ds01 against what people build today.
 
-A ``Candidate`` is one way to get the image into an engine. Peers are made here; ds01 comes as one
-more (``OURS``), measured in the same rounds.
+A ``Candidate`` is one way to get the image into an engine; all are measured in the same rounds.
 """
 
 from __future__ import annotations
 
 import os
 import secrets
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from engines import DIRECTORY
+from engines import place as engine
 from standins.catalogue import STAND_INS
 from standins.registry import running
 from standins.workshop import Workshop, directory
 
 from bench.buildkit import builder
+from bench.candidate import ADDED, STATES, TIERS, Candidate, State
 from bench.figures import Outcome, Series, Verdict, ratio
+from bench.over_image import ours
 from bench.peers import Bench, held
-from ds01build.catalogue.packages import bundle
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
+    from pathlib import Path
 
-    from bench.peers import Tiers
     from bench.room import Room
 
-ADDED = "tabulate"  # to the first tier
-TIERS: Tiers = {name: bundle(name).packages for name in ("jupyter", "data-science", "ml")}
-State = Literal["cold", "warm", "nothing", "added"]
-STATES: dict[State, str] = {
-    "cold": "nothing there but the base",
-    "warm": "packages there, nothing built",
-    "nothing": "nothing changed",
-    "added": f"{ADDED} added to the first tier",
-}
-
-# Where .ci/engine starts engines, the older first; the newer one brings buildx with it.
-ENGINES = Path(os.environ.get("DS01_ENGINES", "/var/lib/ds01-engines"))
-NEWER = ENGINES / "containerd/root"
-HOSTS = {
-    "graph": "unix:///var/run/docker.sock",
-    "containerd": f"unix://{NEWER}/socket/docker.sock",
-}
-BUILDX = NEWER / "usr/libexec/docker/cli-plugins/docker-buildx"
+# The newer engine brings buildx with it.
+BUILDX = DIRECTORY / "containerd/root/usr/libexec/docker/cli-plugins/docker-buildx"
+KINDS = ("graph", "containerd")
 
 # ds01 against a peer, in a state: what the peer's time over ours must be at least.
 BOUNDS: tuple[tuple[State, str, float], ...] = (
@@ -54,22 +39,7 @@ BOUNDS: tuple[tuple[State, str, float], ...] = (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Candidate:
-    """A way to the image. ``seconds`` brings about a state, builds, and returns what that took.
-
-    In each round it is called once for each state, in the order of STATES.
-    """
-
-    name: str
-    seconds: Callable[[State], float]
-
-
-# How ds01 gets the image into the engine of the bench, where it can: the place to add it.
-OURS: Callable[[Bench], Candidate] | None = None
-
-
-def measure(room: Room, rounds: int, ours: Callable[[Bench], Candidate] | None = None) -> Outcome:
+def measure(room: Room, rounds: int) -> Outcome:
     """Compare over the stand-in for a framework's image, in both kinds of engine.
 
     pip and uv build where most people do, in the older engine; the expert needs the newer one.
@@ -77,11 +47,10 @@ def measure(room: Room, rounds: int, ours: Callable[[Bench], Candidate] | None =
     place = room.part("image-base")
     with running(place.directory / "registry") as registry:
         base = registry.push(Workshop(directory()).layout("a", STAND_INS["a"]))
-        graph, newer = (_bench(place.directory / kind, HOSTS[kind], base) for kind in HOSTS)
+        graph, newer = (_bench(place.directory / kind, engine(kind), base) for kind in KINDS)
         try:
-            candidates = [peer("pip", graph), peer("uv", graph), peer("expert", newer)]
-            if ours := ours or OURS:
-                candidates.insert(0, ours(graph))
+            peers = (peer("pip", graph), peer("uv", graph), peer("expert", newer))
+            candidates = (ours(graph), *peers)
             return compare(candidates, rounds, f"load {os.getloadavg()[0]:.1f}")
         finally:
             tags = [base, graph.base_with_uv, *map(_tag, ("pip", "uv", "expert"))]

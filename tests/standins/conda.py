@@ -17,14 +17,13 @@ from ds01build.layers import pack, tree, wheel
 from ds01build.target import Directory, Link, Schemes, Target
 from standins import recipes
 from standins.layout import Made, tar
-from standins.workshop import plain
+from standins.workshop import Workshop, plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from standins.layout import Layout
-    from standins.workshop import Workshop
 
 PREFIX = "/opt/conda"  # the link
 PLACE = "srv/conda"  # where it leads
@@ -72,10 +71,12 @@ def conda(name: str, *, real: bool) -> Callable[[Workshop, Path], None]:
     def make(shop: Workshop, destination: Path) -> None:
         wheels = shop.framework(public=False, real=real)
         named = [*map(str, wheels), "pip"]
-        recipe = shop.build(name, partial(recipes.framework, name, named), wheels, "--keep-sources")
+        # A store of its own: where others have made the layers, the wheels are there no more.
+        own = Workshop(shop.root / "conda")
+        recipe = own.build(name, partial(recipes.framework, name, named), wheels, "--keep-sources")
         layout = shop.layout("plain", plain).copied(destination)
         layout.append(tar({one.path: one for one in _prefix(layout)}.values()))
-        layout.append_pieces(_packages(shop, recipe))
+        layout.append_pieces(_packages(own, recipe))
         path = next(e for e in layout.config["config"]["Env"] if e.startswith("PATH="))
         layout.variable("PATH", f"{PREFIX}/bin:{path.removeprefix('PATH=')}")
 
