@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = [
     "NEEDS_ENGINE",
     "absolute_path",
+    "bound",
     "deb",
     "image_reference",
     "index_alias",
@@ -30,6 +31,7 @@ __all__ = [
     "relative_path",
     "requirement",
     "requirement_name",
+    "sdist",
     "suite",
     "tier_name",
     "url",
@@ -45,6 +47,9 @@ _LOOPBACK = re.compile(r"localhost|127(?:\.[0-9]{1,3}){3}|\[::1\]")
 _MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:T[0-9:]{8}(?:Z|[+-][0-9]{2}:[0-9]{2}))?")
 NEEDS_ENGINE = "needs a build in an engine, which ds01 does not do yet"
 _PACKAGE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
+_SOURCE = r"\.(?:tar\.gz|tgz|tar\.bz2|tar\.xz|zip)"
+_DIRECT = re.compile(rf"(?P<url>[^#?]*(?:\.whl|{_SOURCE}))(?:#sha256=(?P<sha256>[0-9a-f]{{64}}))?")
+_REVISION = re.compile(r"(?!.*(?:\.\.|//|\.lock\Z|[./]\Z))[A-Za-z0-9][A-Za-z0-9._/+-]{0,199}")
 _ARCHIVE = re.compile(r".*\.(?:whl|zip|tar|tgz|tar\.[a-z0-9]+)", re.IGNORECASE)
 
 
@@ -80,6 +85,9 @@ mode = matching(
     r"0?[0-7]{3}", "permissions in octal, such as 0644; no setuid, setgid or sticky bit"
 )
 _label = matching(r"[A-Za-z0-9](?:[A-Za-z0-9._/-]{0,126}[A-Za-z0-9])?", "the name of a label")
+sdist = matching(
+    rf"[A-Za-z0-9][A-Za-z0-9._+!-]{{0,200}}{_SOURCE}", "the name of a source distribution"
+)
 # Debian policy 5.6.1 and 5.6.12. A trailing minus would make apt remove the package.
 deb = matching(
     r"[a-z0-9][a-z0-9+.-]*[a-z0-9+.](?:=(?:[0-9]+:)?[0-9][A-Za-z0-9.+~-]*\*?)?",
@@ -185,7 +193,7 @@ def package_name(text: str) -> str:
 def requirement(text: str) -> str:
     """Return a requirement (PEP 508) in its one normal form: name, extras, versions, marker.
 
-    Only what an index can satisfy is taken.
+    A direct URL stands in the place of versions: ``name @ URL ; marker``.
     """
     _refuse_builds(text)
     try:
@@ -193,14 +201,46 @@ def requirement(text: str) -> str:
     except InvalidRequirement as error:
         raise ValueError(f"{_shown(text)} is not a requirement, such as pandas>=2.2") from error
     name = package_name(parsed.name)
-    if parsed.url is not None:
-        raise ValueError(f"{name!r:.100} comes from a direct URL, and that {NEEDS_ENGINE}")
     if not text.isascii() or any(each.operator == "===" for each in parsed.specifier):
         raise ValueError(f"{_shown(text)} has a version outside PEP 440")
     extras = ",".join(sorted({package_name(extra) for extra in parsed.extras}))
     versions = ",".join(sorted(map(str, parsed.specifier)))
-    marker = f"; {parsed.marker}" if parsed.marker else ""
+    if parsed.url is not None:
+        versions = f" @ {_direct_url(name, parsed.url)}"
+    marker = f"{' ' if parsed.url else ''}; {parsed.marker}" if parsed.marker else ""
     return f"{name}{f'[{extras}]' if extras else ''}{versions}{marker}"
+
+
+def bound(text: str) -> str:
+    """Return a requirement, as ``requirement`` does, that bounds versions: it has no URL."""
+    found = requirement(text)
+    if " @ " in found:
+        raise ValueError(f"{requirement_name(found)!r:.100} has a URL, and versions belong here")
+    return found
+
+
+def _direct_url(name: str, text: str) -> str:
+    """Check the URL of a git repository, with a revision or without, or of one file."""
+    if text.startswith("git+"):
+        scheme, _, rest = text[4:].partition("://")
+        host, slash, path = rest.partition("/")
+        path, _, revision = path.partition("@")
+        if revision and not _REVISION.fullmatch(revision):
+            raise ValueError(f"{name!r:.100}: {revision!r:.100} is not a commit, tag or branch")
+        url(f"{scheme}://{host}{slash}{path}")
+        return text
+    match = _DIRECT.fullmatch(text)
+    url(match["url"] if match else text.partition("#")[0])
+    if match is None:
+        raise ValueError(
+            f"{name!r:.100}: a direct URL is git+https://..., or that of a .whl, .tar.gz or .zip "
+            "with #sha256=... behind it"
+        )
+    if not match["sha256"]:
+        raise ValueError(
+            f"{name!r:.100}: the direct URL lacks #sha256= and the file's SHA-256 in 64 digits"
+        )
+    return text
 
 
 def requirement_name(requirement: str) -> str:
@@ -215,10 +255,13 @@ def _refuse_builds(text: str) -> None:
         raise ValueError("editable installs are not part of an image: name a package")
     if text.startswith("-"):
         raise ValueError("an option, not a requirement")
-    if re.match(r"(?:[^@]*@\s*)?(?:git|hg|svn|bzr)\+", text):
-        raise ValueError(f"a version control URL {NEEDS_ENGINE}")
-    if "://" in word:
-        raise ValueError(f"a direct URL {NEEDS_ENGINE}")
+    if re.match(r"(?:[^@]*@\s*)?(?:hg|svn|bzr|git\+(?!https?:)[a-z]+)[+:]", text):
+        raise ValueError("of version control only git+https:// is supported")
+    before, mark, _ = word.partition("://")
+    if mark and "@" in before:
+        return
+    if mark:
+        raise ValueError("a URL does not say what it is of: write NAME @ URL")
     if word.startswith((".", "/", "~", "file:")) or _ARCHIVE.fullmatch(word):
         raise ValueError(f"a local project or file {NEEDS_ENGINE}")
 

@@ -17,7 +17,7 @@ from ds01build.target import Ground
 if TYPE_CHECKING:
     from ds01build.digest import Canonical
     from ds01build.layer import Layer
-    from ds01build.pin import DebPin, FilePin, WheelPin
+    from ds01build.pin import DebPin, FilePin, Source, WheelPin
     from ds01build.target import Target
 
 __all__ = [
@@ -256,7 +256,13 @@ def _wheel(pin: WheelPin) -> dict[str, Canonical]:
         size=pin.size,
         sha256=pin.digest.hex,
         requires=list(pin.requires),
+        source=_source(pin.source) if pin.source else {},
     )
+
+
+def _source(source: Source) -> dict[str, Canonical]:
+    address = "commit" if source.kind == "git" else "sha256"
+    return _filled(**{source.kind: source.place, address: source.address})
 
 
 def _file(pin: FilePin) -> dict[str, Canonical]:

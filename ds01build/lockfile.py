@@ -22,7 +22,7 @@ from ds01build.lock import (
     Removed,
 )
 from ds01build.lockcheck import check_names
-from ds01build.pin import DebPin, FilePin, WheelPin
+from ds01build.pin import DebPin, FilePin, Source, WheelPin
 from ds01build.platform import MACHINES
 from ds01build.recipe.settings import read_image
 from ds01build.target import Directory, Ground, Link, Schemes, Target
@@ -66,6 +66,7 @@ _mode = grammar.matching(r"[0-7]{4}", "a mode of four octal digits")
 _tier = grammar.matching(r"[a-z0-9][a-z0-9-]{0,62}", "a tier name")
 _suite = grammar.suite
 _address = grammar.matching(r"sha256:[0-9a-f]{64}", "a digest")
+_commit = grammar.matching(r"[0-9a-f]{40}", "a commit of 40 digits")
 _hex = grammar.matching(r"[0-9a-f]{64}", "a sha256 in hex")
 _place = grammar.matching(
     r"(?!(?:.*/)?\.{1,2}(?:/.*)?\Z)[^/]+(?:/[^/]+)*", "a path from the root, without '..'"
@@ -248,7 +249,22 @@ def _wheel(table: Fields) -> WheelPin:
         tier=table.required("tier", _tier),
         index=table.required("index", _alias),
         requires=table.texts("requires", _name),
+        source=_closed(_source, table.table("source")) if "source" in table else None,
     )
+
+
+def _source(table: Fields) -> Source | None:
+    """Read where a wheel is from that no index offers: one of four keys says what it is."""
+    if "git" in table:
+        place, commit = table.required("git", grammar.url), table.required("commit", _commit)
+        return Source(kind="git", place=place, address=commit)
+    if "archive" in table:
+        place, address = table.required("archive", grammar.url), table.required("sha256", _hex)
+        return Source(kind="archive", place=place, address=address)
+    if "sdist" in table:
+        place, address = table.required("sdist", grammar.sdist), table.required("sha256", _hex)
+        return Source(kind="sdist", place=place, address=address)
+    return Source(kind="url", place=table.required("url", grammar.url))
 
 
 def _file(table: Fields) -> FilePin:

@@ -3,12 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from ds01build.digest import Digest
 
-__all__ = ["DebPin", "FilePin", "Pin", "WheelPin"]
+__all__ = ["DebPin", "FilePin", "Pin", "Source", "WheelPin"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Source:
+    """Where a wheel is from that no index offers.
+
+    ``place`` is the URL in the recipe: of the wheel itself (``url``), of an archive, of a git
+    repository; or the name of an sdist of the pin's index. ``address`` is the commit in 40 digits,
+    or the sha256 in hex; a wheel's own is that of its pin.
+    """
+
+    kind: Literal["url", "archive", "git", "sdist"]
+    place: str
+    address: str = ""
+
+    @property
+    def is_built(self) -> bool:
+        """Whether an engine builds the wheel: then no two builds need have the same bytes."""
+        return self.kind != "url"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -27,9 +46,15 @@ class WheelPin:
     tier: str
     index: str = "default"
     requires: tuple[str, ...] = ()
+    source: Source | None = None  # changes no byte of a layer, so it is in no key
 
     def __str__(self) -> str:
         return f"{self.name}=={self.version}"
+
+    @property
+    def is_built(self) -> bool:
+        """Whether an engine built this wheel from its source."""
+        return self.source is not None and self.source.is_built
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)

@@ -128,7 +128,7 @@ def intermediates(engine: Engine, pid: int) -> list[str]:
         str(each.engine_id): intermediate.Builder.parse(each.labels[intermediate.LABEL])
         for each in engine.images(intermediate.LABEL)
     }
-    return [name for name, builder in builders.items() if builder and builder.pid == pid]
+    return [name for name, builder in builders.items() if builder and builder.owner.pid == pid]
 
 
 def tags(engine: Engine, yard: Yard) -> list[str]:

@@ -20,6 +20,7 @@ from ds01build import graph
 from ds01build.dockerfile import Tag, render, render_own, stages, words
 from ds01build.errors import Ds01Error
 from ds01build.lock import Lock, LockedDebian, LockedImage, LockedTier
+from ds01build.pin import Source
 from ds01build.recipe.settings import ImageSettings
 from ds01build.target import Link
 
@@ -252,3 +253,22 @@ def test_wheels_are_pinned_by_their_hashes() -> None:
         "# from the index 'torch'\n"
         f"torch==2.8.0+cu126 --hash={digest('torch 2.8.0+cu126')}\n"
     )
+
+
+def test_a_wheel_that_no_index_has_is_found_by_its_url_or_refused() -> None:
+    url = "https://a.example/x-1.0-py3-none-any.whl"
+    wheel = replace(wheel_pin("x", tier="one"), source=Source(kind="url", place=url))
+    lock = image_lock(_python("one"), wheels=(wheel,))
+    assert render(graph.of(lock), lock).files["requirements/one.txt"].decode() == (
+        f"# one: 1 wheels, locked by ds01\nx @ {url} --hash={digest('x 1.0')}\n"
+    )
+    built = replace(wheel, source=Source(kind="sdist", place="x-1.0.zip", address="0" * 64))
+    lock = image_lock(_python("one"), wheels=(built,))
+    with pytest.raises(Ds01Error) as caught:
+        render(graph.of(lock), lock)
+    assert str(caught.value) == (
+        "x==1.0 was built from its source: no index has its wheel, and a Dockerfile cannot install "
+        "it"
+    )
+    own = render_own(graph.of(lock), lock, ()).files["requirements/one.txt"].decode()
+    assert own.endswith(f"\nx==1.0 --hash={digest('x 1.0')}\n")

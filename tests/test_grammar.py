@@ -210,16 +210,19 @@ def test_a_requirement_has_one_normal_form(text: str, expected: str) -> None:
 _ENGINE = "needs a build in an engine, which ds01 does not do yet"
 
 
+_NAMELESS = "a URL does not say what it is of: write NAME @ URL"
+_ONLY_GIT = "of version control only git+https:// is supported"
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        (
-            "x @ https://me:secret@a.example/x.whl",
-            f"'x' comes from a direct URL, and that {_ENGINE}",
-        ),
-        ("https://me:secret@a.example/x.whl", f"a direct URL {_ENGINE}"),
-        ("git+https://me:secret@a.example/x", f"a version control URL {_ENGINE}"),
-        ("X-y @ git+ssh://-oProxyCommand=id/x", f"a version control URL {_ENGINE}"),
+        ("https://me:secret@a.example/x.whl", _NAMELESS),
+        ("git+https://me:secret@a.example/x", _NAMELESS),
+        ("git+ssh://me:secret@a.example/x", _ONLY_GIT),
+        ("X-y @ git+ssh://-oProxyCommand=id/x", _ONLY_GIT),
+        ("x @ git+file:///srv/x", _ONLY_GIT),
+        ("x @ hg+https://a.example/x", _ONLY_GIT),
         ("./pkg", f"a local project or file {_ENGINE}"),
         ("/srv/pkg", f"a local project or file {_ENGINE}"),
         ("~/pkg", f"a local project or file {_ENGINE}"),
@@ -240,3 +243,67 @@ def test_what_no_index_can_satisfy_is_refused_by_name(text: str, problem: str) -
     with pytest.raises(ValueError, match=r".") as caught:
         grammar.requirement(text)
     assert str(caught.value) == problem
+
+
+_DIRECT = "https://a.example/x-1.0.zip"
+
+
+@pytest.mark.parametrize(
+    ("text", "normal"),
+    [
+        ("X_y@git+https://a.example/x.git@v1.0", "x-y @ git+https://a.example/x.git@v1.0"),
+        ("x @ git+https://a.example:8443/a/x", "x @ git+https://a.example:8443/a/x"),
+        ("x@git+http://127.0.0.1:1/x@feature/a", "x @ git+http://127.0.0.1:1/x@feature/a"),
+        (f"x[B,a] @ {_DIRECT}#sha256={HEX}", f"x[a,b] @ {_DIRECT}#sha256={HEX}"),
+        (
+            f"x @ {_DIRECT}#sha256={HEX} ; python_version<'3.12'",
+            f'x @ {_DIRECT}#sha256={HEX} ; python_version < "3.12"',
+        ),
+    ],
+)
+def test_a_direct_url_has_one_normal_form(text: str, normal: str) -> None:
+    assert grammar.requirement(text) == normal
+    assert grammar.requirement(normal) == normal
+    assert grammar.requirement_name(normal) == Requirement(normal).name
+
+
+_CREDENTIALS = (
+    "the URL holds credentials: take them out of the recipe and put them into the environment"
+)
+_WHICH = (
+    "'x': a direct URL is git+https://..., or that of a .whl, .tar.gz or .zip with #sha256=... "
+    "behind it"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("x @ git+https://me:secret@a.example/x", _CREDENTIALS),
+        ("x @ git+https://secret@a.example/x@v1", _CREDENTIALS),
+        (f"x @ https://me:secret@a.example/x.whl#sha256={HEX}", _CREDENTIALS),
+        ("x @ https://me:secret@a.example/x", _CREDENTIALS),
+        ("x @ git+http://a.example/x", "the URL must start with https://"),
+        (f"x @ http://a.example/x.whl#sha256={HEX}", "the URL must start with https://"),
+        ("x @ git+https://a.example/x@--upload-pack=id", "'x': '--upload-pack=id' is not a "),
+        ("x @ git+https://a.example/x@a..b", "'x': 'a..b' is not a commit, tag or branch"),
+        ("x @ git+https://a.example/x@a@b", "'x': 'a@b' is not a commit, tag or branch"),
+        ("x @ git+https://a.example/x#egg=x", "not an https URL of host, port and path"),
+        ("x @ git+https://-oX/x", "not an https URL of host, port and path"),
+        (f"x @ {_DIRECT}", "'x': the direct URL lacks #sha256= and the file's SHA-256 in 64 "),
+        (f"x @ {_DIRECT}#sha256=00", _WHICH),
+        (f"x @ {_DIRECT}?token=secret#sha256={HEX}", "not an https URL of host, port and path"),
+        (f"x @ https://a.example/x.exe#sha256={HEX}", _WHICH),
+    ],
+)
+def test_a_direct_url_that_is_not_pinned_or_safe_is_refused(text: str, problem: str) -> None:
+    with pytest.raises(ValueError, match=r".") as caught:
+        grammar.requirement(text)
+    assert str(caught.value).startswith(problem)
+    assert "secret" not in str(caught.value)
+
+
+def test_what_bounds_versions_has_no_url() -> None:
+    assert grammar.bound("x<2") == "x<2"
+    with pytest.raises(ValueError, match=r"^'x' has a URL, and versions belong here$"):
+        grammar.bound("x @ git+https://a.example/x")

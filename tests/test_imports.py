@@ -27,7 +27,19 @@ VALUES = (
         "catalogue",
         "platform",
     ),
-    *("target", "pin", "layer", "stack", "recipe", "layers", "base", "lock", "spec", "grouping"),
+    *(
+        "target",
+        "pin",
+        "direct",
+        "layer",
+        "stack",
+        "recipe",
+        "layers",
+        "base",
+        "lock",
+        "spec",
+        "grouping",
+    ),
     *("lockcheck", "lockfile", "graph", "plan", "image", "drawing", "dockerfile", "configuration"),
 )
 SYSTEM = ("process", "beneath", "flock", "http")

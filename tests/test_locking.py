@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -22,10 +23,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ds01build.base.facts import BaseFacts
+    from ds01build.direct import Direct
     from ds01build.lock import Lock, LockedImage
     from ds01build.pin import DebPin, WheelPin
     from ds01build.recipe import FrameworkBase, ImageBase
     from ds01build.resolve.apt import AptRequest
+    from ds01build.resolve.request import Supplied
 
 RECIPE = 'schema = 1\nname = "demo"\n[base]\ndebian = "{suite}"\n'
 DEBS = (deb_pin("libc6", version="2.36-9"), deb_pin("python3.11-minimal", version="3.11.2-6"))
@@ -77,6 +80,19 @@ class NoImages:
         raise AssertionError(image)
 
 
+class NoSources:
+    """Every wheel is one of an index."""
+
+    def direct(self, wanted: Direct, known: WheelPin | None) -> Supplied:
+        raise AssertionError(wanted, known)
+
+    def sdist(self, name: str, wanted: Wanted, known: WheelPin | None) -> Supplied:
+        raise AssertionError(name, wanted, known)
+
+    def kept(self, pin: WheelPin) -> Supplied | None:
+        raise AssertionError(pin)
+
+
 def asked(recipe: Path, previous: Lock | None, resolver: Remembering) -> Relocking:
     return Relocking(
         request=read_request(recipe),
@@ -85,6 +101,7 @@ def asked(recipe: Path, previous: Lock | None, resolver: Remembering) -> Relocki
         architecture="amd64",
         resolver=resolver,
         bases=NoImages(),
+        sources=lambda _: nullcontext(NoSources()),
         warn=print,
     )
 

@@ -94,10 +94,13 @@ _ENGINE = "needs a build in an engine, which ds01 does not do yet"
         ("-e .", "editable installs are not part of an image: name a package"),
         ("--editable=./x", "editable installs are not part of an image: name a package"),
         ("./x", f"a local project or file {_ENGINE}"),
-        ("git+ssh://me:secret@a.example/x", f"a version control URL {_ENGINE}"),
+        ("git+ssh://me:secret@a.example/x", "of version control only git+https:// is supported"),
         (
             "x @ https://me:secret@a.example/x",
-            f"'x' comes from a direct URL, and that {_ENGINE}",
+            (
+                "the URL holds credentials: take them out of the recipe and put them into the "
+                "environment"
+            ),
         ),
         (
             "-i https://me:secret@a.example",

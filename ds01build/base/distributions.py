@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from ds01build.base.tree import Tree
 
-__all__ = ["distributions"]
+__all__ = ["described", "distributions"]
 
 MAX_FIELDS = 5000
 MAX_LINE = 4096  # characters
@@ -65,6 +65,21 @@ def distributions(
             )
             for each in found
         )
+    )
+
+
+def described(name: str, version: str, metadata: str) -> Distribution:
+    """Return a distribution that lies nowhere yet: what its METADATA says that it needs."""
+    fields = list(_fields(metadata))
+    return Distribution(
+        name=name,
+        version=version,
+        directory="",
+        is_held=False,
+        requires=tuple(value for key, value in fields if key == "requires-dist"),
+        extras=tuple(
+            sorted({v for key, v in fields if key == "provides-extra" and _EXTRA.fullmatch(v)})
+        ),
     )
 
 

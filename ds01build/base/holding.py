@@ -35,7 +35,7 @@ _ACCELERATOR = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Held:
-    """A distribution of the base as a resolver may see it.
+    """A distribution as a resolver may see it: one of the base, or a wheel that no index has.
 
     ``needs`` are those of its own that the base meets and a resolver can still break, and what its
     ``extras`` add. ``fastened`` says why it can't be allowed to change; empty if it can.

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from ds01build.base.facts import BaseFacts, Distribution
 
-__all__ = ["NAME", "Need", "environment", "extras_of", "needs"]
+__all__ = ["NAME", "Need", "environment", "extras_of", "needs", "variables", "with_urls"]
 
 NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,126}[a-z0-9])?")  # normalised (PEP 503)
 
@@ -44,13 +44,18 @@ class Need:
 
 
 def environment(facts: BaseFacts) -> dict[str, str]:
-    """Return what markers (PEP 508) are evaluated with in a base: CPython on Linux."""
+    """Return what markers (PEP 508) are evaluated with in a base."""
     version = facts.interpreter.version if facts.interpreter else ""
+    return variables(version, MACHINES.get(facts.architecture, facts.architecture))
+
+
+def variables(version: str, machine: str) -> dict[str, str]:
+    """Return what markers are evaluated with for a CPython of ``version`` on Linux."""
     return {
         "implementation_name": "cpython",
         "implementation_version": version,
         "os_name": "posix",
-        "platform_machine": MACHINES.get(facts.architecture, facts.architecture),
+        "platform_machine": machine,
         "platform_python_implementation": "CPython",
         "platform_release": "",
         "platform_system": "Linux",
@@ -76,6 +81,20 @@ def needs(distribution: Distribution, environment: Mapping[str, str]) -> tuple[N
     found: set[Need] = set()
     for text in distribution.requires:
         found.update(_read(text, extras, environment))
+    return tuple(sorted(found))
+
+
+def with_urls(distribution: Distribution, environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the names of what a distribution needs, without extras, from URLs that it names."""
+    found = set()
+    for text in distribution.requires:
+        try:
+            requirement = Requirement(text)
+        except InvalidRequirement:
+            continue
+        marker = requirement.marker
+        if requirement.url and (marker is None or marker.evaluate({**environment, "extra": ""})):
+            found.add(str(canonicalize_name(requirement.name)))
     return tuple(sorted(found))
 
 

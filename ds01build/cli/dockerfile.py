@@ -59,7 +59,7 @@ def dockerfile(
     with progress(quiet=quiet) as report:
         edges = wiring.edges(report, chosen)
         locked = workflow.make_lock(recipe, edges, chosen)
-        user = base_config(locked.lock, edges).user
+        user = base_config(locked.lock.base, edges).user
     name = locked.lock.name
     place = _place(recipe, output, name, in_project=in_project)
     rendering.write_dockerfile(locked.lock, locked.request.directory, place, user=user)

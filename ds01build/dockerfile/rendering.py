@@ -70,7 +70,8 @@ def render(graph: Graph, lock: Lock, *, user: str = "") -> Rendered:
     """Return the Dockerfile of ``lock`` that anyone can build, with nothing but its context.
 
     ``user`` is who the base's configuration makes its containers run as. Raises Ds01Error for a
-    lock whose base is not an image, and for text that no Dockerfile can hold.
+    lock whose base is not an image, for a wheel that was built from source, and for text that no
+    Dockerfile can hold.
     """
     return _render(stages(graph, lock), lock, _Manner(user=user))
 
@@ -102,7 +103,7 @@ class _Manner:
 def _render(made: Iterable[Stage], lock: Lock, manner: _Manner) -> Rendered:
     python = [tier.name for tier in lock.tiers if tier.kind == "python"]
     roots = _roots(lock.target) if lock.target and python else ()
-    contents = {_requirements(tier): _locked(lock, tier) for tier in python}
+    contents = {_requirements(tier): _locked(lock, tier, manner) for tier in python}
     if python:
         contents[INSTALLER] = _text(f"{INSTALLER}.j2").encode()
     try:
@@ -179,13 +180,24 @@ def _installation(lock: Lock, tier: str, roots: tuple[str, ...], manner: _Manner
     return [*program, locked, ROOT, *roots, "--", *found]
 
 
-def _locked(lock: Lock, tier: str) -> bytes:
-    """Return the wheels of ``tier`` as pip reads them: names, versions and digests."""
+def _locked(lock: Lock, tier: str, manner: _Manner) -> bytes:
+    """Return the wheels of ``tier`` as pip reads them: names, versions or URLs, and digests."""
     lines = [f"# {tier}: {len(wheels_of(lock, tier))} wheels, locked by ds01"]
     for pin in wheels_of(lock, tier):
         lines += [f"# from the index {pin.index!r}"] if pin.index != "default" else []
-        lines.append(f"{pin} --hash={pin.digest}")
+        lines.append(f"{str(pin) if manner.wheels else _offered(pin)} --hash={pin.digest}")
     return ("\n".join(lines) + "\n").encode()
+
+
+def _offered(pin: WheelPin) -> str:
+    """Return what pip finds a wheel by. Raises Ds01Error for one that nobody offers."""
+    if pin.is_built:
+        raise Ds01Error(
+            f"{pin} was built from its source: no index has its wheel, and a Dockerfile cannot "
+            "install it",
+            hint="ds01 build makes the image with it",
+        )
+    return f"{pin.name} @ {pin.source.place}" if pin.source else str(pin)
 
 
 def _files(lock: Lock) -> Mapping[str, tuple[ContextFile, ...]]:

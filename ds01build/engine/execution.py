@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections import deque
 from dataclasses import dataclass
 from functools import partial
 from typing import IO, TYPE_CHECKING
 
 from ds01build.engine import debs
+from ds01build.engine.logged import Logged
 from ds01build.engine.sandbox import Supply, opened
 from ds01build.errors import Ds01Error, RejectedFile
 from ds01build.layers import captured, survey
@@ -27,10 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["EngineExecutor"]
 
-_LAST = 20  # lines
 _NOT_RUN = (126, 127)  # what engines and shells say of a program that cannot be executed
-_LINE = 500  # bytes of a line that are shown
-_LOG = 1 << 26  # bytes
 # Set anew, since an image may have them; tar and find then speak one language.
 _PLAIN = {"LC_ALL": "C", "TAR_OPTIONS": ""}
 
@@ -87,7 +84,13 @@ def _changes(sandbox: Sandbox, execution: Execution) -> Changes:
     # Those of the base are ordinary directories here, if they are there at all.
     before = _survey(sandbox, sandbox.volumes)
     with execution.log.open("xb", buffering=0) as log:  # people read along
-        execute = partial(_execute, sandbox, execution, log)
+        execute = Logged(
+            sandbox=sandbox,
+            log=log,
+            path=str(execution.log),
+            env=dict(execution.env),
+            workdir=execution.workdir,
+        )
         for command in execution.commands:
             execute(["/bin/sh", "-euc", "--", command], command)
         if execution.debs:
@@ -108,32 +111,6 @@ def _survey(sandbox: Sandbox, volumes: Sequence[str]) -> Survey:
         raise
     _check_end("find", ends[0])
     return found
-
-
-def _execute(
-    sandbox: Sandbox, execution: Execution, log: IO[bytes], argv: Sequence[str], name: str
-) -> None:
-    ends: list[Ended] = []
-    lines: deque[bytes] = deque([b""], maxlen=_LAST + 1)
-    for chunk in sandbox.stream(
-        argv, ends.append, env=dict(execution.env), workdir=execution.workdir, both=True
-    ):
-        if log.tell() < _LOG:
-            log.write(chunk)
-        first, *others = chunk.split(b"\n")
-        lines[-1] = (lines[-1] + first)[:_LINE]
-        lines.extend(line[:_LINE] for line in others[-_LAST - 1 :])
-    if ends[0].code != 0:
-        raise Ds01Error(
-            f"{name!r:.200} ended with status {ends[0].code}\n{_shown(lines)}",
-            hint=f"less {execution.log}",
-        )
-
-
-def _shown(lines: deque[bytes]) -> str:
-    text = b"\n".join(lines).decode(errors="replace").replace("\t", "  ").strip("\n")
-    shown = text.split("\n")[-_LAST:]
-    return "\n".join("".join(c if c.isprintable() else "?" for c in line) for line in shown)
 
 
 def _entries(

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from ds01build.pin import WheelPin
     from ds01build.target import Target
 
-__all__ = ["check_platform", "install"]
+__all__ = ["check_platform", "install", "metadata"]
 
 _METADATA = 16 << 20  # bytes, the largest METADATA, entry_points.txt, or script to rewrite
 _RECORD = 64 << 20  # bytes
@@ -90,6 +90,17 @@ def install(source: Source, pin: WheelPin, target: Target) -> list[tuple[str, En
         return [(str(pin), entry) for entry in _installed(wheel, target)]
     except ValueError as error:
         raise RejectedFile(name=pin.file, problem=str(error)) from error
+
+
+def metadata(source: Source, pin: WheelPin, target: Target) -> bytes:
+    """Return the METADATA of a wheel every byte of which has been read and is sound.
+
+    Raises RejectedFile as ``install`` does.
+    """
+    for _, entry in install(source, pin, target):
+        for _ in entry.body() if entry.body else ():
+            pass
+    return _content(_opened(source, pin), "METADATA")
 
 
 def _opened(source: Source, pin: WheelPin) -> _Wheel:

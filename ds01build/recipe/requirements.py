@@ -16,6 +16,7 @@ from ds01build.errors import RecipeError
 from ds01build.fields import TEXT_LIMIT, Fields, Issues, did_you_mean, load, single_line
 from ds01build.grammar import (
     NEEDS_ENGINE,
+    bound,
     package_name,
     relative_path,
     requirement,
@@ -128,7 +129,8 @@ def _read_line(reading: _Reading, line: str, use: str, trail: tuple[str, ...]) -
         return
     if option and option[1] not in {"-e", "--editable"}:
         raise ValueError(f"the option {option[1]!r:.50} {_advice(option[1])}")
-    wanted = requirement(single_line(_DIGEST.sub("", line).replace("\t", " ")).strip())
+    form = bound if use == "constraints" else requirement
+    wanted = form(single_line(_DIGEST.sub("", line).replace("\t", " ")).strip())
     reading.lines[use][wanted] = None
     for digest in _DIGEST.findall(line):
         reading.digests[requirement_name(wanted)].add(_digest(digest))

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from ds01build.fields import did_you_mean
 from ds01build.grammar import (
     absolute_path,
+    bound,
     index_alias,
     label_name,
     moment,
     package_name,
     port,
-    requirement,
     url,
     user,
     variable_name,
@@ -84,7 +84,7 @@ def read_resolve(table: Fields) -> ResolveSettings:
         index_url=table.text("index-url", url),
         extra_index_urls=table.pairs("extra-index-urls", index_alias, url),
         prerelease=table.text("prerelease", _prerelease),
-        overrides=tuple(sorted(set(table.texts("overrides", requirement)))),
+        overrides=tuple(sorted(set(table.texts("overrides", bound)))),
         exclude=tuple(sorted(set(table.texts("exclude", package_name)))),
         allow_base_change=tuple(sorted(set(table.texts("allow-base-change", package_name)))),
         apt_mirror=table.text("apt-mirror", url),

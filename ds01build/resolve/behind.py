@@ -97,7 +97,7 @@ def _newest(wanted: Wanted, tool: Uv, workspace: Workspace) -> dict[str, Release
     It fits the platform and what the recipe says of it, and nothing else is looked at. What the
     base has is left out.
     """
-    ours = {each.name for each in (*wanted.holding.held, *wanted.holding.movable)}
+    ours = {each.name for each in wanted.present}
     lines = {line for request in wanted.requests for line in request.requirements}
     asked = sorted(line for line in lines if requirement_name(line) not in {*ours, *wanted.exclude})
     if not asked:
@@ -115,10 +115,10 @@ def _holders(wanted: Wanted, release: Release, tool: Uv, workspace: Workspace) -
     """Return what of the base keeps a release away, if it would do without the rest."""
     alone = PythonRequest(tier="newest", requirements=(f"{release.name}=={release.version}",))
     inputs = [workspace.write("newest.in", alone.requirements)]
-    arguments = [*options(wanted), *limits(wanted, workspace), *stubs(wanted.holding, workspace)]
+    arguments = [*options(wanted), *limits(wanted, workspace), *stubs(wanted.present, workspace)]
     arguments += ["--constraints", workspace.write("base.txt", constraints(wanted.holding))]
     try:
-        compile_requirements(tool, workspace, inputs, arguments, described(wanted.holding))
+        compile_requirements(tool, workspace, inputs, arguments, described(wanted.present))
     except NoSolution as error:
         return holders_named(error, wanted.holding)
     except Unavailable:  # without a network, that release may never have been seen

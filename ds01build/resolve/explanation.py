@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from packaging.requirements import Requirement
@@ -17,15 +18,23 @@ if TYPE_CHECKING:
     from ds01build.resolve.request import PythonRequest, Wanted
     from ds01build.resolve.uv import NoSolution
 
-__all__ = ["OTHERWISE", "askers", "explained", "holders_named"]
+__all__ = ["OTHERWISE", "OnlySources", "askers", "explained", "holders_named"]
 
 OTHERWISE = "ask for a version with wheels, or drop what needs it with [resolve] exclude"
 _NO_WHEELS = re.compile(
     r"Because (?:all versions of )?(?P<name>\S+) ha(?:s|ve) no "
     r"(?P<kind>usable wheels|wheels with a matching)"
 )
+_ONLY_SOURCES = re.compile(r"\b(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)\S* ha(?:s|ve) no usable wheels")
 _OFFERED = re.compile(r"hint: .*?wheels .*?: (`[^`]+`(?:, `[^`]+`)*)", re.IGNORECASE)
 _ABSENT = re.compile(r"Because (\S+?) was not found in the package registry")
+
+
+@dataclass(eq=False)
+class OnlySources(ResolveError):
+    """A package has no wheel in an index: ``name`` can be built from its source, in an engine."""
+
+    name: str = ""
 
 
 def explained(error: NoSolution, wanted: Wanted) -> ResolveError:
@@ -40,7 +49,11 @@ def explained(error: NoSolution, wanted: Wanted) -> ResolveError:
     by = f" ({'; '.join(asking)})" if asking else ""
     match = _NO_WHEELS.search(text)
     if match and not holders:
-        return ResolveError(f"{match['name']} {_lacking(match['kind'], text)}{by}: {OTHERWISE}")
+        problem = f"{match['name']} {_lacking(match['kind'], text)}{by}: {OTHERWISE}"
+        only = _ONLY_SOURCES.search(text)
+        return (
+            OnlySources(problem, name=canonicalize_name(only[1])) if only else ResolveError(problem)
+        )
     if match := _ABSENT.search(text):
         return ResolveError(f"the package index has no {match[1]}{by}")
     text = text.removeprefix("No solution found when resolving dependencies").strip()

@@ -12,7 +12,7 @@ from ds01build.errors import ResolveError
 from ds01build.resolve.explanation import askers
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Mapping
+    from collections.abc import Collection, Container, Iterable, Mapping
 
     from ds01build.base.holding import Held, Holding
     from ds01build.resolve.request import Wanted
@@ -33,20 +33,19 @@ STUBS = "base"  # the directory of a workspace that holds the wheels without con
 _WHEEL = "Wheel-Version: 1.0\nGenerator: ds01\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
 
 
-def stubs(holding: Holding, workspace: Workspace) -> list[str]:
-    """Write a wheel for everything that stays or may move, and return uv's arguments for them.
+def stubs(present: Collection[Held], workspace: Workspace) -> list[str]:
+    """Write a wheel for everything that is ``present``, and return uv's arguments for them.
 
     Without one, uv finds no version that an index lacks, as 2.8.0+cu126 of torch.
     """
-    present = (*holding.held, *holding.movable)
     for each in present:
         stem = f"{each.name.replace('-', '_')}-{each.version}"
         workspace.write_bytes(f"{STUBS}/{stem}-py3-none-any.whl", _stub(each, stem))
     return ["--find-links", STUBS] if present else []
 
 
-def described(holding: Holding) -> str:
-    """Return a uv.toml with the metadata of everything that stays or may move.
+def described(present: Iterable[Held]) -> str:
+    """Return a uv.toml with the metadata of everything that is ``present``.
 
     For a version that an index has too, uv takes the index's metadata otherwise, and with it what
     the base does without: torch 2.8.0 has 14 wheels of CUDA there.
@@ -58,7 +57,7 @@ def described(holding: Holding) -> str:
             "requires-dist": list(map(str, each.needs)),
             "provides-extra": list(each.extras),
         }
-        for each in (*holding.held, *holding.movable)
+        for each in present
     ]
     return tomli_w.dumps({"dependency-metadata": tables} if tables else {})
 

@@ -229,7 +229,7 @@ class MachineResolver:
             return ()
 
     def _remember(self, found: tuple[Located, ...]) -> tuple[Located, ...]:
-        for one in found:
+        for one in (each for each in found if each.url):
             self.memory.put("location", str(one.pin.digest), one.url)
         return found
 

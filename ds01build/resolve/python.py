@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
@@ -24,7 +24,7 @@ from ds01build.resolve.holds import (
     refuse_unreadable,
     stubs,
 )
-from ds01build.resolve.request import PythonRequest, Wanted, limits, options
+from ds01build.resolve.request import PythonRequest, Supplied, Wanted, limits, options
 from ds01build.resolve.solution import parse_solution, tiers_of
 from ds01build.resolve.uv import NoSolution, Uv, Workspace, compile_requirements
 
@@ -39,7 +39,10 @@ __all__ = ["Located", "PythonRequest", "Resolution", "Wanted", "locate", "resolv
 
 @dataclass(frozen=True, slots=True)
 class Located:
-    """Where an index has a wheel. ``url`` holds no credentials; a pin of size 0 has no size yet."""
+    """Where an index has a wheel. ``url`` holds no credentials; a pin of size 0 has no size yet.
+
+    ``url`` is empty for a wheel that is at hand.
+    """
 
     pin: WheelPin
     url: str
@@ -68,16 +71,17 @@ def resolve(
     tiers = tiers_of(wanted.requests, pruned(solution, staying), keep)
     wheels = {name: found for name, found in solution.items() if name in tiers.keys() - staying}
     refuse_unreadable(wanted.holding, wheels)
-    packages = _pinned(wanted, wheels, tool, workspace)
+    at_hand = _at_hand(wanted, wheels)
+    offered = {name: found for name, found in wheels.items() if name not in at_hand}
+    packages = _pinned(wanted, offered, tool, workspace)
     tags = wheel_tags(wanted.platform)
     warnings = list(wanted.holding.warnings())
     warnings += broken(wanted.holding, {name: found.version for name, found in wheels.items()})
     fresh = {name: one for name, one in releases(packages).items() if not _is_kept(one, keep)}
     warnings += far_behind(wanted, fresh, tool, workspace)
-    return Resolution(
-        tuple(_located(each, _best_wheel(each, tags), tiers, wheels) for each in packages),
-        tuple(warnings),
-    )
+    located = [_located(each, _best_wheel(each, tags), tiers, wheels) for each in packages]
+    located += [_supplied(each, tiers, wheels) for each in at_hand.values()]
+    return Resolution(tuple(sorted(located, key=lambda one: one.pin.name)), tuple(warnings))
 
 
 def locate(
@@ -109,6 +113,7 @@ def _solve(
     ruled out, and uv asked again.
     """
     held = {each.name: each.version for each in wanted.holding.held}
+    held |= {each.pin.name: each.described.version for each in wanted.supplied if each.only}
     ruled_out: list[str] = []
     for _ in range(_ATTEMPTS):
         solution = _solve_once(wanted, keep, ruled_out, tool, workspace)
@@ -132,9 +137,10 @@ def _solve_once(
     workspace: Workspace,
 ) -> dict[str, Found]:
     arguments = [*options(wanted), "--annotation-style", "line", "--emit-index-annotation"]
-    arguments += ["--no-strip-extras", *stubs(wanted.holding, workspace)]
+    arguments += ["--no-strip-extras", *stubs(wanted.present, workspace)]
     arguments += limits(wanted, workspace)
-    bounds = [*constraints(wanted.holding), *ruled_out]
+    only = [f"{s.pin.name}=={s.described.version}" for s in wanted.supplied if s.only]
+    bounds = [*constraints(wanted.holding), *only, *ruled_out]
     arguments += ["--constraints", workspace.write("base.txt", bounds)] if bounds else []
     # uv prefers the versions that stand in its output file already.
     kept = [f"{name}=={version}" for name, version in sorted(keep.items())]
@@ -144,7 +150,7 @@ def _solve_once(
         for request in wanted.requests
     ]
     try:
-        compile_requirements(tool, workspace, inputs, arguments, described(wanted.holding))
+        compile_requirements(tool, workspace, inputs, arguments, described(wanted.present))
     except NoSolution as error:
         raise explained(error, wanted) from error
     return parse_solution(workspace.read("solution.txt"), tool.aliases())
@@ -186,6 +192,21 @@ def _pinned(
         return packages_of(compile_requirements(tool, workspace, [pins], arguments))
     except NoSolution as error:
         raise explained(error, wanted) from error
+
+
+def _at_hand(wanted: Wanted, wheels: Mapping[str, Found]) -> dict[str, Supplied]:
+    """Return what of ``wheels`` is at hand in that very version."""
+    return {
+        each.pin.name: each
+        for each in wanted.supplied
+        if each.pin.name in wheels and wheels[each.pin.name].version == each.described.version
+    }
+
+
+def _supplied(supplied: Supplied, tiers: Mapping[str, str], wheels: Mapping[str, Found]) -> Located:
+    name = supplied.pin.name
+    requires = tuple(sorted(n for n, found in wheels.items() if name in found.required_by))
+    return Located(replace(supplied.pin, tier=tiers[name], requires=requires), "")
 
 
 def _is_kept(one: Release, keep: Mapping[str, WheelPin]) -> bool:

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from packaging.version import Version
 
-from ds01build.base.holding import Holding
+from ds01build.base.holding import Held, Holding
 
 if TYPE_CHECKING:
     from ds01build.pin import WheelPin
     from ds01build.platform import Platform
     from ds01build.resolve.uv import Workspace
 
-__all__ = ["PythonRequest", "Wanted", "Wheels", "limits", "options"]
+__all__ = ["PythonRequest", "Supplied", "Wanted", "Wheels", "limits", "options"]
 
 
 # The newest glibc 2.x that uv has a name for. Wheels for newer ones are not found with it; none
@@ -31,6 +31,21 @@ class PythonRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Supplied:
+    """A wheel that is at hand although no index offers it, as from a source distribution.
+
+    Its pin has no tier yet, and ``requires`` nothing. Where ``only``, the recipe says where the
+    package is, and no other version will do. ``elsewhere`` are packages that it needs from direct
+    URLs of its own.
+    """
+
+    pin: WheelPin
+    described: Held
+    only: bool = False
+    elsewhere: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
     """What the resolver is asked: the tiers in order, and everything else that decides."""
 
@@ -42,6 +57,13 @@ class Wanted:
     prerelease: str = ""  # as uv names it
     exclude_newer: str = ""
     holding: Holding = field(default_factory=Holding)
+    supplied: tuple[Supplied, ...] = ()
+
+    @property
+    def present(self) -> tuple[Held, ...]:
+        """What uv has to be shown, since it finds it in no index, or finds something else there."""
+        supplied = (each.described for each in self.supplied)
+        return (*self.holding.held, *self.holding.movable, *supplied)
 
 
 @dataclass(frozen=True, slots=True)

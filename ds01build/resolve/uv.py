@@ -45,6 +45,14 @@ class Uv:
         """Return the alias of each index by the URL that uv prints for it."""
         return {index.url.rstrip("/"): index.alias for index in self.indexes}
 
+    def index_variables(self) -> dict[str, str]:
+        """Return the variables that tell a uv of the indexes; they may hold credentials."""
+        urls = {index.alias: index.secret_url for index in self.indexes}
+        default = urls.pop("default", "")
+        more = " ".join(f"{alias}={url}" for alias, url in urls.items())
+        found = {"UV_DEFAULT_INDEX": default, "UV_INDEX": more}
+        return {name: value for name, value in found.items() if value}
+
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
@@ -90,21 +98,13 @@ def compile_requirements(
     command += ["--quiet", "--no-header", "--no-python-downloads", "--python", tool.interpreter]
     command += ["--offline"] if tool.offline else []
     done = run(
-        [*command, *arguments, "--", *inputs], environment=_environment(tool), cwd=workspace.root
+        [*command, *arguments, "--", *inputs],
+        environment={**tool.environment, **tool.index_variables()},
+        cwd=workspace.root,
     )
     if done.code != 0:
         raise _failure(_redacted(done.stderr, tool.indexes), tool)
     return done.stdout
-
-
-def _environment(tool: Uv) -> dict[str, str]:
-    urls = {index.alias: index.secret_url for index in tool.indexes}
-    environment = dict(tool.environment)
-    if default := urls.pop("default", ""):
-        environment["UV_DEFAULT_INDEX"] = default
-    if urls:
-        environment["UV_INDEX"] = " ".join(f"{alias}={url}" for alias, url in urls.items())
-    return environment
 
 
 _QUERY = re.compile(r"(://[^\s?]*)\?[^\s)`'\"]*")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ds01build.base.config import Healthcheck
     from ds01build.digest import Canonical, Key
     from ds01build.image import Image
-    from ds01build.lock import Lock
+    from ds01build.lock import Lock, LockedBase
     from ds01build.plan import LayerStep
     from ds01build.realise import Made
     from ds01build.workflow.steps import Edges, Planned
@@ -46,25 +46,25 @@ def assembled(planned: Planned, made: Sequence[Made], edges: Edges) -> Image:
     Raises CollisionError, and what getting the configuration of its base raises.
     """
     lock = planned.locked.lock
-    base = base_config(lock, edges)
+    base = base_config(lock.base, edges)
     if isinstance(lock.base, LockedDebian):
         return assemble(_stacked(made), _config(planned, base, f"debian:{lock.base.suite}"))
     config = _config(planned, base, lock.base.reference)
     return assemble(_stacked(made), config, lock.base.layers)
 
 
-def base_config(lock: Lock, edges: Edges) -> BaseConfig:
-    """Return what the base of a lock says of its containers.
+def base_config(base: LockedBase, edges: Edges) -> BaseConfig:
+    """Return what a locked base says of its containers.
 
     Raises as ``bases.config`` does, and MismatchError where it is that of other layers.
     """
-    if isinstance(lock.base, LockedDebian):
+    if isinstance(base, LockedDebian):
         return _DEBIAN
-    config = parse_config(edges.bases.config(lock.base))
-    locked = tuple(layer.diff_id for layer in lock.base.layers)
-    if (config.diff_ids, config.architecture) != (locked, lock.base.architecture):
+    config = parse_config(edges.bases.config(base))
+    locked = tuple(layer.diff_id for layer in base.layers)
+    if (config.diff_ids, config.architecture) != (locked, base.architecture):
         raise MismatchError(
-            where=f"the locked layers of {lock.base.reference}",
+            where=f"the locked layers of {base.reference}",
             expected=f"those of the configuration {config.digest}",
             actual="others",
             hint="remove the lock, then: ds01 lock RECIPE",

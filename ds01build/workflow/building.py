@@ -10,6 +10,7 @@ from ds01build.errors import CollisionError, StoreError, Unavailable
 from ds01build.events import Note
 from ds01build.fetch import NotThere
 from ds01build.lock import LockedImage
+from ds01build.pin import WheelPin
 from ds01build.workflow import owners, quick
 from ds01build.workflow.assembling import assembled, labels_of, title
 from ds01build.workflow.built import Built, BuiltLayer
@@ -19,6 +20,7 @@ from ds01build.workflow.making import Making, Rising, made_of
 from ds01build.workflow.missing import missing_debs, not_there
 from ds01build.workflow.publishing import drop_sources, publish
 from ds01build.workflow.registered import registered
+from ds01build.workflow.sourcing import build_again
 from ds01build.workflow.steps import make_lock, make_plan, write_lock
 from ds01build.workflow.timer import Timer
 from ds01build.workflow.upgrade import Upgrade
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from ds01build.digest import Digest
     from ds01build.image import Image
     from ds01build.lock import Lock
-    from ds01build.pin import DebPin, WheelPin
+    from ds01build.pin import DebPin
     from ds01build.realise import Made
     from ds01build.workflow.loading import InEngine
     from ds01build.workflow.steps import Choices, Edges, Locked, Planned
@@ -70,6 +72,7 @@ def _build(locked: Locked, edges: Edges, choices: Choices, timer: Timer) -> Buil
         labels = labels_of(planned)
         executing = stack.enter_context(Executing(locked=locked, edges=edges, labels=labels))
         _refuse_offline(planned, choices)
+        planned = _with_built(planned, edges)
         _refuse_without_space(planned)
         executing.require(planned.plan)
         loader = Loader(engine=engine, edges=edges) if engine else None
@@ -107,6 +110,15 @@ def _assembled(planned: Planned, made: Sequence[Made], edges: Edges) -> Image:
     except CollisionError as error:
         layers = {f"{one.step.tier}: {title(one.step)}": one.step.spec for one in made}
         raise owners.named(error, layers, edges.store, edges.facts) from error
+
+
+def _with_built(planned: Planned, edges: Edges) -> Planned:
+    """Build again the wheels that no index has and the store lacks, and plan with them."""
+    lacking = [p for p in planned.plan.downloads if isinstance(p, WheelPin) and p.is_built]
+    if not lacking:
+        return planned
+    build_again(lacking, planned.locked, edges)
+    return make_plan(planned.locked, edges)
 
 
 def _refuse_offline(planned: Planned, choices: Choices) -> None:

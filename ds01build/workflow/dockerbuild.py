@@ -14,6 +14,7 @@ from ds01build.events import Expected
 from ds01build.workflow.assembling import base_config
 from ds01build.workflow.downloads import arrivals
 from ds01build.workflow.rendering import Sources, build_dockerfile
+from ds01build.workflow.sourcing import build_again
 from ds01build.workflow.steps import make_lock
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def build_with_docker(
         sources = Sources(
             directory=locked.request.directory, wheel=lambda pin: store.path(pin.digest)
         )
-        user = base_config(lock, edges).user
+        user = base_config(lock.base, edges).user
         tag = moving_tag(store.uid, lock.name)
         made = build_dockerfile(lock, sources, workplace, tags=(), user=user)
         found = engine.inspect(str(made.engine_id))
@@ -93,6 +94,8 @@ def _bring_wheels(locked: Locked, engine: Engine, edges: Edges) -> None:
         for pin in _missing_wheels(locked.lock, engine)
         if not edges.store.has(pin.digest, pin.size)
     ]
+    build_again([pin for pin in pins if pin.is_built], locked, edges)
+    pins = [pin for pin in pins if not pin.is_built]
     if not pins:
         return
     edges.report(Expected(files=len(pins), size=sum(pin.size for pin in pins), layers=0))

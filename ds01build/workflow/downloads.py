@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ds01build.fetch.transport import HttpTransport
     from ds01build.workflow.steps import Edges, Locked
 
-__all__ = ["arrivals"]
+__all__ = ["arrivals", "fetch_file"]
 
 
 def arrivals(
@@ -48,6 +48,16 @@ def arrivals(
             yield from (download.digest for download in chain(early, late))
 
 
+def fetch_file(file: Download, edges: Edges) -> None:
+    """Bring one file into the store, unless it is there. Raises what ``fetch`` raises."""
+    fetched = fetch(
+        [file], store=edges.store, transport=edges.transport, report=telling(edges.report, [])
+    )
+    with closing(fetched) as arriving:
+        for _ in arriving:
+            pass
+
+
 def _deb_downloads(pins: Sequence[DebPin], locked: Locked, edges: Edges) -> list[Download]:
     if not pins:
         return []
@@ -73,7 +83,9 @@ def _wheel_downloads(pins: Sequence[WheelPin], locked: Locked, edges: Edges) -> 
         return []
     resolver = edges.resolver.with_settings(locked.request.recipe.resolve)
     assert locked.lock.target is not None, "a lock with wheels has a target"
-    found = resolver.wheel_urls(pins, locked.lock.target.version)
+    named = {pin: pin.source.place for pin in pins if pin.source and not pin.is_built}
+    offered = [pin for pin in pins if pin.source is None]
+    found = {**named, **resolver.wheel_urls(offered, locked.lock.target.version)}
     return [_download(pin, (found[pin],) if pin in found else ()) for pin in pins]
 
 

@@ -26,16 +26,16 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    from ds01build.digest import Digest
     from ds01build.engine.api import Engine
     from ds01build.engine.load import Loaded
     from ds01build.layer import Layer
     from ds01build.layers.entry import Entry
+    from ds01build.lock import LockedBase
     from ds01build.plan import LayerStep, Plan
     from ds01build.spec import Executed
     from ds01build.workflow.steps import Edges, Locked
 
-__all__ = ["Executing"]
+__all__ = ["Executing", "base_image", "new_log"]
 
 
 @final
@@ -90,10 +90,12 @@ class Executing:
         """
         engine = self.edges.engine()
         self.edges.report(Note(f"executing tier {tier}"))
-        log = self._log(tier)
+        log = new_log(self.edges, f"{self.locked.lock.name}-{tier}")
         executor = EngineExecutor(client=engine.client, owner=current(), site=self.edges.site)
         with tempfile.TemporaryFile(dir=self.edges.store.root / "tmp") as spool:
-            execution = self._execution(tier, layer, str(self._image(engine, below)), log, spool)
+            image = base_image(engine, self.locked.lock.base, below, self.edges, self.labels)
+            self.images.append(image)
+            execution = self._execution(tier, layer, str(image.engine_id), log, spool)
             with executor.execute(execution) as captured:
                 yield captured.entries
                 for note in captured.notes:
@@ -103,7 +105,7 @@ class Executing:
     def _execution(
         self, tier: str, layer: Executed, image: str, log: Path, spool: IO[bytes]
     ) -> Execution:
-        volumes = base_config(self.locked.lock, self.edges).volumes
+        volumes = base_config(self.locked.lock.base, self.edges).volumes
         if isinstance(layer, InstallSpec):
             debs = tuple((pin, self.edges.store.source(pin.digest)) for pin in layer.debs)
             return Execution(
@@ -121,32 +123,38 @@ class Executing:
             spool=spool,
         )
 
-    def _image(self, engine: Engine, below: Sequence[Layer]) -> Digest:
-        """Return an image in ``engine`` of the base and ``below``, which is this build's alone."""
-        lock = self.locked.lock
-        base = lock.base.layers if isinstance(lock.base, LockedImage) else ()
-        layers = (*base, *below)
-        found = base_config(lock, self.edges)
-        config = canonical(
-            {
-                "architecture": lock.base.architecture,
-                "os": "linux",
-                "config": {
-                    "Env": [f"{name}={value}" for name, value in found.environment],
-                    "WorkingDir": found.workdir,
-                    "Labels": {LABEL: str(this_builder())},
-                },
-                "rootfs": {"type": "layers", "diff_ids": [str(each.diff_id) for each in layers]},
-            }
-        )
-        loader = Loader(engine=engine, edges=self.edges)
-        loaded = loader.intermediate(config, layers, registered(lock.base), self.labels)
-        self.images.append(loaded)
-        return loaded.engine_id
 
-    def _log(self, tier: str) -> Path:
-        directory = self.edges.store.root / "logs"
-        return directory / f"{self.locked.lock.name}-{tier}-{secrets.token_hex(4)}.log"
+def base_image(
+    engine: Engine,
+    base: LockedBase,
+    below: Sequence[Layer],
+    edges: Edges,
+    labels: Mapping[str, str],
+) -> Loaded:
+    """Return an image in ``engine`` of ``base`` and ``below``, which is this process's alone.
+
+    Images there with some of ``labels`` are likely to have its layers. The caller removes it.
+    """
+    layers = (*(base.layers if isinstance(base, LockedImage) else ()), *below)
+    found = base_config(base, edges)
+    config = canonical(
+        {
+            "architecture": base.architecture,
+            "os": "linux",
+            "config": {
+                "Env": [f"{name}={value}" for name, value in found.environment],
+                "WorkingDir": found.workdir,
+                "Labels": {LABEL: str(this_builder())},
+            },
+            "rootfs": {"type": "layers", "diff_ids": [str(each.diff_id) for each in layers]},
+        }
+    )
+    return Loader(engine=engine, edges=edges).intermediate(config, layers, registered(base), labels)
+
+
+def new_log(edges: Edges, name: str) -> Path:
+    """Return the path of a log that does not exist yet, and stays only where something fails."""
+    return edges.store.root / "logs" / f"{name}-{secrets.token_hex(4)}.log"
 
 
 def _is_certain(step: LayerStep, plan: Plan) -> bool:

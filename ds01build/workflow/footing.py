@@ -15,17 +15,19 @@ from ds01build.resolve.apt import AptRequest, glibc_version, python_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from ds01build.base.facts import BaseFacts
+    from ds01build.direct import Direct
     from ds01build.lock import Lock, LockedBase
     from ds01build.pin import DebPin, WheelPin
     from ds01build.recipe import FrameworkBase, ImageBase, Tier
-    from ds01build.resolve.request import Wanted, Wheels
+    from ds01build.resolve.request import Supplied, Wanted, Wheels
     from ds01build.target import Target
     from ds01build.workflow.request import Request
     from ds01build.workflow.upgrade import Upgrade
 
-__all__ = ["Bases", "Footing", "Relocking", "Resolver", "footing", "locked_platform"]
+__all__ = ["Bases", "Footing", "Relocking", "Resolver", "Sources", "footing", "locked_platform"]
 
 
 class Resolver(Protocol):
@@ -71,12 +73,28 @@ class Bases(Protocol):
         """Return what is in ``image``."""
 
 
+class Sources(Protocol):
+    """Brings wheels that no index offers."""
+
+    def direct(self, wanted: Direct, known: WheelPin | None) -> Supplied:
+        """Return what a direct URL comes to, as ``known``, of an earlier lock, did before."""
+
+    def sdist(self, name: str, wanted: Wanted, known: WheelPin | None) -> Supplied | None:
+        """Return what the source distribution comes to that an index has of a package.
+
+        None where the base is nothing that a wheel can be built in.
+        """
+
+    def kept(self, pin: WheelPin) -> Supplied | None:
+        """Return a built wheel of the last lock, if it is here."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Relocking:
     """A request, the lock that it had before, and who answers.
 
     ``architecture`` (Debian's name) is that of a first lock; ``warn`` is told what a person should
-    know.
+    know. What ``sources`` brings is there until its context is left.
     """
 
     request: Request
@@ -85,6 +103,7 @@ class Relocking:
     architecture: str
     resolver: Resolver
     bases: Bases
+    sources: Callable[[Footing], AbstractContextManager[Sources]]
     warn: Callable[[str], None]
 
     @property

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from ds01build.store import DirStore
     from ds01build.workflow.registered import Registered
     from ds01build.workflow.steps import Edges
+    from ds01build.workflow.stored import Stored
 __all__ = [
     "Cache",
     "InEngine",

@@ -12,6 +12,7 @@ from ds01build.lock import Lock, LockedImage, Removed
 from ds01build.recipe import PythonTier, excludes_of
 from ds01build.resolve.request import PythonRequest, Wanted, Wheels
 from ds01build.target import Ground
+from ds01build.workflow import supplied
 from ds01build.workflow.footing import footing
 from ds01build.workflow.stacking import layers
 
@@ -58,9 +59,11 @@ def _wheels(asked: Relocking, found: Footing) -> Wheels:
         return Wheels()
     keep = {pin.name: pin for pin in previous.wheels} if previous else {}
     keep = {name: keep[name] for name in asked.upgrade.keeps(tuple(keep.values()))}
-    wheels = asked.resolver.wheels(_wanted(request, found, found.platform), keep)
+    wanted = _wanted(request, found, found.platform)
+    with asked.sources(found) as sources:
+        wheels = supplied.wheels(asked.resolver, sources, wanted, supplied.Known(keep, previous))
     for pin in wheels.pins:
-        if pin.digest not in request.digests.get(pin.name, (pin.digest,)):
+        if not supplied.hashes(pin) & {*request.digests.get(pin.name, (pin.digest,))}:
             raise ResolveError(f"{pin} resolves to {pin.file}, whose hash the recipe does not list")
     return wheels
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ds01build import image as oci
 from ds01build import lockfile, spec
 from ds01build.lock import LockedImage
-from ds01build.pin import FilePin
+from ds01build.pin import FilePin, WheelPin
 from ds01build.store import roots
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from ds01build.image import Image
     from ds01build.lock import Lock
+    from ds01build.pin import DebPin
     from ds01build.realise import Made
     from ds01build.workflow.steps import Edges, Locked
 
@@ -41,15 +42,20 @@ def publish(image: Image, locked: Locked, edges: Edges) -> None:
 def drop_sources(made: Sequence[Made], loaded: Lock | None, edges: Edges) -> None:
     """Remove what was fetched for a layer of its own: the layer holds those bytes now.
 
-    What shares a layer is small and stays: the layer is made anew when one of its packages moves.
-    Layers of the base of ``loaded`` go too, since the engine that it was loaded into has them.
+    What was built stays, since no index has it, and so does what shares a layer: it is small, and
+    the layer is made anew when one of its packages moves. Layers of the base of ``loaded`` go too,
+    since the engine that it was loaded into has them.
     """
     alone = [one.step.spec for one in made if one.action != "reused"]
     digests = [
         pins[0].digest
         for pins in map(spec.sources, alone)
-        if len(pins) == 1 and not isinstance(pins[0], FilePin)
+        if len(pins) == 1 and not isinstance(pins[0], FilePin) and not _is_built(pins[0])
     ]
     if loaded is not None and isinstance(loaded.base, LockedImage):
         digests += [layer.digest for layer in loaded.base.layers]
     edges.store.remove_unleased(digests)
+
+
+def _is_built(pin: WheelPin | DebPin) -> bool:
+    return isinstance(pin, WheelPin) and pin.is_built

@@ -25,6 +25,7 @@ from ds01build.workflow.fresh import require_consistent, require_fresh
 from ds01build.workflow.locking import relock
 from ds01build.workflow.quick import lock_path
 from ds01build.workflow.request import read_request
+from ds01build.workflow.sourcing import sourcing
 from ds01build.workflow.upgrade import Upgrade
 
 if TYPE_CHECKING:
@@ -185,6 +186,7 @@ def make_lock(recipe: Path, edges: Edges, choices: Choices) -> Locked:
 
 def write_lock(request: Request, previous: Lock | None, edges: Edges, upgrade: Upgrade) -> Locked:
     """Resolve ``request`` and write its lock, all of it or nothing."""
+    resolver = edges.resolver.with_settings(request.recipe.resolve)
     try:
         made = relock(
             Relocking(
@@ -192,8 +194,9 @@ def write_lock(request: Request, previous: Lock | None, edges: Edges, upgrade: U
                 previous=previous,
                 upgrade=upgrade,
                 architecture=edges.resolver.architecture,
-                resolver=edges.resolver.with_settings(request.recipe.resolve),
+                resolver=resolver,
                 bases=edges.bases,
+                sources=lambda found: sourcing(edges, resolver, found),
                 warn=lambda text: edges.report(Note(f"warning: {text}")),
             )
         )

@@ -7,6 +7,7 @@ a, b, c  PyTorch, numpy and others where tiers write: with a local version; with
          the CUDA libraries that it asks for; in a prefix of conda behind a link
 d        old Python packages, owned by .debs
 e        no Python
+tools    git
 
 The names of the first three end in -light where PyTorch is one file that knows its version.
 """

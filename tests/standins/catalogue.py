@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from standins import variants
 from standins.bare import bare
 from standins.conda import conda
-from standins.workshop import framework, old, plain
+from standins.workshop import framework, old, plain, tools
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,6 +26,7 @@ STAND_INS: Mapping[str, Maker] = {
     "d": old,
     "e": bare,
     "plain": plain,
+    "tools": tools,
     "onbuild": variants.variant(variants.onbuild),
     "volume": variants.variant(variants.volume),
     "foreign": variants.variant(variants.foreign),

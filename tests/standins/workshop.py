@@ -142,6 +142,12 @@ def old(shop: Workshop, destination: Path) -> None:
     shop.export("d", destination)
 
 
+def tools(shop: Workshop, destination: Path) -> None:
+    """Make the same as the plain one with git."""
+    shop.build("tools", lambda _: recipes.plain("tools", ("git",)), [])
+    shop.export("tools", destination)
+
+
 def framework(name: str, *, public: bool, real: bool) -> Maker:
     """Return what makes a stand-in for a framework's image."""
 
