@@ -83,13 +83,13 @@ def full_lock() -> Lock:
         files=files,
         removed=(
             Removed(
-                name="pandas",
+                name="a-data",
                 version="1.5",
                 paths=(f"{PACKAGES}/pandas", f"{PACKAGES}/pandas-1.5.dist-info"),
             ),
         ),
         layers=(
-            LockedLayer(tier="data", kind="removed", names=("pandas",)),
+            LockedLayer(tier="base", kind="removed", names=("a-data",)),
             *made.layers,
             LockedLayer(tier="jupyter", kind="wheels", names=("jupyterlab",)),
             LockedLayer(tier="config", kind="files", names=("/etc/motd", "/opt/run.sh")),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import random
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -215,6 +216,36 @@ def test_layers_of_a_base_are_fetched_once_where_only_its_facts_are_known(
     other = alone.recipe(reference, python_tier("other"), "two")
     alone.place.build(other, "--no-load")
     assert fetched(registry, lock) == len(lock.base.layers)
+
+
+@pytest.fixture
+def unheard_of(
+    each_desk: Desk, offers: Index, counted: tuple[Registry, str], tmp_path: Path
+) -> str:
+    """Return a base in a registry that no engine has ever had."""
+    registry, reference = counted
+    offers.offer("own", "1", File(name=b"own/name", content=each_desk.name.encode()))
+    maker = each_desk.without_engine(tmp_path / "maker").place
+    recipe = each_desk.recipe(reference, python_tier("own"), "latest")
+    maker.build(recipe, "--no-load")
+    ended = maker.ds01("image", "export", "--quiet", "latest", "--oci-dir", tmp_path / "own")
+    assert ended.code == 0, ended.err
+    registry.push(tmp_path / "own", "own")
+    return f"{registry.host}/own:latest"
+
+
+def test_an_engine_that_has_layers_of_a_base_but_not_the_base_gets_an_image(
+    each_desk: Desk, offers: Index, unheard_of: str, tmp_path: Path
+) -> None:
+    for name in ("work", "other"):
+        offers.offer(name)
+    each_desk.build(each_desk.recipe(unheard_of, python_tier("work")))
+    recipe = each_desk.recipe(unheard_of, python_tier("other"), f"{each_desk.name}-2")
+    each_desk.lock(recipe)
+    (tmp_path / "other/home").mkdir(parents=True)  # whose store is empty
+    other = replace(each_desk, place=replace(each_desk.place, root=tmp_path / "other"))
+    image = other.build(recipe, "--locked")["image"]["reference"]
+    assert other.inside(image, "cd /; python3 -c 'import own, other'") == ""
 
 
 def plain_size(desk: Desk, layer: dict[str, Any]) -> int:

@@ -67,7 +67,11 @@ def test_without_python_a_lock_has_no_target() -> None:
 @pytest.mark.parametrize(
     ("wrong", "issue"),
     [
-        ({"layers": an_image_lock().layers[1:]}, "removed 'torch': is in no layer"),
+        ({"layers": an_image_lock().layers[1:]}, "removed 'numpy': is in no layer"),
+        (
+            {"removed": (replace(an_image_lock().removed[0], name="torch"),)},
+            "removed 'torch': no wheel comes in its place",
+        ),
         ({"layers": an_image_lock().layers[:-1]}, "executed 'models': is in no layer"),
         ({"target": None}, "target: required, since there are wheels"),
         ({"base": a_lock().base}, "removed: only an image has distributions that can be removed"),

@@ -167,11 +167,9 @@ def an_image_lock() -> Lock:
         ),
         debs=(deb_pin("ffmpeg", tier="media"), deb_pin("git", tier="system")),
         files=(file_pin("/tmp/motd"),),
-        removed=(
-            Removed(name="torch", version="2.8.0+cu126", paths=("opt/torch", "opt/torch.py")),
-        ),
+        removed=(Removed(name="numpy", version="1.26.4", paths=("opt/torch", "opt/torch.py")),),
         layers=(
-            LockedLayer(tier="base", kind="removed", names=("torch",)),
+            LockedLayer(tier="base", kind="removed", names=("numpy",)),
             LockedLayer(tier="system", kind="executed", names=("system",)),
             LockedLayer(tier="media", kind="executed", names=("media",)),
             LockedLayer(tier="work", kind="wheels", names=("numpy",)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -55,14 +56,23 @@ def build(
     built = None
     if not any(map(rest.get, moves)):
         built = quick.find(recipe, quick.lock_path(recipe), store)
-        if built is not None and not rest["no_load"]:
-            built = wiring.still_loaded(built, must=rest["load"])
+        if built is not None:
+            built = _as_asked(built, rest)
     if built is None:
         built = _build(recipe, rest, keep_sources=keep_sources, quiet=quiet)
     if as_json:
         print_json(built.answer(store.root))
     else:
         click.echo(built.reference(store.root))
+
+
+def _as_asked(built: Built, rest: dict[str, Any]) -> Built | None:
+    """Return what there is already by the name that is asked for; None where it has to be made."""
+    from ds01build.cli import wiring
+
+    if rest["no_load"]:
+        return replace(built, tag="")
+    return wiring.still_loaded(built, must=rest["load"])
 
 
 def _build(recipe: Path, rest: dict[str, Any], *, keep_sources: bool, quiet: bool) -> Built:

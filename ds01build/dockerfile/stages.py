@@ -148,9 +148,10 @@ def _needed(name: str, nodes: Mapping[str, Node]) -> Sequence[str]:
 
 
 def _removed(lock: Lock) -> Mapping[str, tuple[Removed, ...]]:
-    by_name = {one.name: one for one in lock.removed}
-    return {
-        layer.tier: tuple(by_name[name] for name in sorted(layer.names))
-        for layer in lock.layers
-        if layer.kind == "removed"
-    }
+    """Return what of the base each tier replaces: what it has a wheel of the same name for."""
+    tiers = {pin.name: pin.tier for pin in lock.wheels}
+    found: dict[str, tuple[Removed, ...]] = {}
+    for one in lock.removed:
+        tier = tiers[one.name]
+        found[tier] = (*found.get(tier, ()), one)
+    return found

@@ -83,16 +83,24 @@ def tidy(engine: Engine) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredLayers:
-    """The tars of layers whose blobs a store has. How long one is, is remembered."""
+    """The tars of layers whose blobs a store has. How long one is, is remembered.
+
+    ``bring`` puts layers into the store that it has no longer, or never needed before.
+    """
 
     store: DirStore
     cache: Cache
     report: Report
+    bring: Callable[[Sequence[Layer]], None]
+
+    def knows(self, layer: Layer) -> bool:
+        """Say whether the length of a layer's tar is remembered."""
+        return self._remembered(layer) is not None
 
     def plain_size(self, layer: Layer) -> int:
         """Return the bytes of a layer's tar; what is not remembered is inflated to count it."""
-        known = self.cache.get("plain", str(layer.diff_id))
-        if isinstance(known, int) and known >= 0:
+        known = self._remembered(layer)
+        if known is not None:
             return known
         size = sum(map(len, self._inflated(layer)))
         self.cache.put("plain", str(layer.diff_id), size)
@@ -107,7 +115,13 @@ class StoredLayers:
             yield piece
             self.report(Sent(size=len(piece)))
 
+    def _remembered(self, layer: Layer) -> int | None:
+        known = self.cache.get("plain", str(layer.diff_id))
+        return known if isinstance(known, int) and known >= 0 else None
+
     def _inflated(self, layer: Layer) -> Iterator[bytes]:
+        if not self.store.has(layer.digest, layer.size):
+            self.bring([layer])
         source = self.store.source(layer.digest)
         return inflated(layer, (source.read(at, _CHUNK) for at in range(0, source.size, _CHUNK)))
 
@@ -140,7 +154,7 @@ class Loader:
         self._bring(base)
         return Loading(
             self.engine,
-            self._source(),
+            self._source(base),
             this_builder(),
             base=base.layers if base else (),
             base_digests=_digests(base),
@@ -178,21 +192,34 @@ class Loader:
             base_digests=_digests(base),
         )
         there = nearby(self.engine, {**labels, **labels_of(config)}, image.base_digests)
-        return send(self.engine, image, self._source(), list(there))
+        return send(self.engine, image, self._source(base), list(there))
 
-    def _source(self) -> StoredLayers:
+    def _source(self, base: Registered | None) -> StoredLayers:
         edges = self.edges
-        return StoredLayers(store=edges.store, cache=edges.facts, report=edges.report)
+
+        def bring(layers: Sequence[Layer]) -> None:
+            theirs = [each for each in layers if base and each in base.layers]
+            if base and theirs:
+                _fetch(base, theirs, edges)
+
+        return StoredLayers(store=edges.store, cache=edges.facts, report=edges.report, bring=bring)
 
     def _bring(self, base: Registered | None) -> None:
-        """Fetch the layers of a base that neither the engine has nor the store."""
+        """Fetch together, of a base, what neither the engine has nor the store.
+
+        What an engine has changes while one looks: the source brings the rest when it is asked.
+        """
         if base is None:
             return
         layers = base.layers
         image = Loadable(config=b"", layers=layers, base=len(layers), base_digests=_digests(base))
         known = look_up(self.engine, image, None)
-        store = self.edges.store
-        missing = [each for each in layers[known.layers :] if not store.has(each.digest, each.size)]
+        needed = list(layers[known.layers :])
+        if self.engine.kind == "containerd":  # a manifest has the length of every plain layer
+            source = self._source(base)
+            unpacked = layers[known.compressed : known.layers]
+            needed += [each for each in unpacked if not source.knows(each)]
+        missing = [each for each in needed if not self.edges.store.has(each.digest, each.size)]
         if missing:
             _fetch(base, missing, self.edges)
 
