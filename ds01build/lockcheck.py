@@ -54,7 +54,9 @@ def _check_base(content: Lock, issues: Issues) -> None:
     """Check what only one kind of base can have."""
     if isinstance(content.base, LockedDebian) and content.removed:
         issues.add("removed", "only an image has distributions that can be removed")
-    for name in sorted({one.name for one in content.removed} - {one.name for one in content.wheels}):
+    for name in sorted(
+        {one.name for one in content.removed} - {one.name for one in content.wheels}
+    ):
         issues.add(f"removed {name!r:.80}", "no wheel comes in its place")
     if content.wheels and content.target is None:
         issues.add("target", "required, since there are wheels")

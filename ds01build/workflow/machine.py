@@ -25,7 +25,7 @@ from ds01build.fetch.transport import HttpTransport, Proxies, Settings
 from ds01build.location import origin, split_credentials
 from ds01build.reference import DEFAULT_REGISTRY
 from ds01build.registry import Keyring, RegistryClient, credential_files, open_client
-from ds01build.resolve.machine import MachineResolver
+from ds01build.resolve.machine import MachineResolver, Memory
 from ds01build.resolve.session import host_checks_expiry
 from ds01build.resolve.sources import parse_sources
 from ds01build.resolve.uv import Index, Uv
@@ -73,20 +73,7 @@ def edges(
     probes = _probes(configuration, store, engine, report)
     sources = _host_sources(environment)
     transport = _transport(configuration, sources)
-    resolver = MachineResolver(
-        tool=_uv(configuration, offline=offline),
-        cache=configuration.cache,
-        memory=facts,
-        architecture=_architecture(),
-        host_sources=sources,
-        mirror=configuration.apt_mirror,
-        keyring=configuration.apt_keyring,
-        environment=configuration.environment,
-        size_of=lambda url: remote_size(transport, url),
-        update_missing=update_missing,
-        note=lambda text: report(Note(text)),
-        apt_of=probes.apt,
-    )
+    resolver = _resolver(configuration, sources, transport, facts, report, offline=offline)
     bases = ImageBases(
         registry=_registry(configuration, environment, home),
         store=store,
@@ -100,7 +87,7 @@ def edges(
     return Edges(
         store=store,
         facts=facts,
-        resolver=resolver,
+        resolver=replace(resolver, update_missing=update_missing, apt_of=probes.apt),
         bases=bases,
         engine=engine,
         site=probes.site,
@@ -110,6 +97,29 @@ def edges(
         now=_now,
         clock=time.monotonic,
         workers=len(os.sched_getaffinity(0)),
+    )
+
+
+def _resolver(
+    configuration: Configuration,
+    sources: tuple[AptSource, ...],
+    transport: HttpTransport,
+    memory: Memory,
+    report: Report,
+    *,
+    offline: bool,
+) -> MachineResolver:
+    return MachineResolver(
+        tool=_uv(configuration, offline=offline),
+        cache=configuration.cache,
+        memory=memory,
+        architecture=_architecture(),
+        host_sources=sources,
+        mirror=configuration.apt_mirror,
+        keyring=configuration.apt_keyring,
+        environment=configuration.environment,
+        size_of=lambda url: remote_size(transport, url),
+        note=lambda text: report(Note(text)),
     )
 
 
@@ -159,7 +169,6 @@ def _text(path: Path) -> str:
 
 
 def _host_sources(environment: Mapping[str, str]) -> tuple[AptSource, ...]:
-
     paths = [APT / "sources.list", *_listed(APT / "sources.list.d"), *_listed(APT / "mirrors")]
     texts = {str(path): _text(path) for path in paths}
     return parse_sources(texts, expires=host_checks_expiry(environment))
@@ -173,7 +182,6 @@ def _listed(directory: Path) -> Iterator[Path]:
 
 
 def _uv(configuration: Configuration, *, offline: bool) -> Uv:
-
     indexes = tuple(
         Index(alias=alias, url=split_credentials(url)[0], secret_url=url)
         for alias, url in configuration.indexes.items()
