@@ -134,6 +134,12 @@ def _layer_step(
     elif isinstance(layer, (InstallSpec, RunSpec)):
         action = "run"
         new = [below[key].tier for key in layer.below if below[key].action != "reuse"]
+        what = (
+            "packages are not installed"
+            if isinstance(layer, InstallSpec)
+            else "commands did not run"
+        )
+        reason = f"these {what} yet over what the tier stands on"
         if new:
             reason = f"run, unless {', '.join(dict.fromkeys(new))} comes out unchanged"
     return LayerStep(tier=tier, spec=layer, key=key, action=action, reason=reason, layer=found)

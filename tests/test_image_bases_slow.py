@@ -108,6 +108,27 @@ def test_each_of_two_apt_tiers_keeps_its_packages(plain_desk: Desk, stand_ins: S
     assert [layer["action"] for layer in of_tier(again, "one")] == ["reused"]
 
 
+ENVIRONMENT = "python3 -m pip list --format=freeze; dpkg -l"
+
+
+def test_docker_gives_the_same_environment_and_builds_each_stage_once(
+    each_plain_desk: Desk, stand_ins: StandIns
+) -> None:
+    desk, docker = each_plain_desk, ("--builder", "docker")
+    base = stand_ins.load("a-light", desk.host)
+    tiers = '\n[resolve]\nallow-base-change = ["numpy"]\n' + apt_tier("hello")
+    tiers += python_tier("pygments", "jupyterlab-widgets", name="notebooks")
+    recipe = desk.recipe(base, tiers + python_tier("six==1.16.0", "numpy<2"))
+    native = desk.inside(desk.build(recipe)["image"]["reference"], ENVIRONMENT)
+    assert native.count("numpy==1.26.4") == native.count("numpy==") == 1
+    first = desk.build(recipe, *docker)
+    assert first["stages"]["ran"]
+    assert desk.inside(first["image"]["reference"], ENVIRONMENT) == native
+    assert desk.build(recipe, *docker)["stages"]["ran"] == []
+    changed = desk.recipe(base, tiers + python_tier("six==1.17.0", "numpy<2"))
+    assert desk.build(changed, *docker)["stages"]["ran"] == ["tier-code", "image"]
+
+
 CHANGES = r"""
 import os
 os.chdir('/srv')
