@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import sys
 from typing import TYPE_CHECKING, Literal
 
 from engines import DIRECTORY
@@ -101,7 +102,9 @@ def compare(candidates: Sequence[Candidate], rounds: int, note: str = "") -> Out
         first = number % len(candidates)
         for state in STATES:
             for one in (*candidates[first:], *candidates[:first]):
-                taken[state, one.name].append(one.seconds(state))
+                found = one.seconds(state)
+                taken[state, one.name].append(found)
+                sys.stderr.write(f"{one.name}, {STATES[state]}: {found:.1f} s\n")
     series = {
         (state, name): Series(name=f"{name}, {STATES[state]}", unit="s", values=tuple(values))
         for (state, name), values in taken.items()
