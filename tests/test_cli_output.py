@@ -77,7 +77,7 @@ def test_the_answer_of_a_build(world: World) -> None:
     again = world.build("--json").answer
     assert [each["action"] for each in again["layers"]] == ["reused"] * 3
     assert shape(again) == {**shape(answer), "layers": shape(answer)["layers"]}
-    assert again["bytes"] == {"downloaded": 0, "written": 0}
+    assert again["bytes"] == {"downloaded": 0, "written": 0, "sent": 0}
 
 
 def test_the_answer_of_a_plan_and_that_it_builds_nothing(world: World) -> None:
