@@ -748,6 +748,11 @@ def test_a_field_of_an_entry_is_right_or_refused(field: str, value: str) -> None
         check_entries(parse_stanzas(text))
 
 
+def test_an_entry_with_a_line_that_is_none_for_dpkg_is_refused() -> None:
+    with pytest.raises(ResolveError, match="an entry that cannot be read"):
+        parse_stanzas("Package: a\nDescription: b\n \x85\n\x850\n")
+
+
 def check_entries(entries: tuple[Stanza, ...]) -> None:
     for entry in entries:
         assert "\n" not in f"{entry.name}{entry.version}{entry.architecture}{entry.path}"

@@ -103,7 +103,10 @@ def parse_stanzas(text: str) -> tuple[Stanza, ...]:
     Those of dpkg's status, for versions that no index has, are left out: they name no file.
     """
     paragraphs = Deb822.iter_paragraphs(text.split("\n"), use_apt_pkg=False)
-    entries = [{str(k): str(v) for k, v in each.items()} for each in paragraphs]
+    try:
+        entries = [{str(k): str(v) for k, v in each.items()} for each in paragraphs]
+    except ValueError as error:  # lines that Python ends where dpkg would not
+        raise ResolveError(f"apt printed an entry that cannot be read: {error}") from error
     return tuple(_stanza(fields) for fields in entries if "Status" not in fields)
 
 
