@@ -198,7 +198,7 @@ def _lock(base: LockedImage, name: str, wheels: dict[str, WheelPin]) -> Lock:
         wheels=tuple(sorted(pins)),
         image=ImageSettings(
             env=(("A", HOSTILE),),
-            workdir=f"/work/{HOSTILE.replace('/', '')}",
+            workdir=f"/job/{HOSTILE.replace('/', '')}",
             labels=(("org.example.a", HOSTILE),),
             entrypoint=("/bin/echo", HOSTILE),
             cmd=(HOSTILE, "--", "-x"),

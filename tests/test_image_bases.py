@@ -338,10 +338,10 @@ def test_commands_get_what_the_recipe_says_of_containers(
     settings = """
 [image]
 env = { GREETING = "a 'b' $HOME", PATH = "/srv/bin:/usr/bin:/bin" }
-workdir = "/work/here"
+workdir = "/job/here"
 """
     see = run_tier('printf "%s|%s|%s" "$GREETING" "$PATH" "$PWD" >seen')
     recipe = desk.recipe(stand_ins.load("plain", desk.host), see + settings)
     image = desk.build(recipe)["image"]["reference"]
-    said = desk.inside(image, "pwd; cat /work/here/seen")
-    assert said == "/work/here\na 'b' $HOME|/srv/bin:/usr/bin:/bin|/work/here"
+    said = desk.inside(image, "pwd; cat /job/here/seen")
+    assert said == "/job/here\na 'b' $HOME|/srv/bin:/usr/bin:/bin|/job/here"
