@@ -18,6 +18,7 @@ import docker
 import docker.errors
 import pytest
 from archive import Package, Signer, publish
+from engines import reach
 
 from ds01build.base.facts import AptFacts, BaseFacts
 from ds01build.digest import Digest
@@ -549,24 +550,10 @@ def test_another_release_than_the_host_is_served_by_its_mirror(
     assert {pin.archive for pin in pins} <= {"debian", "security"}
 
 
-# Where .ci/engine starts them, unless DS01_TEST_ENGINES="graph=unix:///... containerd=unix:///..."
-ENGINES = {
-    "graph": "unix:///var/run/docker.sock",
-    "containerd": "unix:///var/lib/ds01-engines/containerd/root/socket/docker.sock",
-}
-
-
-@pytest.fixture(params=ENGINES)
+@pytest.fixture(params=["graph", "containerd"])
 def client(request: pytest.FixtureRequest) -> Iterator[docker.APIClient]:
-    words = os.environ.get("DS01_TEST_ENGINES", "").split()
-    place = dict(word.split("=", 1) for word in words).get(request.param, ENGINES[request.param])
-    made = docker.APIClient(base_url=place, timeout=300)
-    try:
-        made.ping()
-    except (OSError, docker.errors.DockerException):
-        pytest.skip(f"no engine at {place} (.ci/engine {request.param} starts one)")
-    yield made
-    made.close()
+    with closing(reach(request.param)) as engine:
+        yield engine.client
 
 
 @pytest.fixture(scope="module")

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import secrets
 import subprocess
 import tarfile
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import docker
 import pytest
+from engines import reach
 from images import require
 from layered import Item, folder, hard, link, packed, program, read, tar
 
@@ -32,28 +32,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
+    import docker
     from images import Gallery, Shipped
 
     from ds01build.base.tree import Tree
 
-# Docker's own socket, and where .ci/engine starts one with the containerd image store, unless
-# DS01_TEST_ENGINES="graph=unix:///... containerd=unix:///..." names others.
-ENGINES = {
-    "graph": "unix:///var/run/docker.sock",
-    "containerd": "unix:///var/lib/ds01-engines/containerd/root/socket/docker.sock",
-}
 
-
-@pytest.fixture(params=ENGINES)
+@pytest.fixture(params=["graph", "containerd"])
 def client(request: pytest.FixtureRequest) -> Iterator[docker.APIClient]:
-    words = os.environ.get("DS01_TEST_ENGINES", "").split()
-    place = dict(word.split("=", 1) for word in words).get(request.param, ENGINES[request.param])
-    try:
-        made = docker.APIClient(base_url=place, version="auto", timeout=120)
-    except (OSError, docker.errors.DockerException):
-        pytest.skip(f"no engine of kind {request.param}: DS01_TEST_ENGINES names none that answers")
-    yield made
-    made.close()
+    with closing(reach(request.param)) as engine:
+        yield engine.client
 
 
 @dataclass(frozen=True)
