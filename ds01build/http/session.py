@@ -15,6 +15,7 @@ from urllib3.exceptions import HTTPError
 
 from ds01build.errors import Unavailable
 from ds01build.http.answer import Answer, Interrupted, Refused, finish, reason_of
+from ds01build.http.names import Names, pools
 from ds01build.http.settings import check_scheme, is_near
 from ds01build.location import origin, redact, split_credentials
 
@@ -47,7 +48,10 @@ class Session:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         proxies = {"", settings.proxies.http, settings.proxies.https}
+        kinds = pools(Names())
         self._pools = {proxy: _pool(proxy, settings) for proxy in proxies}
+        for pool in self._pools.values():
+            pool.pool_classes_by_scheme = kinds
 
     def close(self) -> None:
         """Close the connections that are idle."""
