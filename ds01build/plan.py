@@ -68,7 +68,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """Steps in the order of the graph, and the layers in stack order, lowest first."""
+    """Steps in the order of the graph, layers and downloads in stack order, lowest first."""
 
     steps: tuple[Step, ...]
     stack: tuple[LayerStep, ...]
@@ -101,7 +101,8 @@ def make(graph: Graph, present: Present) -> Plan:
                 download=sum(pin.size for pin in fresh.values()),
             )
         )
-    downloads = tuple(seen.values())
+    used = (pin.digest for step in stack for pin in spec.sources(step.spec))
+    downloads = tuple(({digest: seen[digest] for digest in used if digest in seen} | seen).values())
     return Plan(
         steps=tuple(steps), stack=stack, downloads=downloads, space=_space(stack, downloads)
     )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import secrets
 import subprocess
 import sys
+import tarfile
 import textwrap
 import threading
 from dataclasses import dataclass, field
@@ -51,8 +53,8 @@ def _intermediates(engine: Engine, lease: str) -> int:
 class Watched:
     """Tars of which one does something before it ends: a fake of PlainLayers."""
 
-    tars: Tars
-    act: Callable[[], None]
+    tars: Tars | Watched
+    act: Callable[[], object]
     last: bytes  # the tar that acts
     acted: list[str] = field(default_factory=list)
 
@@ -242,7 +244,7 @@ def test_a_build_that_fails_leaves_no_intermediate_image(engine: Engine, names: 
         loading.add(plain_layer(tars[0]))
         assert gone_ahead.wait(60)
         raise KeyboardInterrupt
-    loading._thread.join(30)
+    assert loading.wait(30)
     remove_intermediates(engine, builder.owner.uid)
     dead = builder.owner._replace(started=builder.owner.started + 1)  # as if it had ended
     assert not dead.may_live
@@ -346,12 +348,57 @@ def test_that_question_loads_nothing_heavy() -> None:
     assert not {"docker", "requests", "urllib3", "rich"} & set(done.stdout.split())
 
 
-@given(st.lists(st.binary(max_size=3 * MIB), max_size=6), st.integers(1, 9))
-def test_chunks_are_of_megabytes_and_lose_nothing(pieces: list[bytes], repeat: int) -> None:
-    found = list(archive.chunks(pieces * repeat))
-    assert b"".join(found) == b"".join(pieces * repeat)
-    assert all(len(chunk) >= archive.CHUNK for chunk in found[:-1])
-    assert all(found)
+@given(st.lists(st.integers(0, 700_000), min_size=1, max_size=6), st.data())
+def test_an_archive_is_as_long_as_it_says_and_has_no_known_layer(
+    sizes: list[int], data: st.DataObject
+) -> None:
+    tars = [tar({f"file-{place}": bytes(size)}) for place, size in enumerate(sizes)]
+    known = data.draw(st.integers(0, len(tars)))
+    source = Tars.of(tars)
+    for form in (archive.docker_archive, archive.oci_archive):
+        found = form(image(tars), Known(known), source)
+        pieces = list(found)
+        assert sum(map(len, pieces)) == len(found)
+        assert all(len(piece) >= archive.CHUNK for piece in pieces[:-1])
+        with tarfile.open(fileobj=io.BytesIO(b"".join(pieces))) as opened:
+            names = {member.name.removesuffix(".tar")[-64:] for member in opened}
+        held = [address(each)[7:] in names for each in tars]
+        assert held == [False] * known + [True] * (len(tars) - known)
+
+
+def test_a_run_is_received_while_the_one_below_is_unpacked(engine: Engine, names: Names) -> None:
+    tars = _tars(2, 17 * MIB)
+    both = threading.Barrier(2, timeout=60)
+    lower = Watched(Tars.of(tars), both.wait, tars[0])
+    source = Watched(lower, both.wait, tars[1])
+    with Loading(engine, source, intermediate.this_builder()) as loading:
+        for each in tars:
+            loading.add(plain_layer(each))
+        wanted = image(tars)
+        loaded = loading.finish(wanted.config, wanted.layers, [names.tag()])
+    assert lower.acted
+    assert source.acted
+    assert loaded.size <= sum(map(len, tars)) + 3 * 65536
+
+
+def test_a_run_that_fails_takes_those_above_it_along(engine: Engine, names: Names) -> None:
+    tars = _tars(3, 17 * MIB)
+    failures = iter((Ds01Error("the disk is gone"),))
+
+    def fail_once() -> None:
+        for failure in failures:
+            raise failure
+
+    source = Watched(Tars.of(tars), fail_once, tars[0])
+    with Loading(engine, source, intermediate.this_builder()) as loading:
+        for each in tars:
+            loading.add(plain_layer(each))
+        wanted = image(tars)
+        loaded = loading.finish(wanted.config, wanted.layers, [names.tag()])
+    found = engine.inspect(names.tag())
+    assert found is not None
+    assert found.engine_id == loaded.engine_id
+    assert len(source.acted) == 2, "what failed ahead was sent once more"
 
 
 def test_tags_name_the_user_and_the_configuration() -> None:

@@ -45,6 +45,7 @@ from ds01build.fetch import (
     Retrying,
     Waiting,
     fetch,
+    parallel,
 )
 from ds01build.fetch.transport import HttpTransport, Proxies, Settings
 from ds01build.location import origin
@@ -104,7 +105,10 @@ def becomes_clean(store: DirStore) -> bool:
 # --- what works
 
 
-def test_files_arrive_whole_largest_first_and_are_reported(server: Server, store: DirStore) -> None:
+def test_large_files_are_begun_first_and_all_arrive_whole_and_are_reported(
+    server: Server, store: DirStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parallel, "_LARGE", 500_000)
     bodies = [BODY[:10], BODY, BODY[:1000], b""]
     wanted = [
         download(server.add(f"/{n}", content(body)), body=body, name=str(n))
@@ -114,13 +118,13 @@ def test_files_arrive_whole_largest_first_and_are_reported(server: Server, store
     transport = HttpTransport(Settings())
     got = list(fetch(wanted, store=store, transport=transport, report=events.append, connections=1))
     transport.close()
-    assert [one.name for one in got] == ["1", "2", "0", "3"]
-    assert server.paths() == ["/1", "/2", "/0", "/3"]
+    assert [one.name for one in got] == ["1", "0", "2", "3"]
+    assert server.paths() == ["/1", "/0", "/2", "/3"]
     assert all(store.has(one.digest, one.size) for one in wanted)
     for one in wanted:
         sizes = [e.size for e in events if isinstance(e, Received) and e.download == one]
         assert sum(sizes) == one.size
-    assert [e.fetched for e in events if isinstance(e, Finished)] == [600_000, 1000, 10, 0]
+    assert [e.fetched for e in events if isinstance(e, Finished)] == [600_000, 10, 1000, 0]
     assert is_clean(store)
 
 

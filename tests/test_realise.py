@@ -25,7 +25,7 @@ def wheels(name: str, size: int) -> LayerStep:
     return step(WheelSpec(wheels=(wheel_pin(name, size=size),), target=a_target()))
 
 
-def test_the_layer_that_takes_longest_is_written_first() -> None:
+def test_the_lowest_layer_that_is_ready_is_written_first() -> None:
     begun = threading.Event()
     free = threading.Event()
     order: list[LayerStep] = []
@@ -38,13 +38,13 @@ def test_the_layer_that_takes_longest_is_written_first() -> None:
 
     first, small, large = wheels("first", 1), wheels("small", MIB), wheels("large", 20 * MIB)
     debs = step(DebSpec(debs=(replace(deb_pin("heavy"), size=4 * MIB),)))
-    pool = _Pool(1, write)
+    pool = _Pool(1, write, (small, debs, large, first))
     pool.submit(first)
     assert begun.wait(10)
-    for each in (small, large, debs):
+    for each in (large, debs, small):
         pool.submit(each)
     free.set()
     pool.join()
-    assert order == [first, debs, large, small]
+    assert order == [first, small, debs, large]
     assert pool.results().keys() == {each.key for each in order}
     pool.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import docker
 import docker.errors
@@ -62,6 +62,13 @@ class EngineImage:
         return self.config.get("Labels") or {}
 
 
+class Sent(Protocol):
+    """Bytes of a known length that are made while they are read."""
+
+    def __len__(self) -> int: ...
+    def __iter__(self) -> Iterator[bytes]: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engine:
     """An engine that answered. ``client`` is docker-py's low-level client; ``close`` ends it."""
@@ -113,8 +120,8 @@ class Engine:
         with asking(self.place, "for its images"):
             return any(row["Id"] == engine_id for row in self.client.images(all=True))
 
-    def load(self, archive: Iterable[bytes]) -> str:
-        """Load an archive of one image, in the chunks that ``archive`` yields.
+    def load(self, archive: Sent) -> str:
+        """Load an archive of one image, whose length is that of ``archive``, as it yields it.
 
         Returns what the engine objects to, empty when it has the image. Raises Unavailable if it
         stops answering, and whatever ``archive`` raises.
@@ -123,7 +130,7 @@ class Engine:
         with asking(self.place, "to load an image"):
             answer = self.client.post(
                 url,
-                data=iter(archive),
+                data=archive,
                 params={"quiet": "1"},
                 headers={"Content-Type": "application/x-tar"},
                 timeout=_SECONDS,

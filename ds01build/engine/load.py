@@ -14,13 +14,13 @@ from ds01build.engine.known import look_up
 from ds01build.errors import Ds01Error, MismatchError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from ds01build.digest import DiffId
     from ds01build.engine.api import Engine, EngineImage
-    from ds01build.engine.archive import Loadable, PlainLayers
+    from ds01build.engine.archive import Archive, Loadable, PlainLayers
 
-__all__ = ["Loaded", "load", "send"]
+__all__ = ["Loaded", "load", "send", "send_above"]
 
 # What engines say of a layer that was left out though they do not have it: a graph driver names a
 # file of the archive, a containerd store a blob.
@@ -61,36 +61,69 @@ def send(
     there and is not, because somebody removed it meanwhile, is sent on a second attempt.
     """
     known = look_up(engine, image, there)
-    counter = _Counter()
-    problem = _attempt(engine, image, known, source, counter)
+    problem, size = _attempt(engine, image, known, source)
     if problem and known.layers and _LACKING.search(problem):
         found = look_up(engine, image, None)
         # An engine that still claims to have it lists an image which it never unpacked.
         known = found if found.layers < known.layers else Known()
-        problem = _attempt(engine, image, known, source, counter)
+        problem, more = _attempt(engine, image, known, source)
+        size += more
+    return _loaded(engine, image, known, source, (problem, size))
+
+
+def send_above(
+    engine: Engine,
+    image: Loadable,
+    known: Known,
+    source: PlainLayers,
+    before_end: Callable[[], None],
+) -> Loaded:
+    """Make ``engine`` have ``image``, which will have its ``known`` layers by the archive's end.
+
+    An engine receives the whole of an archive before it reads it. ``before_end`` is called when all
+    but the last piece was sent, and returns when the engine has those layers; what it raises breaks
+    the load off. Raises as ``load`` does, also where a layer is lacking after all.
+    """
+    outcome = _attempt(engine, image, known, source, before_end)
+    return _loaded(engine, image, known, source, outcome)
+
+
+def _loaded(
+    engine: Engine, image: Loadable, known: Known, source: PlainLayers, outcome: tuple[str, int]
+) -> Loaded:
+    """Return what a load came to. Raises what the engine's objection means, if there is one."""
+    problem, size = outcome
     if problem:
         raise _refused(engine, problem)
     sent = (layer.diff_id for layer in image.layers[known.layers :])
     return Loaded(
         engine_id=_verified(engine, image, known, source),
-        size=counter.size,
+        size=size,
         layers=tuple(dict.fromkeys(sent)),
     )
 
 
 def _attempt(
-    engine: Engine, image: Loadable, known: Known, source: PlainLayers, counter: _Counter
-) -> str:
-    """Send ``image`` without its lowest ``known`` layers, and return what the engine objects to."""
+    engine: Engine,
+    image: Loadable,
+    known: Known,
+    source: PlainLayers,
+    before_end: Callable[[], None] = lambda: None,
+) -> tuple[str, int]:
+    """Send ``image`` without its lowest ``known`` layers.
+
+    Returns what the engine objects to, and the bytes that travelled.
+    """
     form = archive.oci_archive if engine.kind == "containerd" else archive.docker_archive
     name = str(_engine_id(engine, image, known, source))
     is_new = engine.inspect(name) is None
-    problem = engine.load(counter.counted(archive.chunks(form(image, known, source))))
+    travelling = _Travelling(form(image, known, source), before_end)
+    problem = engine.load(travelling)
     if not problem and engine.kind == "containerd" and not engine.lists(name):
         problem = "blobs of its layers were not found"  # which this store notices when it lists
     if problem and is_new and engine.kind == "containerd":
         _withdraw(engine, name)
-    return problem
+    return problem, travelling.size
 
 
 def _withdraw(engine: Engine, name: str) -> None:
@@ -130,13 +163,23 @@ def _refused(engine: Engine, problem: str) -> Ds01Error:
     return Ds01Error(f"the engine at {engine.place} did not load the image: {shown(problem)}", hint)
 
 
-class _Counter:
-    """Counts what travels."""
+class _Travelling:
+    """An archive that counts what was read of it, and calls ``before_end`` ahead of its end."""
 
-    def __init__(self) -> None:
+    def __init__(self, whole: Archive, before_end: Callable[[], None]) -> None:
         self.size = 0
+        self._whole = whole
+        self._before_end = before_end
 
-    def counted(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
-        for piece in pieces:
-            self.size += len(piece)
-            yield piece
+    def __len__(self) -> int:
+        return len(self._whole)
+
+    def __iter__(self) -> Iterator[bytes]:
+        held = b""
+        for piece in self._whole:
+            self.size += len(held)
+            yield held
+            held = piece
+        self._before_end()
+        self.size += len(held)
+        yield held

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, final
 
 from ds01build.engine import intermediate
-from ds01build.engine.archive import Loadable
-from ds01build.engine.known import find_known, nearby
-from ds01build.engine.load import Loaded, send
+from ds01build.engine.archive import Known, Loadable
+from ds01build.engine.known import find_known, look_up, nearby
+from ds01build.engine.load import Loaded, send, send_above
 from ds01build.errors import Ds01Error
 
 if TYPE_CHECKING:
@@ -25,16 +27,27 @@ if TYPE_CHECKING:
 __all__ = ["Loading"]
 
 _LEAST = 16 << 20  # bytes of stored layers that are worth an image of their own
+_SENDERS = 2  # one run is received while the engine unpacks the one below it
 _PATIENCE = 2.0  # seconds for the engine to notice that nothing more comes
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """Layers that travel together: all of ``layers`` but the ``known`` ones below."""
+
+    number: int
+    layers: tuple[Layer, ...]
+    known: Known
 
 
 @final
 class Loading:
     """An image on its way into an engine, to be used in a ``with`` block.
 
-    ``add`` takes layers from the lowest up and returns at once; a thread sends them as intermediate
-    images. What goes wrong there is no error yet: ``finish`` sends whatever the engine lacks.
-    ``labels`` of the image to come help to find others in the engine that have its layers.
+    ``add`` takes layers from the lowest up and returns at once; threads send them as intermediate
+    images, each upon the one before. What goes wrong there is no error yet: ``finish`` sends
+    whatever the engine lacks. ``labels`` of the image to come help to find others in the engine
+    that have its layers.
     """
 
     def __init__(
@@ -55,13 +68,19 @@ class Loading:
         self._labels = labels or {}
         self._layers = list(base)
         self._changed = threading.Condition()
-        self._is_ending = self._is_hurried = False
+        self._is_ending = self._is_hurried = self._has_failed = False
         self._there: list[EngineImage] | None = None  # None until the engine was asked
-        self._sent: list[Loaded] = []
-        self._thread = threading.Thread(target=self._work, name="ds01-load", daemon=True)
+        self._known = Known()  # what it has, with what is on its way
+        self._runs = 0
+        self._sent: list[Loaded] = []  # one for each run, in order
+        self._senders = [
+            threading.Thread(target=self._work, name=f"ds01-load-{number}", daemon=True)
+            for number in range(_SENDERS)
+        ]
+        self._starter = threading.Thread(target=self._start, name="ds01-load", daemon=True)
 
     def __enter__(self) -> Loading:
-        self._thread.start()
+        self._starter.start()
         return self
 
     def __exit__(
@@ -72,8 +91,7 @@ class Loading:
     ) -> None:
         """Stop, and remove the intermediate images; those of a dead process go with the next."""
         self._end(hurried=True)
-        self._thread.join(_PATIENCE)
-        if not self._thread.is_alive():
+        if self.wait(_PATIENCE):
             with contextlib.suppress(Ds01Error):  # what stays is removed by the next build
                 self._remove(self._sent)
 
@@ -81,7 +99,7 @@ class Loading:
         """Take the next layer up. Its tar has to be there for as long as the block runs."""
         with self._changed:
             self._layers.append(layer)
-            self._changed.notify()
+            self._changed.notify_all()
 
     def finish(self, config: bytes, layers: Sequence[Layer], tags: Iterable[str] = ()) -> Loaded:
         """Make the engine have the image, and then let ``tags`` stand for it, the last one last.
@@ -89,7 +107,7 @@ class Loading:
         Raises as ``load`` does; no tag has moved then.
         """
         self._end(hurried=False)
-        self._thread.join()
+        self.wait()
         whole = send(self._engine, self._image(config, layers), self._source, self._there)
         for tag in tags:
             self._engine.tag(whole.engine_id, tag)
@@ -100,43 +118,86 @@ class Loading:
             layers=tuple(dict.fromkeys(diff_id for part in parts for diff_id in part.layers)),
         )
 
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait until nothing is being sent ahead, and say whether that is so."""
+        end = None if seconds is None else time.monotonic() + seconds
+        for thread in (self._starter, *self._senders):
+            if thread.ident is not None:
+                thread.join(None if end is None else max(0.0, end - time.monotonic()))
+        return not any(thread.is_alive() for thread in (self._starter, *self._senders))
+
     def _end(self, *, hurried: bool) -> None:
         with self._changed:
             self._is_ending = True
             self._is_hurried = hurried
-            self._changed.notify()
+            self._changed.notify_all()
+
+    def _start(self) -> None:
+        """Ask what the engine has, and start to send. Its objections can wait."""
+        if self._engine.kind == "podman":  # takes no archive with layers left out
+            return
+        with contextlib.suppress(Ds01Error):
+            self._there = list(nearby(self._engine, self._labels, self._base_digests))
+            base = self._image(b"", self._layers[: self._base])
+            self._known = look_up(self._engine, base, self._there)
+            for thread in self._senders:
+                thread.start()
 
     def _work(self) -> None:
-        """Send what was added, until there is no more. The engine's objections can wait."""
-        with contextlib.suppress(Ds01Error, _Hurried):
-            self._there = list(nearby(self._engine, self._labels, self._base_digests))
-            while (layers := self._next()) is not None:
-                self._send(layers)
+        """Send what was added, until there is no more or something fails."""
+        try:
+            while (run := self._next()) is not None:
+                self._send(run)
+        except (Ds01Error, _Hurried):
+            with self._changed:
+                self._has_failed = True
+                self._changed.notify_all()
 
-    def _next(self) -> tuple[Layer, ...] | None:
-        """Wait for enough to send, and return all layers so far; None at the end."""
+    def _next(self) -> _Run | None:
+        """Wait for enough to send, and return the lowest run of it; None at the end."""
         with self._changed:
-            while not self._is_ending:
-                layers = tuple(self._layers)
-                known = self._known(layers)
-                if sum(layer.size for layer in layers[known:]) >= _LEAST:
-                    return layers
+            while not self._is_hurried and not self._has_failed:
+                run = self._ready()
+                if run is not None:
+                    self._runs += 1
+                    self._known = replace(self._known, layers=len(run.layers))
+                    return run
+                if self._is_ending:
+                    return None
                 self._changed.wait()
         return None
 
-    def _known(self, layers: Sequence[Layer]) -> int:
-        image = self._image(b"", layers)
-        return find_known(self._engine.kind, image, self._there or ()).layers
+    def _ready(self) -> _Run | None:
+        layers = tuple(self._layers)
+        found = find_known(self._engine.kind, self._image(b"", layers), self._there or ())
+        known = replace(self._known, layers=max(found.layers, self._known.layers))
+        size = 0
+        for place in range(known.layers, len(layers)):
+            size += layers[place].size
+            if size >= _LEAST:
+                return _Run(self._runs, layers[: place + 1], known)
+        return None
 
-    def _send(self, layers: tuple[Layer, ...]) -> None:
-        config = intermediate.config(layers, self._builder, self._engine.architecture)
-        loaded = send(self._engine, self._image(config, layers), self, self._there)
-        earlier = self._sent[-1:]
-        self._sent.append(loaded)
+    def _send(self, run: _Run) -> None:
+        config = intermediate.config(run.layers, self._builder, self._engine.architecture)
+        image = self._image(config, run.layers)
+        loaded = send_above(self._engine, image, run.known, self, lambda: self._follow(run))
         found = self._engine.inspect(str(loaded.engine_id))
-        if self._there is not None and found is not None:
-            self._there.append(found)
+        with self._changed:
+            earlier = self._sent[-1:]
+            self._sent.append(loaded)
+            if self._there is not None and found is not None:
+                self._there.append(found)
+            self._changed.notify_all()
         self._remove(earlier)
+
+    def _follow(self, run: _Run) -> None:
+        """Wait until the engine has the runs below."""
+        with self._changed:
+            while len(self._sent) < run.number:
+                if self._is_hurried or self._has_failed:
+                    raise _Hurried
+                self._changed.wait()
 
     def _remove(self, parts: Iterable[Loaded]) -> None:
         for part in parts:

@@ -1,4 +1,4 @@
-"""Fetches blobs into a store: in parallel, largest first, proved before they are visible.
+"""Fetches blobs into a store: in parallel, proved before they are visible.
 
 Two processes that want the same files share the work: a file that another one is fetching goes to
 the end of the line, and is there when its turn comes again.
@@ -38,6 +38,7 @@ __all__ = [
     "fetch",
 ]
 
+_LARGE = 64 << 20  # bytes of a file that takes one connection longer than others take for many
 _POLL = 0.05  # seconds between looks whether another process is done
 
 
@@ -131,12 +132,13 @@ def fetch(
 ) -> Generator[Download, None, None]:
     """Yield each download as soon as it is durable in ``store``; those that are there come first.
 
+    Large files are begun first, the largest before others, and then the rest as it was given.
     ``report`` is called from other threads, one call at a time. Closing the generator ends the
     transfers. Raises MismatchError for bytes that aren't what was locked, Unavailable for a network
     or server that fails, and NotThere for files that are missing, once all others were fetched.
     """
     line = _Line(store=store, transport=transport, report=report, pace=pace or Pace())
-    for download in sorted(downloads, key=lambda one: (-one.size, one.name, one.digest)):
+    for download in sorted(downloads, key=lambda one: -one.size if one.size >= _LARGE else 0):
         if store.has(download.digest, download.size):
             line.tell(Finished(download, 0))
             yield download

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["realise"]
 
-_DEB = 11  # times as long takes a .deb as a wheel of its size: xz, and compressing anew
-
 
 def realise(plan: Plan, materials: Materials, *, workers: int) -> tuple[Made, ...]:
     """Return the layers of ``plan`` in stack order after making those that do not exist.
@@ -34,7 +32,7 @@ def realise(plan: Plan, materials: Materials, *, workers: int) -> tuple[Made, ..
     shop = Workshop(materials)
     with (
         closing(materials.fetch(plan.downloads)) as arrivals,
-        closing(_Pool(workers, shop.write)) as pool,
+        closing(_Pool(workers, shop.write, plan.stack)) as pool,
     ):
         early = {step.key: step for step in plan.stack if _is_early(step)}
         _write_early(early, arrivals, {pin.digest for pin in plan.downloads}, pool)
@@ -81,11 +79,17 @@ def _digests(layer: LayerSpec) -> set[Digest | None]:
 
 
 class _Pool:
-    """Threads that write layers, the heaviest that is ready first; one failure stops the rest."""
+    """Threads that write layers, the lowest that is ready first; one failure stops the rest.
 
-    def __init__(self, workers: int, write: Callable[[LayerStep], Made]) -> None:
+    Whoever takes layers from the lowest up, such as an engine, can so begin while others are made.
+    """
+
+    def __init__(
+        self, workers: int, write: Callable[[LayerStep], Made], stack: Iterable[LayerStep]
+    ) -> None:
         self._executor = ThreadPoolExecutor(workers, thread_name_prefix="layer")
         self._write = write
+        self._places = {step.key: place for place, step in enumerate(stack)}
         self._ready: PriorityQueue[tuple[int, Key, LayerStep]] = PriorityQueue()
         self._futures: list[Future[Made]] = []
 
@@ -93,10 +97,10 @@ class _Pool:
         self._executor.shutdown(wait=True, cancel_futures=True)
 
     def submit(self, step: LayerStep) -> None:
-        self._ready.put((-_weight(step.spec), step.key, step))
-        self._futures.append(self._executor.submit(self._write_heaviest))
+        self._ready.put((self._places[step.key], step.key, step))
+        self._futures.append(self._executor.submit(self._write_lowest))
 
-    def _write_heaviest(self) -> Made:
+    def _write_lowest(self) -> Made:
         return self._write(self._ready.get_nowait()[-1])
 
     def raise_failure(self) -> None:
@@ -110,9 +114,3 @@ class _Pool:
 
     def results(self) -> dict[Key, Made]:
         return {made.step.key: made for made in (future.result() for future in self._futures)}
-
-
-def _weight(layer: LayerSpec) -> int:
-    """Return how long the layer takes, in bytes of wheels that would take as long."""
-    size = sum(pin.size for pin in spec.sources(layer))
-    return size * (_DEB if isinstance(layer, DebSpec) else 1)
