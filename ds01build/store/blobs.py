@@ -20,6 +20,7 @@ __all__ = ["BlobSource", "BlobWriter", "Expected", "blob_writer", "digest_of"]
 
 CHUNK = 1024 * 1024  # bytes
 _HELD = 256 * 1024  # bytes
+_LONG = 64 * 1024  # bytes
 _WINDOW = 8 * 1024 * 1024  # bytes
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
@@ -67,13 +68,19 @@ class BlobWriter:
             raise self._mismatch(f"{limit} bytes", f"more than {limit} bytes")
         self._size = size
         # A TLS record has 16 KiB, a small file less: each by itself would cost more to pass on
-        # than to hash.
+        # than to hash. What is long goes on as it is, without a copy.
+        if not self._held and len(content) >= _LONG:
+            self._pass_on(content)
+            return
         self._held += content
         if len(self._held) >= _HELD:
             self._flush()
 
     def _flush(self) -> None:
         content, self._held = self._held, bytearray()
+        self._pass_on(content)
+
+    def _pass_on(self, content: bytes | bytearray | memoryview) -> None:
         self._sum.update(content)
         with disk_errors(self._directory, self._size):
             write_all(self._descriptor, content)
