@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import pytest
-from values import deb_pin
+from bases import facts
+from values import an_image_lock, deb_pin
 
 from ds01build.errors import RecipeError
+from ds01build.lock import LockedImage
 from ds01build.platform import Platform
 from ds01build.resolve import uv
 from ds01build.resolve.request import Wanted, Wheels, options
+from ds01build.target import Directory, Ground, Link
 from ds01build.workflow import locking
 from ds01build.workflow.footing import Relocking
 from ds01build.workflow.request import read_request
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
 
     from ds01build.base.facts import BaseFacts
     from ds01build.direct import Direct
-    from ds01build.lock import Lock, LockedImage
+    from ds01build.lock import Lock
     from ds01build.pin import DebPin, WheelPin
     from ds01build.recipe import FrameworkBase, ImageBase
     from ds01build.resolve.apt import AptRequest
@@ -93,6 +96,25 @@ class NoSources:
         raise AssertionError(pin)
 
 
+@dataclass(frozen=True)
+class OneImage:
+    """Every name is that of one image."""
+
+    found: BaseFacts
+
+    def locked(
+        self,
+        wanted: ImageBase | FrameworkBase,  # noqa: ARG002
+        previous: LockedImage | None,  # noqa: ARG002
+    ) -> LockedImage:
+        image = an_image_lock().base
+        assert isinstance(image, LockedImage)
+        return replace(image, ground=Ground(), glibc="")
+
+    def facts(self, image: LockedImage) -> BaseFacts:  # noqa: ARG002
+        return self.found
+
+
 def asked(recipe: Path, previous: Lock | None, resolver: Remembering) -> Relocking:
     return Relocking(
         request=read_request(recipe),
@@ -138,3 +160,28 @@ def test_a_declared_file_that_is_not_there_is_named_by_its_path(tmp_path: Path) 
     with pytest.raises(RecipeError) as caught:
         read_request(recipe)
     assert [issue.path for issue in caught.value.issues] == ["tiers.some.files[0].from"]
+
+
+BASE = replace(
+    facts(),
+    directories=(Directory("opt/shared/deep", 0o2775), Directory("scratch", 0o1777)),
+    links=(Link("opt/a", "shared"), Link("opt/tool", "tool-2"), Link("srv/www", "/var/www")),
+)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/scratch", "/opt/shared/deep", "/opt/shared", "/opt/tool", "/srv/www", "/opt/a/deep"],
+)
+def test_a_file_never_takes_the_place_of_a_directory_of_an_image(tmp_path: Path, path: str) -> None:
+    recipe = tmp_path / "demo.toml"
+    (tmp_path / "x").touch()
+    text = 'schema = 1\nname = "demo"\n[base]\nimage = "python:3.12"\n[tiers.some]\n'
+    files = f'kind = "files"\nfiles = [{{ from = "x", to = "{path}" }}]\n'
+    recipe.write_text(text + files, encoding="utf-8")
+    with pytest.raises(RecipeError) as caught:
+        locking.relock(replace(asked(recipe, None, Remembering()), bases=OneImage(BASE)))
+    assert str(caught.value) == (
+        f"{recipe}: tiers.some.files: {path} is a directory of the base, and a file cannot take"
+        " its place"
+    )
