@@ -42,6 +42,7 @@ class Remembering:
     """A resolver that finds the same .debs always, and remembers what it should have kept."""
 
     kept: list[dict[str, str]] = field(default_factory=list)
+    over: tuple[DebPin, ...] = ()
 
     def debs(
         self,
@@ -61,7 +62,7 @@ class Remembering:
         release: frozenset[str],  # noqa: ARG002
     ) -> tuple[DebPin, ...]:
         self.kept.append(dict(keep))
-        return DEBS
+        return self.over
 
     def wheels(
         self,
@@ -185,3 +186,40 @@ def test_a_file_never_takes_the_place_of_a_directory_of_an_image(tmp_path: Path,
         f"{recipe}: tiers.some.files: {path} is a directory of the base, and a file cannot take"
         " its place"
     )
+
+
+OVER = """schema = 1
+name = "demo"
+base.image = "python:3.12"
+tiers.system = { kind = "apt", packages = ["git"] }
+tiers.above = { kind = "files", files = [{ from = "x", to = "/srv/a" }], after = ["system"] }
+tiers.media = { kind = "apt", packages = ["ffmpeg"] }
+tiers.config = { kind = "files", files = [{ from = "x", to = "/srv/c" }] }
+tiers.models = { kind = "run", commands = ["true"], after = ["config"] }
+"""
+
+
+def test_what_an_engine_executes_lies_above_native_tiers_that_do_not_name_it(
+    tmp_path: Path,
+) -> None:
+    recipe = tmp_path / "demo.toml"
+    (tmp_path / "x").touch()
+    debs = (deb_pin("ffmpeg", tier="media"), deb_pin("git", tier="system"))
+
+    def order(text: str, previous: Lock | None) -> tuple[Lock, list[str]]:
+        recipe.write_text(text, encoding="utf-8")
+        over = tuple(pin for pin in debs if f"tiers.{pin.tier} " in text)
+        ask = replace(asked(recipe, previous, Remembering(over=over)), bases=OneImage(BASE))
+        lock = locking.relock(ask)
+        return lock, [layer.tier for layer in lock.layers]
+
+    lock, fresh = order(OVER, None)
+    assert fresh == ["config", "system", "above", "media", "models"]
+    old = replace(
+        lock,
+        layers=(lock.layers[1], lock.layers[3], lock.layers[0], *lock.layers[2:3], lock.layers[4]),
+    )
+    assert order(OVER, old)[1] == [layer.tier for layer in old.layers], "an order is kept"
+    without = "".join(line for line in OVER.splitlines(keepends=True) if "media" not in line)
+    first, before = order(without, None)
+    assert order(OVER, first)[1] == [*before, "media"], "a new tier lies on top"
