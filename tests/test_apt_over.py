@@ -249,6 +249,8 @@ def test_what_a_dependency_demands_is_upgraded_and_told_apart(
     ]
     assert [pin.archive for pin in pins] == ["debian", "debian", "debian", "security"]
     assert replaced(pins, installed_of(base)) == {"expat": "2.5-1", "ssl": "3.0-7"}
+    same = [replace(pin, version="3.0-7") for pin in pins if pin.name == "ssl"]
+    assert replaced(same, installed_of(base)) == {}
 
 
 def test_a_version_that_is_asked_for_upgrades_the_base(

@@ -97,7 +97,9 @@ def resolve(
 def replaced(pins: Iterable[DebPin], base: Installed) -> dict[str, str]:
     """Return the packages of ``base`` that ``pins`` upgrade, with the version that it has."""
     had = base.versions()
-    return {pin.name: had[pin.name] for pin in pins if pin.name in had}
+    return {
+        pin.name: had[pin.name] for pin in pins if had.get(pin.name, pin.version) != pin.version
+    }
 
 
 def python_version(pins: Iterable[DebPin]) -> str:
