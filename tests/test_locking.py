@@ -22,7 +22,7 @@ from ds01build.workflow.request import read_request
 from ds01build.workflow.upgrade import Upgrade
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from pathlib import Path
 
     from ds01build.base.facts import BaseFacts
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ds01build.lock import Lock
     from ds01build.pin import DebPin, WheelPin
     from ds01build.recipe import FrameworkBase, ImageBase
-    from ds01build.resolve.apt import AptRequest
+    from ds01build.resolve.apt import AptWanted
     from ds01build.resolve.request import Supplied
 
 RECIPE = 'schema = 1\nname = "demo"\n[base]\ndebian = "{suite}"\n'
@@ -44,24 +44,12 @@ class Remembering:
     kept: list[dict[str, str]] = field(default_factory=list)
     over: tuple[DebPin, ...] = ()
 
-    def debs(
-        self,
-        suite: str,  # noqa: ARG002 (the Protocol's)
-        requests: Sequence[AptRequest],  # noqa: ARG002
-        keep: Mapping[str, str],
-        release: frozenset[str] = frozenset(),  # noqa: ARG002
-    ) -> tuple[DebPin, ...]:
-        self.kept.append(dict(keep))
+    def debs(self, suite: str, wanted: AptWanted) -> tuple[DebPin, ...]:  # noqa: ARG002
+        self.kept.append(dict(wanted.keep))
         return DEBS
 
-    def debs_over(
-        self,
-        base: BaseFacts,  # noqa: ARG002
-        requests: Sequence[AptRequest],  # noqa: ARG002
-        keep: Mapping[str, str],
-        release: frozenset[str],  # noqa: ARG002
-    ) -> tuple[DebPin, ...]:
-        self.kept.append(dict(keep))
+    def debs_over(self, base: BaseFacts, wanted: AptWanted) -> tuple[DebPin, ...]:  # noqa: ARG002
+        self.kept.append(dict(wanted.keep))
         return self.over
 
     def wheels(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AptRequest",
+    "AptWanted",
     "glibc_version",
     "python_version",
     "replaced",
@@ -57,6 +58,18 @@ class AptRequest:
 
     tier: str
     packages: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AptWanted:
+    """What is asked of apt: by tier, and of an earlier lock the versions that packages ``keep``.
+
+    Those of ``release`` may move, and what holds them back.
+    """
+
+    requests: tuple[AptRequest, ...]
+    keep: Mapping[str, str] = field(default_factory=dict)
+    release: frozenset[str] = frozenset()
 
 
 def resolve(
