@@ -62,10 +62,7 @@ class AptRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AptWanted:
-    """What is asked of apt: by tier, and of an earlier lock the versions that packages ``keep``.
-
-    Those of ``release`` may move, and what holds them back.
-    """
+    """What tiers ask for, and the versions that packages keep, but for those of ``release``."""
 
     requests: tuple[AptRequest, ...]
     keep: Mapping[str, str] = field(default_factory=dict)
