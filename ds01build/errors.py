@@ -14,6 +14,7 @@ __all__ = [
     "LockError",
     "MismatchError",
     "MissingDebs",
+    "NoEngine",
     "RecipeError",
     "RejectedFile",
     "ResolveError",
@@ -55,6 +56,11 @@ class Unavailable(Ds01Error):
     """The world lacks something: a network, a tool, an engine."""
 
     exit_code: ClassVar[int] = 4
+
+
+@dataclass(eq=False)
+class NoEngine(Unavailable):
+    """No engine listens where engines do, and nothing names another: nobody asked for one."""
 
 
 @dataclass(frozen=True, slots=True)

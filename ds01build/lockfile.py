@@ -25,6 +25,7 @@ from ds01build.lockcheck import check_names
 from ds01build.pin import DebPin, FilePin, Source, WheelPin
 from ds01build.platform import MACHINES
 from ds01build.recipe.settings import read_image
+from ds01build.recipe.tiers import file_path
 from ds01build.target import Directory, Ground, Link, Schemes, Target
 
 if TYPE_CHECKING:
@@ -269,7 +270,7 @@ def _source(table: Fields) -> Source | None:
 
 def _file(table: Fields) -> FilePin:
     return FilePin(
-        to=table.required("to", grammar.absolute_path),
+        to=table.required("to", file_path),
         source=table.required("source", grammar.relative_path),
         mode=int(table.required("mode", _mode) or "0", 8),
         size=table.number("size"),

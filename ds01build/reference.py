@@ -77,10 +77,15 @@ def parse_reference(text: str) -> Reference:
 
 def parse_host(text: str) -> str:
     """Return the host of a registry, with its port if it has one. Raises ValueError."""
-    port = text.rpartition("]")[2].partition(":")[2] or "0"
-    if len(text) > _NAME_LIMIT or not re.fullmatch(_HOST, text) or int(port) >= 2**16:
+    if len(text) > _NAME_LIMIT or not re.fullmatch(_HOST, text) or not _has_port(text):
         raise ValueError("not the host of a registry, such as registry.example.org:5000")
     return text.lower()
+
+
+def _has_port(host: str) -> bool:
+    """Say whether the port of a host is one, if there is any."""
+    port = host.rpartition("]")[2].partition(":")[2]
+    return not port or 1 <= int(port) < 2**16
 
 
 def _split(host: str, path: str) -> tuple[str, str]:
@@ -89,6 +94,8 @@ def _split(host: str, path: str) -> tuple[str, str]:
         if not re.fullmatch(_COMPONENT, host):
             raise ValueError(f"{host!r:.100} is neither a host nor the start of an image's name")
         path, host = f"{host}/{path}", ""
+    if not _has_port(host):
+        raise ValueError(f"{host!r:.100} has a port outside of 1 to 65535")
     if _IDENTIFIER.fullmatch(path):
         raise ValueError("an image's name may not be 64 hex digits: that is an identifier")
     registry = host.lower() or DEFAULT_REGISTRY

@@ -10,9 +10,25 @@ if TYPE_CHECKING:
 
     from ds01build.digest import Canonical
 
-__all__ = ["Directory", "Ground", "Link", "Schemes", "Target", "resolve"]
+__all__ = ["STANDARD", "Directory", "Ground", "Link", "Schemes", "Target", "ancestors", "resolve"]
 
 MAX_LINKS = 40  # as the kernel's path walk, path_resolution(7)
+
+_ROOT = "bin boot dev etc home lib lib32 lib64 libx32 media mnt opt proc root run sbin srv sys tmp"
+_USR = "bin games include lib lib32 lib64 libexec libx32 local sbin share src"
+_LOCAL = "bin etc games include lib man sbin share src"
+_VAR = "cache lib local lock log mail opt run spool tmp"
+
+# What every Linux system has as a directory, or as a link to one (FHS 3.0).
+STANDARD = frozenset(
+    {
+        *("", "usr", "var", "dev/pts", "dev/shm", "etc/opt", "run/lock"),
+        *_ROOT.split(),
+        *(f"usr/{name}" for name in _USR.split()),
+        *(f"usr/local/{name}" for name in _LOCAL.split()),
+        *(f"var/{name}" for name in _VAR.split()),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -143,6 +159,11 @@ def _walk(path: str, links: dict[str, str]) -> tuple[str, tuple[str, ...]]:
             done.clear()
         todo.extend(step for step in reversed(to.split("/")) if step not in ("", "."))
     return "/".join(done), tuple(followed)
+
+
+def ancestors(path: str) -> list[str]:
+    """Return ``path`` and each directory above it, the root included."""
+    return [path[:end] for end in _ends(path)]
 
 
 def _ends(path: str) -> list[int]:

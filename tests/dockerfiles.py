@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from values import a_target, deb_pin, digest, file_pin, layer_for, wheel_pin
 
+from ds01build.base.config import BaseConfig
 from ds01build.digest import Key
 from ds01build.lock import Lock, LockedImage, LockedLayer, LockedTier, Removed
 from ds01build.recipe.settings import ImageSettings
@@ -15,6 +16,18 @@ if TYPE_CHECKING:
     from ds01build.pin import WheelPin
 
 PACKAGES = "usr/local/lib/python3.11/dist-packages"
+
+
+def base_config(user: str = "", labels: tuple[tuple[str, str], ...] = ()) -> BaseConfig:
+    """Return the configuration of a base that runs as ``user``."""
+    return BaseConfig(
+        digest=digest("config"),
+        architecture="amd64",
+        os="linux",
+        diff_ids=(),
+        user=user,
+        labels=labels,
+    )
 
 
 def image_lock(

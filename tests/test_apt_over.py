@@ -26,7 +26,7 @@ from ds01build.engine import apt_runner
 from ds01build.engine.apt_runner import ContainerRunner
 from ds01build.errors import MissingDebs, ResolveError, Unavailable
 from ds01build.process import Completed
-from ds01build.resolve.apt import AptRequest, replaced, resolve
+from ds01build.resolve.apt import AptRequest, AptWanted, replaced, resolve
 from ds01build.resolve.archives import Site, alias_of, archives_of
 from ds01build.resolve.installed import installed_of
 from ds01build.resolve.machine import MachineResolver
@@ -187,6 +187,10 @@ def base(url: str, signer: Signer) -> BaseFacts:
     )
 
 
+def wanting(requests: Sequence[AptRequest]) -> AptWanted:
+    return AptWanted(requests=tuple(requests))
+
+
 def with_apt(base: BaseFacts, **fields: object) -> BaseFacts:
     return replace(base, apt=replace(base.apt, **fields))  # type: ignore[arg-type]
 
@@ -249,6 +253,8 @@ def test_what_a_dependency_demands_is_upgraded_and_told_apart(
     ]
     assert [pin.archive for pin in pins] == ["debian", "debian", "debian", "security"]
     assert replaced(pins, installed_of(base)) == {"expat": "2.5-1", "ssl": "3.0-7"}
+    same = [replace(pin, version="3.0-7") for pin in pins if pin.name == "ssl"]
+    assert replaced(same, installed_of(base)) == {}
 
 
 def test_a_version_that_is_asked_for_upgrades_the_base(
@@ -389,13 +395,13 @@ def test_a_vendor_with_a_wrong_key_is_left_out(
     other = with_source(base, "/etc/apt/sources.list.d/ppa.list", line, ring)
     notes: list[str] = []
     found = machine(tmp_path, notes, host=knowing(url).host)
-    assert told(found.debs_over(other, [request("system", "htop")], {}, frozenset())) == [
+    assert told(found.debs_over(other, wanting([request("system", "htop")]))) == [
         "system: htop=3.0-1"
     ]
     (note,) = [text for text in notes if "going on without" in text]
     assert note.startswith(f"going on without bookworm of {url}/ppa: GPG error:")
     with pytest.raises(ResolveError, match="Debian bookworm has no package 'snake'"):
-        found.debs_over(other, [request("system", "snake")], {}, frozenset())
+        found.debs_over(other, wanting([request("system", "snake")]))
 
 
 def test_the_release_itself_needs_its_key(
@@ -437,11 +443,11 @@ def test_a_mirror_of_another_distribution_is_passed_over(
     notes: list[str] = []
     found = machine(tmp_path, notes, mirror=f"{url}/debian")
     asked = [request("system", "htop")]
-    (pin,) = found.debs_over(ubuntu, asked, {}, frozenset())
+    (pin,) = found.debs_over(ubuntu, wanting(asked))
     assert f"the mirror does not serve the base: {url}/debian has no suite noble" in notes[0]
     assert f"{url}/ubuntu/{pin.path}" in found.deb_urls_over(pin, ubuntu)
     offline = replace(found, tool=replace(found.tool, offline=True))
-    assert offline.debs_over(ubuntu, asked, {}, frozenset()) == (pin,)
+    assert offline.debs_over(ubuntu, wanting(asked)) == (pin,)
 
 
 def test_an_ubuntu_is_resolved_as_itself(ubuntu: BaseFacts, url: str, tmp_path: Path) -> None:
@@ -493,7 +499,7 @@ def test_a_configured_mirror_serves_the_distribution_and_not_its_vendors(
     other = with_source(elsewhere, "/etc/apt/sources.list.d/ppa.list", line, ring)
     notes: list[str] = []
     found = machine(tmp_path, notes, mirror=f"{url}/debian")
-    pins = found.debs_over(other, [request("system", "snake", "expat-dev")], {}, frozenset())
+    pins = found.debs_over(other, wanting([request("system", "snake", "expat-dev")]))
     assert told(pins) == ["system: expat=2.5-2", "system: expat-dev=2.5-2", "system: snake=9.1"]
     assert "tier system upgrades expat 2.5-1 to 2.5-2" in notes
     assert [found.deb_urls_over(pin, other)[0] for pin in pins] == [
@@ -511,20 +517,20 @@ def test_indexes_over_a_base_are_used_again_without_a_network(
 ) -> None:
     online = machine(tmp_path, [], host=knowing(url).host)
     asked = [request("dev", "expat-dev")]
-    pins = online.debs_over(base, asked, {}, frozenset())
+    pins = online.debs_over(base, wanting(asked))
     offline = replace(online, tool=replace(online.tool, offline=True))
-    assert offline.debs_over(base, asked, {}, frozenset()) == pins
+    assert offline.debs_over(base, wanting(asked)) == pins
 
 
 def test_indexes_of_one_base_are_never_those_of_another(
     base: BaseFacts, url: str, vendor: Signer, tmp_path: Path
 ) -> None:
     online = machine(tmp_path, [], host=knowing(url).host)
-    online.debs_over(base, [request("dev", "expat-dev")], {}, frozenset())
+    online.debs_over(base, wanting([request("dev", "expat-dev")]))
     offline = replace(online, tool=replace(online.tool, offline=True))
     hostile = with_apt(base, keyrings=((RING, keyring(vendor)),))
     with pytest.raises(Unavailable, match="no package index of bookworm"):
-        offline.debs_over(hostile, [request("dev", "expat-dev")], {}, frozenset())
+        offline.debs_over(hostile, wanting([request("dev", "expat-dev")]))
 
 
 @pytest.mark.network
@@ -545,7 +551,7 @@ def test_another_release_than_the_host_is_served_by_its_mirror(
         codename="trixie",
     )
     found = machine(tmp_path, [], host=parse_sources(texts, expires=False))
-    pins = found.debs_over(other, [request("system", "zlib1g", "hello")], {}, frozenset())
+    pins = found.debs_over(other, wanting([request("system", "zlib1g", "hello")]))
     assert {pin.name for pin in pins} >= {"zlib1g", "hello"}
     assert {pin.archive for pin in pins} <= {"debian", "security"}
 
@@ -609,7 +615,7 @@ def test_the_apt_of_a_base_finds_the_same_as_this_machine(
 ) -> None:
     asked = [request("dev", "expat-dev"), request("tls", "needs-new-ssl", "htop")]
     here = machine(tmp_path, [], host=knowing(url).host)
-    expected = here.debs_over(base, asked, {}, frozenset())
+    expected = here.debs_over(base, wanting(asked))
     with running(client, exported) as container:
         runner = ContainerRunner(client, container, "/ds01-apt-test/apt")
         elsewhere = replace(
@@ -621,10 +627,10 @@ def test_the_apt_of_a_base_finds_the_same_as_this_machine(
             runner.make(())
         except Unavailable as error:
             pytest.skip(str(error))
-        assert elsewhere.debs_over(base, asked, {}, frozenset()) == expected
+        assert elsewhere.debs_over(base, wanting(asked)) == expected
         offline = replace(elsewhere, tool=replace(here.tool, offline=True))
         with pytest.raises(Unavailable, match="need apt on this machine"):
-            offline.debs_over(base, asked, {}, frozenset())
+            offline.debs_over(base, wanting(asked))
         done = runner.run(["/bin/sh", "-c", "echo $A; echo b >&2; exit 3"], {"A": "a"})
         assert done == Completed(3, "a\n", "b")
         monkeypatch.setattr(apt_runner, "OUTPUT_LIMIT", 100_000)

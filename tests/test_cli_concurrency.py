@@ -56,6 +56,9 @@ def test_builds_at_once_do_the_work_once(world: World, count: int, has_lock: boo
     assert len(fetched) > 30
     assert set(fetched.values()) == {1}, fetched.most_common(3)
     assert _written(outcomes) == {1}
+    for outcome in outcomes:
+        waits = [line for line in outcome.err.splitlines() if "waiting for what" in line]
+        assert len(waits) == len(set(waits)), outcome.err
     assert world.verified() == ""
 
 

@@ -159,8 +159,16 @@ def is_asleep(yard: Yard) -> bool:
 def test_without_an_engine_what_needs_none_is_built_into_the_store(yard: Yard) -> None:
     yard.world.write("x", "data")
     yard.write(FILES)
-    reference = yard.builds()["image"]["reference"]
-    assert reference == f"oci:{yard.world.store}:{yard.name}@{yard.names()[yard.name]}"
+    place = f"{yard.world.root}/no-engine.sock (from DOCKER_HOST): No such file or directory"
+    for _ in range(2):  # what is made, and what there is already
+        outcome = yard.build()
+        assert (outcome.code, outcome.out.strip()) == (
+            0,
+            f"oci:{yard.world.store}:{yard.name}@{yard.names()[yard.name]}",
+        )
+        notes = outcome.err.splitlines()
+        assert notes.count(f"the image is not loaded: no engine answers at {place}") == 1
+    assert yard.build("--quiet").err == ""
     before = yard.names()
     yard.world.write("y", "data")
     outcome = yard.build("--load")

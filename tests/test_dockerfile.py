@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from dockerfiles import full_lock, image_lock
+from dockerfiles import base_config, full_lock, image_lock
 from hypothesis import given
 from hypothesis import strategies as st
 from values import digest, file_pin, wheel_pin
@@ -19,6 +19,7 @@ from values import digest, file_pin, wheel_pin
 from ds01build import graph
 from ds01build.dockerfile import Tag, render, render_own, stages, words
 from ds01build.errors import Ds01Error
+from ds01build.labels import inherited, labels_of
 from ds01build.lock import Lock, LockedDebian, LockedImage, LockedTier
 from ds01build.pin import Source
 from ds01build.recipe.settings import ImageSettings
@@ -32,8 +33,8 @@ TEXTS = st.text(st.characters(exclude_categories=("C", "Zl", "Zp")), max_size=40
 )
 
 
-def dockerfile(lock: Lock, user: str = "") -> str:
-    return render(graph.of(lock), lock, user=user).dockerfile
+def dockerfile(lock: Lock, user: str = "", labels: tuple[tuple[str, str], ...] = ()) -> str:
+    return render(graph.of(lock), lock, base_config(user, labels)).dockerfile
 
 
 def instructions(text: str) -> list[str]:
@@ -48,8 +49,15 @@ def unquoted(text: str) -> str:
     return re.sub(r'\\(["\\$])', r"\1", text[1:-1])
 
 
+def labels(instruction: str) -> dict[str, str]:
+    """Return the names of a LABEL, and their values in quotes."""
+    word = r'"(?:[^"\\$]|\\["\\$])*"'
+    assert re.fullmatch(rf"LABEL(?: +{word}={word})+", instruction)
+    return {unquoted(name): value for name, value in re.findall(f"({word})=({word})", instruction)}
+
+
 def test_a_dockerfile_is_the_same_byte_for_byte() -> None:
-    rendered = render(graph.of(full_lock()), full_lock())
+    rendered = render(graph.of(full_lock()), full_lock(), base_config())
     files = {name: content.decode() for name, content in rendered.files.items()}
     del files["install.py"]
     made = {"Dockerfile": rendered.dockerfile, **files}
@@ -58,8 +66,8 @@ def test_a_dockerfile_is_the_same_byte_for_byte() -> None:
 
 def test_the_order_of_hashes_does_not_matter() -> None:
     code = (
-        "from dockerfiles import full_lock; from ds01build import graph, dockerfile;"
-        "print(dockerfile.render(graph.of(full_lock()), full_lock()))"
+        "from dockerfiles import base_config, full_lock; from ds01build import graph, dockerfile;"
+        "print(dockerfile.render(graph.of(full_lock()), full_lock(), base_config()))"
     )
     printed = {
         subprocess.run(
@@ -100,7 +108,29 @@ def test_a_value_is_one_word_of_one_instruction(value: str) -> None:
     env, workdir, label = instructions(dockerfile(image_lock(image=image)))[-3:]
     assert unquoted(env.removeprefix("ENV A=")) == value
     assert unquoted(workdir.removeprefix("WORKDIR ")) == f"/{value}"
-    assert unquoted(label.removeprefix('LABEL "b"=')) == value
+    assert unquoted(labels(label)["b"]) == value
+
+
+def test_labels_are_those_of_a_native_image_and_none_of_an_earlier_ds01() -> None:
+    theirs = {
+        "ds01.name": "base",
+        "ds01.tier.python": "sha256:1",
+        "ds01.tier.jupyter": "sha256:2",
+        "ds01.x\n": "3",
+        "org.example": "4",
+        "org.opencontainers.image.title": "base",
+    }
+    lock = full_lock()
+    own = labels_of(lock, graph.of(lock))
+    (label,) = (
+        line
+        for line in instructions(dockerfile(lock, labels=tuple(theirs.items())))
+        if line.startswith("LABEL")
+    )
+    made = {name: unquoted(value) for name, value in labels(label).items()}
+    assert made == {**own, "ds01.tier.python": ""}
+    assert own["ds01.name"] == own["org.opencontainers.image.title"] == lock.name
+    assert inherited(theirs.items()).keys() == {"org.example", "org.opencontainers.image.title"}
 
 
 @given(command=TEXTS.filter(str.strip), request=TEXTS)
@@ -136,7 +166,7 @@ def test_control_characters_are_refused(character: str) -> None:
 def test_no_name_of_a_declared_file_is_a_pattern_or_leaves_the_context() -> None:
     pin = replace(file_pin("/etc/a $B"), source="../x*/[a] ?\\..")
     lock = replace(image_lock(LockedTier(name="config", kind="files")), files=(pin,))
-    (declared,) = render(graph.of(lock), lock).declared
+    (declared,) = render(graph.of(lock), lock, base_config()).declared
     assert re.fullmatch(r"files/[0-9a-f]{16}-0644-[A-Za-z0-9._-]+", declared.name)
     (copy,) = [line for line in instructions(dockerfile(lock)) if line.startswith("COPY")]
     assert json.loads(copy.removeprefix("COPY ")) == [declared.name, r"/etc/a \$B"]
@@ -195,7 +225,7 @@ def test_what_the_engine_has_is_taken_from_its_tag() -> None:
     lock = image_lock(_python("one"), _python("two"))
     made = {stage.name: stage for stage in stages(graph.of(lock), lock)}
     present = {made["tier-one"].key, made["base"].key}
-    own = render_own(graph.of(lock), lock, present).dockerfile
+    own = render_own(graph.of(lock), lock, base_config(), present).dockerfile
     assert f"FROM {Tag(key=made['tier-one'].key)} AS tier-one\n" in own
     assert f"FROM {Tag(key=made['base'].key)} AS base\n" in own
     assert "FROM base AS tier-two\n" in own
@@ -247,7 +277,7 @@ def test_the_base_is_named_by_its_digest(reference: str, name: str) -> None:
 def test_wheels_are_pinned_by_their_hashes() -> None:
     wheel = replace(wheel_pin("torch", version="2.8.0+cu126", tier="one"), index="torch")
     lock = image_lock(_python("one"), wheels=(wheel, wheel_pin("a", tier="one")))
-    assert render(graph.of(lock), lock).files["requirements/one.txt"].decode() == (
+    assert render(graph.of(lock), lock, base_config()).files["requirements/one.txt"].decode() == (
         "# one: 2 wheels, locked by ds01\n"
         f"a==1.0 --hash={digest('a 1.0')}\n"
         "# from the index 'torch'\n"
@@ -259,16 +289,16 @@ def test_a_wheel_that_no_index_has_is_found_by_its_url_or_refused() -> None:
     url = "https://a.example/x-1.0-py3-none-any.whl"
     wheel = replace(wheel_pin("x", tier="one"), source=Source(kind="url", place=url))
     lock = image_lock(_python("one"), wheels=(wheel,))
-    assert render(graph.of(lock), lock).files["requirements/one.txt"].decode() == (
+    assert render(graph.of(lock), lock, base_config()).files["requirements/one.txt"].decode() == (
         f"# one: 1 wheels, locked by ds01\nx @ {url} --hash={digest('x 1.0')}\n"
     )
     built = replace(wheel, source=Source(kind="sdist", place="x-1.0.zip", address="0" * 64))
     lock = image_lock(_python("one"), wheels=(built,))
     with pytest.raises(Ds01Error) as caught:
-        render(graph.of(lock), lock)
+        render(graph.of(lock), lock, base_config())
     assert str(caught.value) == (
         "x==1.0 was built from its source: no index has its wheel, and a Dockerfile cannot install "
         "it"
     )
-    own = render_own(graph.of(lock), lock, ()).files["requirements/one.txt"].decode()
+    own = render_own(graph.of(lock), lock, base_config(), ()).files["requirements/one.txt"].decode()
     assert own.endswith(f"\nx==1.0 --hash={digest('x 1.0')}\n")

@@ -19,10 +19,12 @@ from standins.layout import tar
 from values import file_pin
 
 from ds01build import graph
+from ds01build.base.config import parse_config
 from ds01build.digest import Digest
 from ds01build.dockerfile import Tag, stages
 from ds01build.engine.builder import Workplace, choose_builder
 from ds01build.errors import Ds01Error
+from ds01build.labels import inherited, labels_of
 from ds01build.lock import Lock, LockedImage, LockedLayer, LockedTier
 from ds01build.pin import DebPin, WheelPin
 from ds01build.recipe.settings import ImageSettings
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
 
     from standin_fixtures import StandIns
 
+    from ds01build.base.config import BaseConfig
     from ds01build.engine.api import Engine
 
 pytest_plugins = ("engine_fixtures", "standin_fixtures")
@@ -231,6 +234,11 @@ def lock(
     return _lock(_base(stand_ins, request.param, tmp_path), request.param, wheels)
 
 
+def _config(lock: Lock, tmp_path: Path) -> BaseConfig:
+    assert isinstance(lock.base, LockedImage)
+    return parse_config((tmp_path / "layout/blobs/sha256" / lock.base.config.hex).read_bytes())
+
+
 TREE = r"find / -xdev \( -type d -o -type l \) -printf '%p %y %m %U:%G %l\n' | sort"
 
 
@@ -260,6 +268,12 @@ def _check(bench: Bench, image: str, lock: Lock) -> None:
     config = bench.config(image)
     assert f"A={HOSTILE}" in config["Env"]
     assert config["Labels"]["org.example.a"] == HOSTILE
+    theirs = bench.config(f"{repository}@{lock.base.manifest}")["Labels"]
+    assert theirs["ds01.name"] not in ("", lock.name), "a base that ds01 has made"
+    assert {name: value for name, value in config["Labels"].items() if value} == {
+        **inherited(theirs.items()),
+        **labels_of(lock, graph.of(lock)),
+    }
     assert config["Entrypoint"] == ["/bin/echo", HOSTILE]
     assert config["Cmd"] == [HOSTILE, "--", "-x"]
     assert config["WorkingDir"] == lock.image.workdir
@@ -268,7 +282,7 @@ def _check(bench: Bench, image: str, lock: Lock) -> None:
 
 def test_docker_builds_it_without_ds01(bench: Bench, lock: Lock, tmp_path: Path) -> None:
     written = default_place(tmp_path / "out", "thesis-cv")
-    write_dockerfile(lock, tmp_path, written)
+    write_dockerfile(lock, _config(lock, tmp_path), tmp_path, written)
     image = f"{bench.name}:latest"
     _, *command = _on_this_network(written, image)
     bench.docker(*command)
@@ -323,7 +337,8 @@ def _build(
         report=lambda _: None,
     )
     sources = Sources(directory=tmp_path, wheel=lambda pin: Path(wheels[pin.name].file))
-    made = build_dockerfile(lock, sources, workplace, tags=[f"{bench.name}:latest"])
+    made = build_dockerfile(lock, _config(lock, tmp_path), sources, workplace)
+    bench.engine.tag(made.engine_id, f"{bench.name}:latest")
     return made.ran, made.reused
 
 
@@ -378,7 +393,7 @@ def test_debian_packages_are_installed_at_their_versions(
         layers=(LockedLayer(tier="system", kind="executed", names=("system",)),),
     )
     written = default_place(tmp_path / "out", "thesis-cv")
-    write_dockerfile(only, tmp_path, written)
+    write_dockerfile(only, _config(only, tmp_path), tmp_path, written)
     _, *command = _on_this_network(written, f"{bench.name}:latest")
     bench.docker(*command)
     assert bench.inside(f"{bench.name}:latest", "ls /var/lib/apt/lists") == ""

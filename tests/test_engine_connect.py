@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 import pytest
 from engines import place
 
-from ds01build.engine.address import addresses
-from ds01build.engine.connect import connect
+from ds01build.engine.address import Address, addresses
+from ds01build.engine.connect import connect, open_engine
 from ds01build.engine.unix import has
-from ds01build.errors import Ds01Error, Unavailable
+from ds01build.errors import Ds01Error, NoEngine, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -138,6 +138,24 @@ def test_an_absent_engine_is_unavailable(tmp_path: Path) -> None:
     )
     assert caught.value.hint.startswith("systemctl start docker")
     assert caught.value.exit_code == 4
+
+
+def test_only_a_place_that_nobody_named_is_no_engine(tmp_path: Path) -> None:
+    _context(tmp_path, "near", {"Host": f"unix://{tmp_path}/none.sock"})
+    for named in ({"DOCKER_HOST": f"unix://{tmp_path}/none.sock"}, {"DOCKER_CONTEXT": "near"}):
+        with pytest.raises(Unavailable) as caught:
+            connect(named, tmp_path)
+        assert not isinstance(caught.value, NoEngine)
+    path = tmp_path / "none.sock"
+    usual = Address(url=f"unix://{path}", origin="the default socket", is_named=False)
+    with pytest.raises(NoEngine):
+        open_engine(usual)
+    with socket.socket(socket.AF_UNIX) as listener:  # left behind by one that has ended
+        listener.bind(str(path))
+    with pytest.raises(Unavailable, match="Connection refused") as caught:
+        open_engine(usual)
+    assert not isinstance(caught.value, NoEngine)
+    assert [each.is_named for each in addresses({}, tmp_path / "nobody")] == [False, False]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become somebody else")

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import http.server
+import json
 import secrets
 import socketserver
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 from engines import Tars, image, tar
 from private_engines import private
 
+from ds01build.digest import DiffId
 from ds01build.engine.connect import connect
+from ds01build.engine.known import nearby
 from ds01build.engine.load import load
+from ds01build.engine.sandbox import Site
 from ds01build.errors import Ds01Error, Unavailable
+from ds01build.events import Note
+from ds01build.workflow.probing import EngineProbes
 
 if TYPE_CHECKING:
     import subprocess
@@ -23,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ds01build.engine.api import Engine
+    from ds01build.events import Event
     from ds01build.layer import Layer
 
 MIB = 1 << 20
@@ -75,15 +82,20 @@ class _Broken(http.server.BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
 
+    answers: ClassVar[dict[str, bytes]] = {}  # of other tests; an empty one is a failure
+
     def do_GET(self) -> None:
         answers = {
             "/version": b'{"ApiVersion": "1.41", "MinAPIVersion": "1.12", "Arch": "amd64"}',
             "/v1.41/info": b'{"DriverStatus": []}',
             "/v1.41/images/json": b"[]",
+            **self.answers,
         }
         body = answers.get(self.path.partition("?")[0])
         if body is None:
             self._answer(404, b'{"message": "No such image"}')
+        elif not body:
+            self._answer(500, b'{"message": "layer does not exist"}')
         else:
             self._answer(200, body)
 
@@ -111,13 +123,15 @@ class _Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
 
 
 @contextmanager
-def _serving(path: Path) -> Iterator[str]:
-    with _Server(str(path), _Broken) as server:
+def _serving(path: Path, handler: type[_Broken] = _Broken) -> Iterator[str]:
+    with _Server(str(path), handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        yield f"unix://{path}"
-        server.shutdown()
-        thread.join()
+        try:
+            yield f"unix://{path}"
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 @pytest.mark.parametrize("size", [1, 30 * MIB])
@@ -129,3 +143,56 @@ def test_an_error_of_the_engine_is_shown(size: int, tmp_path: Path) -> None:
             load(engine, image([content]), Tars.of([content]), [TAG])
         engine.close()
     assert "\x1b" not in str(caught.value)
+
+
+def _damaged(*, lists: bool) -> type[_Broken]:
+    """Return an engine with two images, the first of which is damaged."""
+    bad, good = (f"sha256:{letter * 64}" for letter in "ab")
+    rows = [{"Id": "odd"}, {"Id": bad, "Labels": None}, {"Id": good, "RepoDigests": []}]
+    image = {"Id": good, "RootFS": {"Layers": [good]}, "Config": {}}
+
+    class Damaged(_Broken):
+        answers: ClassVar[dict[str, bytes]] = {
+            "/v1.41/images/json": json.dumps(rows).encode() if lists else b"",
+            f"/v1.41/images/{bad}/json": b"",
+            f"/v1.41/images/{good}/json": json.dumps(image).encode(),
+        }
+
+    return Damaged
+
+
+def _probes(engine: Engine, said: list[Event]) -> EngineProbes:
+    return EngineProbes(
+        engine=lambda: engine,
+        report=said.append,
+        site=Site(),
+        network="bridge",
+        diff_ids=lambda _: (),
+    )
+
+
+def test_a_damaged_image_hides_no_other(tmp_path: Path) -> None:
+    with _serving(tmp_path / "engine.sock", _damaged(lists=True)) as host:
+        engine = connect({"DOCKER_HOST": host}, tmp_path)
+        good = DiffId(f"sha256:{'b' * 64}")
+        assert [each.diff_ids for each in engine.images()] == [(good,)]
+        assert [each.diff_ids for each in nearby(engine, {}, frozenset())] == [(good,)]
+        said: list[Event] = []
+        assert _probes(engine, said).tree((DiffId(f"sha256:{'c' * 64}"),)) is None
+        assert said == []
+        engine.close()
+
+
+def test_an_engine_that_cannot_list_its_images_has_none_that_can_be_used(tmp_path: Path) -> None:
+    with _serving(tmp_path / "engine.sock", _damaged(lists=False)) as host:
+        engine = connect({"DOCKER_HOST": host}, tmp_path)
+        assert list(nearby(engine, {}, frozenset())) == []
+        assert engine.lists(f"sha256:{'b' * 64}")
+        assert not engine.lists(f"sha256:{'c' * 64}")
+        said: list[Event] = []
+        assert _probes(engine, said).tree((DiffId(f"sha256:{'b' * 64}"),)) is None
+        (note,) = said
+        assert isinstance(note, Note)
+        assert note.text.startswith("no image of the engine can be used: ")
+        assert note.text.endswith("asked for its images, says: layer does not exist")
+        engine.close()

@@ -316,7 +316,14 @@ def test_a_command_is_one_word_to_the_shell(
     [
         ("touch \"/srv/$(printf 'a\\033b')\"", "has characters that can't be seen"),
         ("touch \"/srv/$(printf 'a\\nb')\"", "has characters that can't be seen"),
-        ("touch \"/srv/$(printf 'a\\377b')\"", "is not UTF-8"),
+        (
+            "touch \"/srv/$(printf 'a\\377b')\"",
+            r"^models: the name /srv/a\\xffb is not UTF-8, and no layer can hold it$",
+        ),
+        (
+            "ln -s \"$(printf 'a\\377b')\" /srv/link",
+            r"^models: what tar in the container printed: b'a\\xffb' is not UTF-8, at /srv/link$",
+        ),
         ("touch /srv/.wh.etc", "would remove files of other layers"),
     ],
 )

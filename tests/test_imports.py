@@ -40,7 +40,17 @@ VALUES = (
         "spec",
         "grouping",
     ),
-    *("lockcheck", "lockfile", "graph", "plan", "image", "drawing", "dockerfile", "configuration"),
+    *(
+        "lockcheck",
+        "lockfile",
+        "graph",
+        "plan",
+        "image",
+        "labels",
+        "drawing",
+        "dockerfile",
+        "configuration",
+    ),
 )
 SYSTEM = ("process", "beneath", "flock", "http")
 EDGES = ("store", "fetch", "registry", "resolve", "realise", "engine")

@@ -93,6 +93,33 @@ def test_a_torch_that_takes_the_place_of_the_bases_is_no_second_one() -> None:
     assert lint([wheel_pin("torch", version="2.9.0")], base) == ()
 
 
+def test_a_wheel_of_the_version_that_a_deb_has_is_a_warning_by_name() -> None:
+    base = facts(
+        debian("idna", "3.3"),
+        debian("six", "1.16"),
+        debian("urllib3", "1.26.12"),
+        distribution("certifi", "2022.9.24", directory=DIST),
+        debian("odd", "1.0-odd"),
+    )
+    wheels = [
+        wheel_pin(name, version=version)
+        for name, version in (
+            ("certifi", "2022.9.24"),
+            ("idna", "3.3.0"),
+            ("odd", "1.0"),
+            ("six", "1.17"),
+            ("urllib3", "1.26.12"),
+        )
+    ]
+    assert lint(wheels, base) == (
+        Finding(
+            problem="idna==3.3.0, urllib3==1.26.12 from an index: over python3-idna, "
+            "python3-urllib3 of the base at the same version, and without the patches of its "
+            'distribution; exclude = ["idna", "urllib3"] under [resolve] keeps the base\'s'
+        ),
+    )
+
+
 def test_no_name_has_two_kinds_of_rivals() -> None:
     names = [name for each in rivals() for name in each.names]
     assert len(names) == len(set(names))

@@ -422,6 +422,13 @@ def test_two_files_cannot_have_one_place() -> None:
             'kind = "files"\nfiles = [{ from = "x", to = "/" }]',
             "tiers.t.files[0].to: '/' is a directory",
         ),
+        *(
+            (
+                f'kind = "files"\nfiles = [{{ from = "x", to = "{path}" }}]',
+                f"tiers.t.files[0].to: {path!r} is a directory",
+            )
+            for path in ("/usr", "/lib64", "/usr/local/bin", "/var/run", "/tmp")
+        ),
         (
             'kind = "files"\nfiles = [{ from = "../x", to = "/x" }]',
             "tiers.t.files[0].from: '../x' is not a path beneath the recipe's directory",

@@ -43,7 +43,17 @@ def test_what_is_left_out_is_filled_in(text: str, full: str, familiar: str | Non
     [
         *("", "/", "a/", "/a", "a//b", "a/../b", "-a", "a-", "A", "a/B", "Foo/bar", "a b", "a\n"),
         *("a:", "a:-x", "a:" + "t" * 129, "a@", "a@sha256:00", f"a@sha512:{HEX}", "a@b"),
-        *("https://a/b", "x:y/z:w", "a.b:123456/c", "user@host/x", "[::1/x", "a...b"),
+        *(
+            "https://a/b",
+            "x:y/z:w",
+            "a.b:123456/c",
+            "host:99999/a",
+            "host:65536/a",
+            "[::1]:0/a",
+            "user@host/x",
+            "[::1/x",
+            "a...b",
+        ),
         *("a___b", "a._b", "-.b/c", "a.-b.c/d", HEX, f"{HEX}:x", "a" * 256, "ä", "a\u202e"),
         "a/" * 300 + "b",
     ],
@@ -69,13 +79,16 @@ def test_a_long_name_may_have_a_long_tag_and_a_digest() -> None:
         parse_reference(name + "c")
 
 
-@pytest.mark.parametrize("text", ["lab", "Lab.example", "lab:5000", "[::1]", "[::1]:65535"])
+@pytest.mark.parametrize(
+    "text", ["lab", "Lab.example", "lab:5000", "[::1]", "[::1]:65535", "lab:1"]
+)
 def test_a_host_is_written_in_lower_case(text: str) -> None:
     assert parse_host(text) == text.lower()
 
 
 @pytest.mark.parametrize(
-    "text", ["", "a/b", "http://a", "a:", "a:65536", "a:x", "a b", "u@a", "[::1", "a\n", "a" * 256]
+    "text",
+    ["", "a/b", "http://a", "a:", "a:65536", "a:0", "a:x", "a b", "u@a", "[::1", "a\n", "a" * 256],
 )
 def test_what_is_no_host_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"^not the host of a registry, such as registry\."):
@@ -83,7 +96,7 @@ def test_what_is_no_host_is_refused(text: str) -> None:
 
 
 _PART = st.from_regex(r"[a-z0-9]{1,5}(?:(?:[._]|__|-{1,3})[a-z0-9]{1,5}){0,2}", fullmatch=True)
-_HOST = st.from_regex(r"[a-z0-9]{1,9}\.[a-z]{2,3}(?::[0-9]{1,5})?", fullmatch=True)
+_HOST = st.from_regex(r"[a-z0-9]{1,9}\.[a-z]{2,3}(?::[1-9][0-9]{0,3})?", fullmatch=True)
 _TAG = st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,20}", fullmatch=True)
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import docker
 import pytest
 from click.testing import CliRunner
-from dockerfiles import full_lock, image_lock
+from dockerfiles import base_config, full_lock, image_lock
 from values import digest, file_pin
 
 from ds01build import graph
@@ -26,6 +26,7 @@ from ds01build.engine.builder import (
     Workplace,
     build_stages,
     choose_builder,
+    missing_stages,
 )
 from ds01build.errors import Ds01Error, MismatchError, StoreError, Unavailable
 from ds01build.lock import LockedTier
@@ -53,7 +54,7 @@ def declared_lock(content: bytes = b"hello") -> Lock:
 def test_a_dockerfile_is_written_with_all_that_it_copies(tmp_path: Path) -> None:
     (tmp_path / "motd").write_bytes(b"hello")
     place = default_place(tmp_path / "new/dockerfiles", "thesis-cv")
-    rendered = write_dockerfile(declared_lock(), tmp_path, place)
+    rendered = write_dockerfile(declared_lock(), base_config(), tmp_path, place)
     assert place.dockerfile.read_text() == rendered.dockerfile
     assert place.dockerfile == tmp_path / "new/dockerfiles/thesis-cv.Dockerfile"
     (copied,) = rendered.declared
@@ -68,9 +69,14 @@ def test_a_dockerfile_is_written_with_all_that_it_copies(tmp_path: Path) -> None
 
 def test_a_dockerfile_is_written_again_over_its_own(tmp_path: Path) -> None:
     place = default_place(tmp_path, "thesis-cv")
-    write_dockerfile(image_lock(LockedTier(name="code", kind="python")), tmp_path, place)
-    write_dockerfile(image_lock(), tmp_path, place)
-    assert place.dockerfile.read_text() == render(graph.of(image_lock()), image_lock()).dockerfile
+    write_dockerfile(
+        image_lock(LockedTier(name="code", kind="python")), base_config(), tmp_path, place
+    )
+    write_dockerfile(image_lock(), base_config(), tmp_path, place)
+    assert (
+        place.dockerfile.read_text()
+        == render(graph.of(image_lock()), image_lock(), base_config()).dockerfile
+    )
 
 
 @pytest.mark.parametrize("content", ["FROM mine\n", "", "\n# made by ds01 from a lock\n"])
@@ -78,7 +84,7 @@ def test_a_dockerfile_of_somebody_else_stays(tmp_path: Path, content: str) -> No
     place = default_place(tmp_path, "thesis-cv")
     place.dockerfile.write_text(content)
     with pytest.raises(Ds01Error) as caught:
-        write_dockerfile(image_lock(), tmp_path, place)
+        write_dockerfile(image_lock(), base_config(), tmp_path, place)
     assert str(caught.value) == (
         f"{place.dockerfile} was not written by ds01, and is left as it is"
     )
@@ -89,14 +95,18 @@ def test_a_dockerfile_of_somebody_else_stays(tmp_path: Path, content: str) -> No
 def test_a_declared_file_that_changed_since_the_lock_is_refused(tmp_path: Path) -> None:
     (tmp_path / "motd").write_bytes(b"other")
     with pytest.raises(MismatchError, match=r"^motd: expected sha256:"):
-        write_dockerfile(declared_lock(), tmp_path, default_place(tmp_path, "thesis-cv"))
+        write_dockerfile(
+            declared_lock(), base_config(), tmp_path, default_place(tmp_path, "thesis-cv")
+        )
     assert not (tmp_path / "thesis-cv.Dockerfile").exists()
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match=r"cannot be (written|read): Not a directory"):
-        write_dockerfile(image_lock(), tmp_path, default_place(tmp_path / "file", "x"))
+        write_dockerfile(
+            image_lock(), base_config(), tmp_path, default_place(tmp_path / "file", "x")
+        )
 
 
 def test_a_link_in_the_place_of_a_file_is_replaced_and_not_followed(tmp_path: Path) -> None:
@@ -104,7 +114,9 @@ def test_a_link_in_the_place_of_a_file_is_replaced_and_not_followed(tmp_path: Pa
     place.context.mkdir()
     (tmp_path / "mine").write_text("mine")
     (place.context / "install.py").symlink_to(tmp_path / "mine")
-    write_dockerfile(image_lock(LockedTier(name="code", kind="python")), tmp_path, place)
+    write_dockerfile(
+        image_lock(LockedTier(name="code", kind="python")), base_config(), tmp_path, place
+    )
     assert (tmp_path / "mine").read_text() == "mine"
     assert not (place.context / "install.py").is_symlink()
 
@@ -170,7 +182,9 @@ def test_only_stages_without_an_image_are_built(tmp_path: Path) -> None:
     hands = Hands(shelf)
     workplace = Workplace(images=shelf, builder=hands, logs=tmp_path, report=lambda _: None)
     one, two = (stages(graph.of(lock), lock) for lock in (tiers("a"), tiers("a", "b")))
+    assert missing_stages(one, shelf) == one[1:]
     assert build_stages(one, no_context, workplace).ran == ("tier-a", "image")
+    assert (missing_stages(one, shelf), missing_stages(two, shelf)) == ((), two[2:])
     again = build_stages(one, no_context, workplace)
     assert (again.ran, again.reused) == ((), ("tier-a", "image"))
     more = build_stages(two, no_context, workplace)

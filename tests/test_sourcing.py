@@ -285,6 +285,12 @@ class Lab:
         text = self.world.recipe.read_text()
         self.world.recipe.write_text(text.replace('debian = "bookworm"', f'image = "{self.image}"'))
 
+    def refusal(self) -> str:
+        """Lock what cannot be locked, and return what is said of it."""
+        outcome = self.world.ds01("lock", "demo.toml", seconds=300)
+        assert outcome.code == 1, outcome.err
+        return outcome.complaint[0]
+
     def lock(self) -> dict[str, WheelPin]:
         outcome = self.world.ds01("lock", "demo.toml", seconds=300)
         assert outcome.code == 0, outcome.err
@@ -481,9 +487,7 @@ def test_a_build_that_makes_a_wheel_of_another_package_is_refused(one_lab: Lab) 
     before = "open('built', 'wb').write(b'no wheel')"
     one_lab.world.index.add("tiny-1.0.tar.gz", sdist("tiny", before=before))
     one_lab.ask_for("tiny")
-    outcome = one_lab.world.ds01("lock", "demo.toml", seconds=300)
-    assert outcome.code == 1, outcome.err
-    assert outcome.complaint[0].startswith("error: tiny-1.0-py3-none-any.whl: ")
+    assert one_lab.refusal().startswith("error: tiny-1.0-py3-none-any.whl: ")
 
 
 @pytest.mark.network
@@ -589,9 +593,7 @@ def test_a_revision_is_a_tag_or_a_commit(one_lab: Lab, repository: Repository) -
         assert pin.source == Source(kind="git", place=repository.url, address=first)
         assert pin.version == "1.0"
     one_lab.ask_for(f"tiny @ git+{repository.url}@nosuch")
-    outcome = one_lab.world.ds01("lock", "demo.toml", seconds=300)
-    assert outcome.code == 1, outcome.err
-    assert outcome.complaint[0] == (
+    assert one_lab.refusal() == (
         "error: building the wheel of tiny: the repository has no commit, tag or branch 'nosuch'"
     )
 
@@ -605,9 +607,7 @@ def test_a_base_without_git_is_named(
     stand_ins.load("plain", host)
     lab = replace(furnished(world, stand_ins, host), image=stand_ins.reference("plain"))
     lab.ask_for(f"tiny @ git+{URL}.git")
-    outcome = lab.world.ds01("lock", "demo.toml", seconds=300)
-    assert outcome.code == 1, outcome.err
-    assert outcome.complaint[0] == (
+    assert lab.refusal() == (
         "error: building the wheel of tiny: the base has no git, which it takes to get the source"
     )
 

@@ -443,10 +443,18 @@ def test_a_command_behind_a_link_is_refused() -> None:
 
 
 def test_a_file_where_the_base_has_a_directory_is_refused() -> None:
-    content = wheel(MODULE, named(b"demo-1.0.data/data/bin"))
+    content = wheel(MODULE, named(b"demo-1.0.data/data/tools"))
     found = install(Bytes(content), pin(content), TARGET)
     with pytest.raises(CollisionError):
-        complete(found, [Directory("usr/local/bin")])
+        complete(found, [Directory("usr/local/tools")])
+
+
+@pytest.mark.parametrize("name", ["bin", "etc", "lib", "lib/python3.11", "share", "own"])
+def test_a_file_in_the_place_of_a_known_directory_is_refused(name: str) -> None:
+    content = wheel(MODULE, named(b"demo-1.0.data/data/%b" % name.encode()))
+    target = replace(TARGET, directories=(Directory("usr/local/own", 0o2775),))
+    expected = f"would replace the base's directory '/usr/local/{name}'"
+    assert problem(content, target) == expected
 
 
 def test_a_tree_of_many_directories_is_refused_soon() -> None:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from packaging.version import InvalidVersion, Version
+
 from ds01build.base.holding import is_accelerator, is_framework
 from ds01build.catalogue import rivals
 from ds01build.errors import ResolveError
@@ -41,6 +43,7 @@ def lint(wheels: Sequence[WheelPin], facts: BaseFacts | None = None) -> tuple[Fi
         *(found for each in rivals() for found in _rivals(each, wheels, there)),
         *_accelerators(wheels, facts),
         *_doubled(wheels, there),
+        *_unpatched(wheels, there),
     )
 
 
@@ -114,6 +117,32 @@ def _doubled(wheels: Sequence[WheelPin], there: Sequence[Distribution]) -> Itera
                 problem=f"the base has {first.name} twice: {first.version} in {first.directory} "
                 f"and {second.version} in {second.directory}"
             )
+
+
+def _unpatched(wheels: Sequence[WheelPin], there: Sequence[Distribution]) -> Iterator[Finding]:
+    """Find wheels of the versions that .debs have: those come with fixes that no index has."""
+    coming = {pin.name: pin for pin in wheels}
+    over = {
+        each.name: each.owner
+        for each in sorted(there)
+        if each.owner and each.name in coming and _is_same(each.version, coming[each.name].version)
+    }
+    if over:
+        pins = [str(coming[name]) for name in over]
+        names = ", ".join(f'"{name}"' for name in over)
+        yield Finding(
+            problem=f"{_listed(pins)} from an index: over {_listed(over.values())} of the base at "
+            "the same version, and without the patches of its distribution; "
+            f"exclude = [{names}] under [resolve] keeps the base's"
+        )
+
+
+def _is_same(one: str, other: str) -> bool:
+    """Say whether two versions are equal, but for how they are written."""
+    try:
+        return Version(one) == Version(other)
+    except InvalidVersion:
+        return False
 
 
 def _cuda(facts: BaseFacts) -> str:

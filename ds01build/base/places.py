@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from ds01build.base.tree import ROOT
-from ds01build.target import MAX_LINKS, Directory, Link, resolve
+from ds01build.target import MAX_LINKS, STANDARD, Directory, Link, ancestors, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from ds01build.base.facts import BaseFacts
     from ds01build.base.tree import Tree
     from ds01build.target import Schemes
 
-__all__ = ["MAX_PLACES", "Places", "places_below", "places_of", "places_on_the_way"]
+__all__ = [
+    "MAX_PLACES",
+    "Places",
+    "known_directories",
+    "places_below",
+    "places_of",
+    "places_on_the_way",
+]
 
 # Beyond this the deepest are left out: a layer that writes into one of those makes it 0755, root's.
 MAX_PLACES = 2000
@@ -64,6 +73,28 @@ def places_on_the_way(places: Places, paths: Iterable[str]) -> Places:
         tuple(each for each in places.directories if each.path in found),
         tuple(each for each in places.links if each.path in found),
     )
+
+
+def known_directories(facts: BaseFacts) -> frozenset[str]:
+    """Return what of a base is known to be a directory or a link to one, as far as facts tell.
+
+    That is what has metadata of its own, what lies on the way to something, and what all have.
+    """
+    links = {link.path: link.to for link in facts.links}
+    found = {each for directory in facts.directories for each in ancestors(directory.path)}
+    ways = [path.rpartition("/")[0] for path in links]
+    if facts.target is not None:
+        schemes = facts.target.schemes
+        ways += [schemes.purelib, schemes.platlib, schemes.scripts, schemes.data]
+        links |= {link.path: link.to for link in facts.target.links}
+        found |= {each.path for each in facts.target.directories}
+    if facts.interpreter is not None:
+        ways.append(facts.interpreter.path.rpartition("/")[0])
+    for way in ways:
+        found |= {*ancestors(way.strip("/"))}
+        with suppress(ValueError):  # a link that leads nowhere
+            found |= {*ancestors(resolve(way, links))}
+    return STANDARD | found | links.keys()
 
 
 def _places(tree: Tree, near: set[str], below: set[str], limit: int) -> Places:

@@ -59,10 +59,10 @@ def dockerfile(
     with progress(quiet=quiet) as report:
         edges = wiring.edges(report, chosen)
         locked = workflow.make_lock(recipe, edges, chosen)
-        user = base_config(locked.lock.base, edges).user
+        config = base_config(locked.lock.base, edges)
     name = locked.lock.name
     place = _place(recipe, output, name, in_project=in_project)
-    rendering.write_dockerfile(locked.lock, locked.request.directory, place, user=user)
+    rendering.write_dockerfile(locked.lock, config, locked.request.directory, place)
     if as_json:
         print_json(_answer(name, place))
     else:

@@ -161,7 +161,7 @@ class _Lines:
         self._received += event.size
         self._files += event.complete
         now = time.monotonic()
-        done = self._files == self._expected.files
+        done = event.complete and self._files == self._expected.files
         if done or now - self._told > _EVERY:
             self._told = now
             rate = readable(self._received / max(now - self._begin, 0.001))

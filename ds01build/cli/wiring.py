@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,8 @@ from ds01build.configuration import store_path
 from ds01build.errors import Ds01Error
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ds01build.events import Report
     from ds01build.store import DirStore
     from ds01build.workflow.built import Built
@@ -31,23 +34,26 @@ def open_store() -> DirStore:
     return store.open_store(where(), uid=os.geteuid())
 
 
-def still_loaded(built: Built, *, must: bool) -> Built | None:
+def still_loaded(built: Built, *, must: bool, tell: Callable[[str], None]) -> Built | None:
     """Return ``built`` as the engine has it; None where it has to be loaded.
 
-    Where no engine is, there is nothing to load into, unless it ``must`` be.
+    Where no engine is, there is nothing to load into, unless it ``must`` be; of one that is named,
+    that is told.
     """
     from ds01build.engine.address import addresses
     from ds01build.engine.unix import has
 
     try:
-        sockets = [each.socket for each in addresses(os.environ, Path.home())]
+        places = addresses(os.environ, Path.home())
     except Ds01Error:
-        sockets = [None]
-    there = [path for path in sockets if path is None or path.exists()]
-    if not there:
-        return None if must else replace(built, tag="")
+        return None
+    there = [each.socket for each in places if each.socket is None or each.socket.exists()]
+    if not there and not must:
+        if places[0].is_named:
+            tell(f"the image is not loaded: {places[0].unanswered(os.strerror(errno.ENOENT))}")
+        return replace(built, tag="")
     ids = [str(built.config_digest), *([str(built.engine_id)] if built.engine_id else [])]
-    found = built.tag and there[0] is not None and has(there[0], built.tag, ids)
+    found = built.tag and there and there[0] is not None and has(there[0], built.tag, ids)
     return built if found else None
 
 

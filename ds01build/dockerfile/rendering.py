@@ -16,10 +16,12 @@ import jinja2
 from ds01build.dockerfile import words
 from ds01build.dockerfile.stages import base_of, stages
 from ds01build.errors import Ds01Error
+from ds01build.labels import labels_of, outdated
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Mapping
 
+    from ds01build.base.config import BaseConfig
     from ds01build.digest import Key
     from ds01build.dockerfile.stages import Stage
     from ds01build.graph import Graph
@@ -66,24 +68,23 @@ class Tag:
         return f"ds01/tier:{self.key.hex}"
 
 
-def render(graph: Graph, lock: Lock, *, user: str = "") -> Rendered:
+def render(graph: Graph, lock: Lock, config: BaseConfig) -> Rendered:
     """Return the Dockerfile of ``lock`` that anyone can build, with nothing but its context.
 
-    ``user`` is who the base's configuration makes its containers run as. Raises Ds01Error for a
-    lock whose base is not an image, for a wheel that was built from source, and for text that no
-    Dockerfile can hold.
+    ``config`` is the base's own. Raises Ds01Error for a lock whose base is not an image, for a
+    wheel that was built from source, and for text that no Dockerfile can hold.
     """
-    return _render(stages(graph, lock), lock, _Manner(user=user))
+    return _render(graph, lock, config, _Manner())
 
 
-def render_own(graph: Graph, lock: Lock, present: Collection[Key], *, user: str = "") -> Rendered:
+def render_own(graph: Graph, lock: Lock, config: BaseConfig, present: Collection[Key]) -> Rendered:
     """Return the Dockerfile that ds01 itself builds, stage by stage.
 
     A stage with a key in ``present`` is taken from its Tag. Wheels are read from the directory
     ``wheels`` of the context instead of an index. Raises as ``render`` does.
     """
-    manner = _Manner(user=user, present=frozenset(present), wheels=WHEELS)
-    return _render(stages(graph, lock), lock, manner)
+    manner = _Manner(present=frozenset(present), wheels=WHEELS)
+    return _render(graph, lock, config, manner)
 
 
 def wheels_of(lock: Lock, tier: str) -> tuple[WheelPin, ...]:
@@ -95,12 +96,12 @@ def wheels_of(lock: Lock, tier: str) -> tuple[WheelPin, ...]:
 class _Manner:
     """What differs between the published Dockerfile and the one that ds01 builds."""
 
-    user: str
     present: frozenset[Key] = frozenset()
     wheels: str = ""
 
 
-def _render(made: Iterable[Stage], lock: Lock, manner: _Manner) -> Rendered:
+def _render(graph: Graph, lock: Lock, config: BaseConfig, manner: _Manner) -> Rendered:
+    made = stages(graph, lock)
     python = [tier.name for tier in lock.tiers if tier.kind == "python"]
     roots = _roots(lock.target) if lock.target and python else ()
     contents = {_requirements(tier): _locked(lock, tier, manner) for tier in python}
@@ -110,6 +111,8 @@ def _render(made: Iterable[Stage], lock: Lock, manner: _Manner) -> Rendered:
         dockerfile = _template().render(
             lock=lock,
             base=base_of(lock),
+            base_config=config,
+            labels=_labels(graph, lock, config),
             source=_source(base_of(lock)),
             tiers={tier.name: tier for tier in lock.tiers},
             stages=[(stage, _taken(stage, manner)) for stage in made],
@@ -139,6 +142,7 @@ def _template() -> jinja2.Template:
     environment.filters.update(
         argv=words.argv,
         comment=words.comment,
+        pairs=words.pairs,
         quoted=words.quoted,
         word=words.word,
         requirements=_requirements,
@@ -161,6 +165,12 @@ def _source(base: LockedImage) -> str:
     name = base.reference.partition("@")[0]
     place = name.rfind("/") + 1
     return f"{name[:place]}{name[place:].partition(':')[0]}@{base.manifest}"
+
+
+def _labels(graph: Graph, lock: Lock, config: BaseConfig) -> Mapping[str, str]:
+    """Return the labels of the image. Those that it must not inherit can only be emptied."""
+    own = labels_of(lock, graph)
+    return {**own, **dict.fromkeys(outdated(config.labels, own), "")}
 
 
 def _packages(lock: Lock) -> Mapping[str, list[str]]:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["BASE", "LAST", "Copy", "Stage", "base_of", "stages"]
 
 SCHEMA = "ds01.stage/1"  # raise it when the same nodes are built in another way
+_LAST_SCHEMA = "ds01.last-stage/2"  # raise it when the last stage alone comes out otherwise
 BASE = "base"
 LAST = "image"
 _EXECUTED = ("apt", "run")
@@ -76,7 +77,7 @@ def stages(graph: Graph, lock: Lock) -> tuple[Stage, ...]:
         if node.kind in _EXECUTED:
             made.append(trunk.executed(tiers[node.name]))
     last = trunk.stage(LAST, "image", copies=trunk.copied(node.name for node in graph.nodes))
-    settings = Key.of({"schema": SCHEMA, "content": str(last.key), "lock": str(lock.digest)})
+    settings = Key.of({"schema": _LAST_SCHEMA, "content": str(last.key), "lock": str(lock.digest)})
     return (*made, replace(last, key=settings))
 
 

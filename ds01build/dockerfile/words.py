@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 from ds01build.fields import single_line
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-__all__ = ["argv", "comment", "paths", "quoted", "word"]
+__all__ = ["argv", "comment", "pairs", "paths", "quoted", "word"]
 
 _SPECIAL = re.compile(r"""[\\"'$]""")
 _DOUBLE_QUOTED = re.compile(r"""[\\"$]""")
@@ -44,6 +44,11 @@ def quoted(text: str) -> str:
     Raises ValueError for control characters.
     """
     return f'"{_DOUBLE_QUOTED.sub(_escape, single_line(text))}"'
+
+
+def pairs(values: Mapping[str, str]) -> str:
+    """Return the names and values of one LABEL, a line for each."""
+    return " \\\n      ".join(f"{quoted(name)}={quoted(each)}" for name, each in values.items())
 
 
 def paths(*words: str) -> str:

@@ -43,6 +43,7 @@ class Address:
     url: str
     origin: str  # what names it, for messages: DOCKER_HOST, context NAME
     tls: Tls | None = None
+    is_named: bool = True  # False where an engine of a usual machine would listen
 
     @property
     def socket(self) -> Path | None:
@@ -52,6 +53,10 @@ class Address:
 
     def __str__(self) -> str:
         return str(self.socket or self.url)
+
+    def unanswered(self, reason: str) -> str:
+        """Say that no engine answers here, and why."""
+        return f"no engine answers at {self} (from {self.origin}): {reason}"
 
 
 def addresses(environment: Mapping[str, str], home: Path) -> tuple[Address, ...]:
@@ -70,7 +75,8 @@ def addresses(environment: Mapping[str, str], home: Path) -> tuple[Address, ...]
     if context and context != "default":
         return (_of_context(context, configuration),)
     return tuple(
-        Address(url=f"unix://{path}", origin="the default socket") for path in _sockets(environment)
+        Address(url=f"unix://{path}", origin="the default socket", is_named=False)
+        for path in _sockets(environment)
     )
 
 

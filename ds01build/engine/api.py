@@ -98,10 +98,11 @@ class Engine:
         filters = {"label": label} if label else None
         with asking(self.place, "for its images"):
             answer = self.client.images(all=True, filters=filters)
-        rows = {str(row["Id"]): row for row in answer}
+        named = {_address(str(row.get("Id"))): row for row in answer}
+        rows = {name: row for name, row in named.items() if _ADDRESS.fullmatch(name)}
         return tuple(
             Row(
-                engine_id=Digest(_address(engine_id)),
+                engine_id=Digest(engine_id),
                 labels=row.get("Labels") or {},
                 digests=_digests(engine_id, row.get("RepoDigests") or ()),
             )
@@ -109,16 +110,35 @@ class Engine:
         )
 
     def images(self, label: str = "") -> Iterator[EngineImage]:
-        """Yield the images of its list; one that is removed meanwhile is left out."""
-        for row in self.rows(label):
-            image = self.inspect(str(row.engine_id))
+        """Yield the images of its list, as ``described`` does."""
+        return self.described(self.rows(label))
+
+    def described(self, rows: Iterable[Row]) -> Iterator[EngineImage]:
+        """Yield the images of ``rows``; one that is removed meanwhile is left out.
+
+        So is one that the engine fails to describe: a damaged image may be anybody's.
+        """
+        for row in rows:
+            try:
+                image = self.inspect(str(row.engine_id))
+            except Unavailable:
+                raise
+            except Ds01Error:
+                continue
             if image is not None:
                 yield image
 
     def lists(self, engine_id: str) -> bool:
-        """Say whether it has the image with all its blobs, as far as it tells."""
-        with asking(self.place, "for its images"):
-            return any(row["Id"] == engine_id for row in self.client.images(all=True))
+        """Say whether it has the image with all its blobs, as far as it tells.
+
+        Where a damaged image keeps it from listing any, it tells no more than that there is one.
+        """
+        try:
+            return any(str(row.engine_id) == engine_id for row in self.rows())
+        except Unavailable:
+            raise
+        except Ds01Error:
+            return self.inspect(engine_id) is not None
 
     def load(self, archive: Sent) -> str:
         """Load an archive of one image, whose length is that of ``archive``, as it yields it.

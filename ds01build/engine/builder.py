@@ -40,6 +40,7 @@ __all__ = [
     "Workplace",
     "build_stages",
     "choose_builder",
+    "missing_stages",
 ]
 
 DOCKERFILE = "Dockerfile"
@@ -180,6 +181,11 @@ def choose_builder(
     return Classic(client=client, environment=environment)
 
 
+def missing_stages(stages: Sequence[Stage], images: Images) -> tuple[Stage, ...]:
+    """Return the stages that have to be built, in order: none when the last one is there."""
+    return _wanted(stages, _present(stages, images))
+
+
 def build_stages(
     stages: Sequence[Stage],
     context: Callable[[Stage, Collection[Key]], AbstractContextManager[Path]],
@@ -194,7 +200,7 @@ def build_stages(
     and the path of the whole log, for a stage that fails; nothing that needs it is tagged then.
     """
     images = workplace.images
-    present = {stage.key for stage in stages if images.inspect(_tag(stage))}
+    present = _present(stages, images)
     if stages[0].key not in present and _tag_base(stages[0], base, images):
         present.add(stages[0].key)
     wanted = _wanted(stages, present)
@@ -220,11 +226,14 @@ def _build(stage: Stage, directory: Path, workplace: Workplace) -> None:
         raise _failure(stage, text, workplace.logs)
 
 
-def _wanted(stages: Sequence[Stage], present: Collection[Key]) -> list[Stage]:
-    """Return the stages to build, in order: none when the last one is there."""
+def _present(stages: Iterable[Stage], images: Images) -> set[Key]:
+    return {stage.key for stage in stages if images.inspect(_tag(stage))}
+
+
+def _wanted(stages: Sequence[Stage], present: Collection[Key]) -> tuple[Stage, ...]:
     if stages[-1].key in present:
-        return []
-    return [each for each in stages if each.kind != "base" and each.key not in present]
+        return ()
+    return tuple(each for each in stages if each.kind != "base" and each.key not in present)
 
 
 def _tag(stage: Stage) -> str:

@@ -12,7 +12,7 @@ import docker.tls
 from ds01build.engine.address import addresses
 from ds01build.engine.api import Engine, asking
 from ds01build.engine.unix import UnixConnection
-from ds01build.errors import Ds01Error, Unavailable
+from ds01build.errors import Ds01Error, NoEngine, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from ds01build.engine.address import Address, Tls
     from ds01build.engine.api import Kind
 
-__all__ = ["ABSENT", "connect", "open_engine"]
+__all__ = ["connect", "open_engine"]
 
 _PATIENCE = 10  # seconds to the first answer
 _SECONDS = 600  # of silence: an engine is quiet while it unpacks a layer of gigabytes
 _SPOKEN = (1, 47)  # the newest API whose answers are known here; engines keep older ones
 _OLDEST = (1, 41)  # of Docker 20.10 and Podman 4
-ABSENT = "systemctl start docker, or set DOCKER_HOST, or: docker context use NAME"
+_ABSENT = "systemctl start docker, or set DOCKER_HOST, or: docker context use NAME"
 _VERSION = re.compile(r"1\.[0-9]{1,3}")
 _CONTAINERD = "io.containerd.snapshotter.v1"
 
@@ -35,7 +35,8 @@ _CONTAINERD = "io.containerd.snapshotter.v1"
 def connect(environment: Mapping[str, str], home: Path) -> Engine:
     """Return the first engine that answers where ``addresses`` says one may be.
 
-    Raises Unavailable that says why there is none, of the place that came nearest to one.
+    Raises Unavailable that says why there is none, of the place that came nearest to one, which is
+    NoEngine where no place is named and no socket is there.
     """
     failures: list[Unavailable] = []
     for address in addresses(environment, home):
@@ -43,8 +44,7 @@ def connect(environment: Mapping[str, str], home: Path) -> Engine:
         if isinstance(found, Engine):
             return found
         failures.append(found)
-    # What has a hint of its own is about an engine that is there.
-    raise next((each for each in failures if each.hint != ABSENT), failures[0])
+    raise next((each for each in failures if not isinstance(each, NoEngine)), failures[0])
 
 
 def _tried(address: Address) -> Engine | Unavailable:
@@ -103,10 +103,10 @@ def _reach(socket: Path, address: Address) -> None:
             hint="sudo usermod -aG docker $USER, then log in again (the group is as good as root)",
         ) from error
     except OSError as error:
+        nobody = isinstance(error, FileNotFoundError) and not address.is_named
         reason = error.strerror or str(error)
-        raise Unavailable(
-            f"no engine answers at {socket} (from {address.origin}): {reason}", hint=ABSENT
-        ) from error
+        wrong = NoEngine if nobody else Unavailable
+        raise wrong(address.unanswered(reason), hint=_ABSENT) from error
     finally:
         connection.close()
 

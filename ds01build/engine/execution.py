@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING
 
 from ds01build.engine import debs
 from ds01build.engine.logged import Logged
-from ds01build.engine.sandbox import Supply, opened
+from ds01build.engine.sandbox import InMemory, Supply, opened
 from ds01build.errors import Ds01Error, RejectedFile
 from ds01build.layers import captured, survey
 from ds01build.layers.executed import Captured
@@ -69,6 +69,8 @@ def _named(tier: str) -> Iterator[None]:
     """Say which tier it was that an error is about."""
     try:
         yield
+    except RejectedFile as error:
+        raise RejectedFile(name=f"{tier}: {error.name}", problem=error.problem) from error
     except Ds01Error as error:
         if type(error) is Ds01Error:
             raise Ds01Error(f"{tier}: {error.message}", hint=error.hint) from error
@@ -118,7 +120,7 @@ def _entries(
 ) -> Iterator[Entry]:
     if not changes.present:
         return
-    sandbox.put([Supply("paths", _Bytes(captured.requested(changes)))])
+    sandbox.put([Supply("paths", InMemory(captured.requested(changes)))])
     argv = [
         *("tar", "--create", "--file=-", "--format=posix", "--numeric-owner", "--xattrs"),
         *("--xattrs-include=*", "--directory=/", "--null", "--no-recursion"),
@@ -135,17 +137,3 @@ def _check_end(tool: str, ended: Ended) -> None:
     if ended.code != 0:
         problem = ended.stderr.decode(errors="replace")[-300:]
         raise Ds01Error(f"{tool} in the container ended with status {ended.code}: {problem!r}")
-
-
-@dataclass(frozen=True, slots=True)
-class _Bytes:
-    """Bytes as a source."""
-
-    content: bytes
-
-    @property
-    def size(self) -> int:
-        return len(self.content)
-
-    def read(self, offset: int, length: int) -> bytes:
-        return self.content[offset : offset + length]

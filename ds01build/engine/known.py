@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from ds01build.digest import Digest
 from ds01build.engine import archive, intermediate
 from ds01build.engine.archive import Known
+from ds01build.errors import Ds01Error, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -32,23 +33,28 @@ def nearby(
 ) -> Iterator[EngineImage]:
     """Yield the images of ``engine`` that may have layers of one with those labels and base.
 
-    The likeliest come first: ds01 labels an image with the key of each tier.
+    The likeliest come first: ds01 labels an image with the key of each tier. None does where the
+    engine fails to list them: any damaged image is enough for that.
     """
-    rows = engine.rows()
+    rows = _rows(engine)
     bases = [row for row in rows if not base_digests.isdisjoint(row.digests)]
     kin = sorted(
         (row for row in rows if row.labels.items() & labels.items()),
         key=lambda row: len(row.labels.items() & labels.items()),
         reverse=True,
     )
-    yield from _inspected(engine, [*bases, *kin[:_KIN]])
+    yield from engine.described([*bases, *kin[:_KIN]])
     if not bases if base_digests else not kin:
-        yield from _inspected(engine, rows[:_OTHERS])
+        yield from engine.described(rows[:_OTHERS])
 
 
-def _inspected(engine: Engine, rows: Iterable[Row]) -> Iterator[EngineImage]:
-    found = (engine.inspect(str(row.engine_id)) for row in rows)
-    return (image for image in found if image is not None)
+def _rows(engine: Engine) -> tuple[Row, ...]:
+    try:
+        return engine.rows()
+    except Unavailable:
+        raise
+    except Ds01Error:
+        return ()
 
 
 def labels_of(config: bytes) -> dict[str, str]:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from ds01build.layers.entry import Source
 
-__all__ = ["Ended", "Sandbox", "Site", "Supply", "opened", "sweep"]
+__all__ = ["Ended", "InMemory", "Sandbox", "Site", "Supply", "opened", "sweep"]
 
 LABEL = "ds01.sandbox"
 _READ = 1 << 20  # bytes
@@ -56,6 +56,22 @@ class Site:
         proxies = {name: value for name, value in self.proxies.items() if name in _PROXIES}
         bundle = dict.fromkeys(_CA_VARIABLES, f"{directory}/ca.pem") if self.certificates else {}
         return {**proxies, **{name.upper(): value for name, value in proxies.items()}, **bundle}
+
+
+@dataclass(frozen=True, slots=True)
+class InMemory:
+    """Bytes as a source."""
+
+    content: bytes
+
+    @property
+    def size(self) -> int:
+        """The number of bytes."""
+        return len(self.content)
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Return bytes; fewer than ``length`` at the end."""
+        return self.content[offset : offset + length]
 
 
 class Supply(NamedTuple):

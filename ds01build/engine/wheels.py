@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING
 
 from ds01build.engine.logged import Logged
-from ds01build.engine.sandbox import Supply
+from ds01build.engine.sandbox import InMemory, Supply
 from ds01build.errors import Ds01Error
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class Bench:
 
     def put(self, name: str, content: bytes | Source) -> str:
         """Put a file beside the others and return its path."""
-        source = _Bytes(content) if isinstance(content, bytes) else content
+        source = InMemory(content) if isinstance(content, bytes) else content
         self.sandbox.put([Supply(name, source)])
         return self._path(name)
 
@@ -170,17 +170,3 @@ def furnished(sandbox: Sandbox, tools: Tools, log: IO[bytes], path: Path) -> Ben
 def _pinned(revision: str) -> str:
     """Return what a commit has to start with: itself, where the revision is one."""
     return revision if _COMMIT.fullmatch(revision) else ""
-
-
-@dataclass(frozen=True, slots=True)
-class _Bytes:
-    """Bytes as a source."""
-
-    content: bytes
-
-    @property
-    def size(self) -> int:
-        return len(self.content)
-
-    def read(self, offset: int, length: int) -> bytes:
-        return self.content[offset : offset + length]

@@ -55,7 +55,7 @@ def entries(
     seen: dict[str, Stat] = {}
     total = 0
     for path in changes.present:
-        member = reader.member()
+        member = _member(reader, path)
         if member is None or member.path != path:
             found = repr(member.path)[:100] if member else "the end"
             raise RejectedFile(name=NAME, problem=f"has {found} where {path!r:.100} should be")
@@ -68,6 +68,14 @@ def entries(
         yield entry
     if reader.member() is not None:
         raise RejectedFile(name=NAME, problem="goes on after what was asked for")
+
+
+def _member(reader: Reader, path: str) -> Member | None:
+    """Return the next member, which should be that of ``path``."""
+    try:
+        return reader.member()
+    except RejectedFile as error:
+        raise RejectedFile(name=NAME, problem=f"{error.problem}, at /{path:.200}") from error
 
 
 def _check_link(member: Member, seen: dict[str, Stat]) -> None:

@@ -6,6 +6,7 @@ import posixpath
 from typing import TYPE_CHECKING, NamedTuple
 
 from ds01build.layers import scripts
+from ds01build.target import STANDARD, ancestors
 
 if TYPE_CHECKING:
     from ds01build.layers.distinfo import Described
@@ -33,6 +34,7 @@ class Places:
         "_commands",
         "_data",
         "_directories",
+        "_kept",
         "_library",
         "_links",
         "_pin",
@@ -54,6 +56,7 @@ class Places:
         self._pin = pin
         self._target = target
         self._links = {link.path for link in target.links}
+        self._kept = _directories(target)
         self._directories: dict[str, str] = {}
         self._commands = {
             target.resolve(path)
@@ -81,8 +84,8 @@ class Places:
     def real(self, place: Place) -> str:
         """Return where a place lies in the file system, relative to its root.
 
-        Raises ValueError when a file there would replace a link of the base, or stand for one of
-        its programs.
+        Raises ValueError when a file there would replace a link or directory of the base, or stand
+        for one of its programs.
         """
         directory, _, name = place.path.rpartition("/")
         real = self._directories.get(directory)
@@ -93,4 +96,14 @@ class Places:
         path = f"{real}/{name}" if real else name
         if path in self._links:
             raise ValueError(f"would replace the base's link {'/' + path!r:.100}")
+        if path in self._kept:
+            raise ValueError(f"would replace the base's directory {'/' + path!r:.100}")
         return path
+
+
+def _directories(target: Target) -> frozenset[str]:
+    """Return what is known to be a directory where wheels are put."""
+    schemes = target.schemes
+    ways = (schemes.purelib, schemes.platlib, schemes.scripts, schemes.data, schemes.headers)
+    on_the_way = {each for way in ways for each in ancestors(target.resolve(way))}
+    return STANDARD | on_the_way | {each.path for each in target.directories}

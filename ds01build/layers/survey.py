@@ -137,7 +137,11 @@ def _name(path: bytes) -> str:
     try:
         name = path.decode()
     except UnicodeDecodeError as error:
-        raise Ds01Error(f"the name {path!r:.200} is not UTF-8, and no layer can hold it") from error
+        shown = path.decode(errors="backslashreplace")
+        raise Ds01Error(
+            f"the name {'/' + shown:.200} is not UTF-8, and no layer can hold it",
+            hint="rename or remove it at the end of the tier's commands",
+        ) from error
     if not is_clean(name):
         raise Ds01Error(f"the name {name!r:.200} has characters that can't be seen, or is too long")
     if any(part.startswith(WHITEOUT) for part in name.split("/")):

@@ -19,6 +19,7 @@ from ds01build.grammar import (
     requirement,
     tier_name,
 )
+from ds01build.target import STANDARD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -33,6 +34,7 @@ __all__ = [
     "PythonTier",
     "RunTier",
     "Tier",
+    "file_path",
     "packages_of",
     "read_tier",
 ]
@@ -172,7 +174,7 @@ def _files(name: str, table: Fields, after: tuple[str, ...]) -> FilesTier:
 def _file(table: Fields) -> FileEntry:
     entry = FileEntry(
         source=table.required("from", relative_path),
-        to=table.required("to", _file_path),
+        to=table.required("to", file_path),
         mode=int(table.text("mode", mode) or f"{DEFAULT_MODE:o}", 8),
     )
     table.close()
@@ -207,10 +209,11 @@ def _bundle_for(kind: str) -> Callable[[str], str]:
     return check
 
 
-def _file_path(text: str) -> str:
-    if text == "/":
-        raise ValueError("'/' is a directory")
-    return absolute_path(text)
+def file_path(text: str) -> str:
+    """Check the path of a file in the image: none that is a directory everywhere."""
+    if absolute_path(text).lstrip("/") in STANDARD:
+        raise ValueError(f"{text!r} is a directory")
+    return text
 
 
 def _requirements_file(text: str) -> str:

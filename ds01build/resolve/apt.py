@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AptRequest",
+    "AptWanted",
     "glibc_version",
     "python_version",
     "replaced",
@@ -57,6 +58,15 @@ class AptRequest:
 
     tier: str
     packages: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AptWanted:
+    """What tiers ask for, and the versions that packages keep, but for those of ``release``."""
+
+    requests: tuple[AptRequest, ...]
+    keep: Mapping[str, str] = field(default_factory=dict)
+    release: frozenset[str] = frozenset()
 
 
 def resolve(
@@ -97,7 +107,9 @@ def resolve(
 def replaced(pins: Iterable[DebPin], base: Installed) -> dict[str, str]:
     """Return the packages of ``base`` that ``pins`` upgrade, with the version that it has."""
     had = base.versions()
-    return {pin.name: had[pin.name] for pin in pins if pin.name in had}
+    return {
+        pin.name: had[pin.name] for pin in pins if had.get(pin.name, pin.version) != pin.version
+    }
 
 
 def python_version(pins: Iterable[DebPin]) -> str:

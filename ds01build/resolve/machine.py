@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ds01build.base.facts import BaseFacts
     from ds01build.pin import DebPin, WheelPin
     from ds01build.recipe.settings import ResolveSettings
-    from ds01build.resolve.apt import AptRequest
+    from ds01build.resolve.apt import AptWanted
     from ds01build.resolve.archives import Archives
     from ds01build.resolve.installed import Installed
     from ds01build.resolve.python import Located
@@ -86,27 +86,15 @@ class MachineResolver:
         tool = replace(self.tool, indexes=(*self.tool.indexes, *extra))
         return replace(self, tool=tool, mirror=self.mirror or settings.apt_mirror)
 
-    def debs(
-        self,
-        suite: str,
-        requests: Sequence[AptRequest],
-        keep: Mapping[str, str],
-        release: frozenset[str],
-    ) -> tuple[DebPin, ...]:
-        """Return the .debs of all requests: see ``apt.resolve``.
+    def debs(self, suite: str, wanted: AptWanted) -> tuple[DebPin, ...]:
+        """Return the .debs of all tiers: see ``apt.resolve``.
 
         What is missing at the mirror is released where ``update_missing`` allows it.
         """
         with self._session(suite) as session:
-            return self._resolved(session, requests, keep, release, NOTHING)
+            return self._resolved(session, wanted, NOTHING)
 
-    def debs_over(
-        self,
-        base: BaseFacts,
-        requests: Sequence[AptRequest],
-        keep: Mapping[str, str],
-        release: frozenset[str],
-    ) -> tuple[DebPin, ...]:
+    def debs_over(self, base: BaseFacts, wanted: AptWanted) -> tuple[DebPin, ...]:
         """Return the .debs of apt tiers over a base image: see ``apt.resolve``.
 
         Upgrades of what the base has are among them, and noted; ``apt.replaced`` tells them apart.
@@ -115,33 +103,26 @@ class MachineResolver:
         for text in installed.skipped:
             self.note(text)
         try:
-            pins = self._debs_from(self._site(), base, requests, keep, release)
+            pins = self._debs_from(self._site(), base, wanted)
         except (NoSuite, Unavailable) as error:
             # Without a network, what a mirror lacks looks like what was never downloaded.
             is_lacking = isinstance(error, NoSuite) or self.tool.offline
             if not (is_lacking and self._is_foreign(base)):
                 raise
             self.note(f"the mirror does not serve the base: {error}")
-            pins = self._debs_from(self._site_without_mirror(), base, requests, keep, release)
+            pins = self._debs_from(self._site_without_mirror(), base, wanted)
         had = apt.replaced(pins, installed)
         for pin in pins:
             if pin.name in had:
                 self.note(f"tier {pin.tier} upgrades {pin.name} {had[pin.name]} to {pin.version}")
         return pins
 
-    def _debs_from(
-        self,
-        site: Site,
-        base: BaseFacts,
-        requests: Sequence[AptRequest],
-        keep: Mapping[str, str],
-        release: frozenset[str],
-    ) -> tuple[DebPin, ...]:
+    def _debs_from(self, site: Site, base: BaseFacts, wanted: AptWanted) -> tuple[DebPin, ...]:
         archives = archives_of(base, site)
         for text in archives.notes:
             self.note(text)
         with self._session_over(base, archives) as session:
-            return self._resolved(session, requests, keep, release, installed_of(base))
+            return self._resolved(session, wanted, installed_of(base))
 
     def _is_foreign(self, base: BaseFacts) -> bool:
         """Return whether the mirror may be that of another distribution than the base's."""
@@ -194,22 +175,22 @@ class MachineResolver:
         return locations(pin, fitting)
 
     def _resolved(
-        self,
-        session: AptSession,
-        requests: Sequence[AptRequest],
-        keep: Mapping[str, str],
-        release: frozenset[str],
-        base: Installed,
+        self, session: AptSession, wanted: AptWanted, base: Installed
     ) -> tuple[DebPin, ...]:
+        def resolved(release: frozenset[str]) -> tuple[DebPin, ...]:
+            return apt.resolve(
+                session, wanted.requests, keep=wanted.keep, release=release, base=base
+            )
+
         self.note(f"resolving .debs of {session.title}")
         try:
-            return apt.resolve(session, requests, keep=keep, release=release, base=base)
+            return resolved(wanted.release)
         except MissingDebs as error:
             if not self.update_missing:
                 raise
             gone = frozenset(name.partition("=")[0] for name in error.debs)
             self.note(f"replacing {', '.join(error.debs)}")
-            return apt.resolve(session, requests, keep=keep, release=release | gone, base=base)
+            return resolved(wanted.release | gone)
 
     def _located(self, pins: Sequence[WheelPin], python_version: str) -> tuple[Located, ...]:
         with self._workspace() as workspace:

@@ -8,8 +8,8 @@ from ds01build import spec
 from ds01build.base.config import BaseConfig, parse_config
 from ds01build.digest import Digest
 from ds01build.errors import MismatchError
-from ds01build.graph import STATE
 from ds01build.image import ImageConfig, StackedLayer, assemble
+from ds01build.labels import inherited, labels_of
 from ds01build.lock import LockedDebian
 from ds01build.spec import InstallSpec, RemovedSpec, RunSpec, StateSpec
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ds01build.realise import Made
     from ds01build.workflow.steps import Edges, Planned
 
-__all__ = ["assembled", "base_config", "labels_of", "title"]
+__all__ = ["assembled", "base_config", "title"]
 
 # A shell that works, and text in UTF-8; the recipe's own settings win.
 _DEBIAN = BaseConfig(
@@ -109,11 +109,11 @@ def _config(planned: Planned, base: BaseConfig, name: str) -> ImageConfig:
     lock = planned.locked.lock
     settings = lock.image
     # As in a Dockerfile, another entrypoint takes the base's arguments away.
-    inherited = base.cmd if settings.entrypoint is None else ()
+    kept = base.cmd if settings.entrypoint is None else ()
     return ImageConfig(
         architecture=lock.base.architecture,
         env={**dict(base.environment), **dict(settings.env)},
-        labels={**_inherited_labels(base), **labels_of(planned)},
+        labels={**inherited(base.labels), **labels_of(lock, planned.graph)},
         annotations={
             "org.opencontainers.image.title": lock.name,
             "org.opencontainers.image.base.name": name,
@@ -122,7 +122,7 @@ def _config(planned: Planned, base: BaseConfig, name: str) -> ImageConfig:
         workdir=settings.workdir or base.workdir,
         user=settings.user or base.user,
         entrypoint=base.entrypoint if settings.entrypoint is None else settings.entrypoint,
-        cmd=inherited if settings.cmd is None else settings.cmd,
+        cmd=kept if settings.cmd is None else settings.cmd,
         ports=tuple(sorted({*base.ports, *settings.ports})),
         inherited=_others(base),
     )
@@ -132,24 +132,6 @@ def _base_digest(lock: Lock) -> dict[str, str]:
     if isinstance(lock.base, LockedDebian):
         return {}
     return {"org.opencontainers.image.base.digest": str(lock.base.manifest)}
-
-
-def labels_of(planned: Planned) -> dict[str, str]:
-    """Return what the image of a plan says of how it was made, and its recipe's own labels."""
-    lock = planned.locked.lock
-    return {
-        "ds01.name": lock.name,
-        "ds01.recipe": str(lock.recipe),
-        "ds01.lock": str(lock.digest),
-        **{_key_label(step.name): str(step.key) for step in planned.plan.steps},
-        **dict(lock.image.labels),
-        "org.opencontainers.image.title": lock.name,
-    }
-
-
-def _inherited_labels(base: BaseConfig) -> dict[str, str]:
-    """Return the base's labels, but for what an earlier ds01 said of how that was made."""
-    return {name: value for name, value in base.labels if not name.startswith("ds01.")}
 
 
 def _others(base: BaseConfig) -> dict[str, Canonical]:
@@ -174,7 +156,3 @@ def _healthcheck(check: Healthcheck) -> dict[str, Canonical]:
         "Retries": check.retries,
     }
     return {name: value for name, value in told.items() if value}
-
-
-def _key_label(node: str) -> str:
-    return "ds01.state" if node == STATE else f"ds01.tier.{node}"

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from ds01build.errors import CollisionError, StoreError, Unavailable
 from ds01build.events import Note
 from ds01build.fetch import NotThere
+from ds01build.labels import labels_of
 from ds01build.lock import LockedImage
 from ds01build.pin import WheelPin
 from ds01build.workflow import owners, quick
-from ds01build.workflow.assembling import assembled, labels_of, title
+from ds01build.workflow.assembling import assembled, title
 from ds01build.workflow.built import Built, BuiltLayer
 from ds01build.workflow.executing import Executing
 from ds01build.workflow.loading import Loader, engine_for
@@ -69,7 +70,7 @@ def _build(locked: Locked, edges: Edges, choices: Choices, timer: Timer) -> Buil
     with ExitStack() as stack:
         stack.enter_context(edges.store.lease(_used(locked.lock)))
         planned = make_plan(locked, edges)
-        labels = labels_of(planned)
+        labels = labels_of(planned.locked.lock, planned.graph)
         executing = stack.enter_context(Executing(locked=locked, edges=edges, labels=labels))
         _refuse_offline(planned, choices)
         planned = _with_built(planned, edges)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ds01build import graph
-from ds01build.dockerfile import Tag, stages, wheels_of
-from ds01build.engine.builder import Workplace, choose_builder
+from ds01build.dockerfile import stages, wheels_of
+from ds01build.engine.builder import Workplace, choose_builder, missing_stages
 from ds01build.engine.names import fixed_tag, moving_tag
 from ds01build.events import Expected
 from ds01build.workflow.assembling import base_config
@@ -75,9 +75,9 @@ def build_with_docker(
         sources = Sources(
             directory=locked.request.directory, wheel=lambda pin: store.path(pin.digest)
         )
-        user = base_config(lock.base, edges).user
+        config = base_config(lock.base, edges)
         tag = moving_tag(store.uid, lock.name)
-        made = build_dockerfile(lock, sources, workplace, tags=(), user=user)
+        made = build_dockerfile(lock, config, sources, workplace)
         found = engine.inspect(str(made.engine_id))
         known = found.config_digest if found and found.config_digest else made.engine_id
         for each in (fixed_tag(store.uid, lock.name, known), tag):
@@ -105,12 +105,5 @@ def _bring_wheels(locked: Locked, engine: Engine, edges: Edges) -> None:
 
 
 def _missing_wheels(lock: Lock, engine: Engine) -> list[WheelPin]:
-    every = stages(graph.of(lock), lock)
-    if engine.inspect(str(Tag(key=every[-1].key))):
-        return []
-    missing = [
-        stage
-        for stage in every
-        if stage.kind == "python" and not engine.inspect(str(Tag(key=stage.key)))
-    ]
-    return [pin for stage in missing for pin in wheels_of(lock, stage.tier)]
+    needed = missing_stages(stages(graph.of(lock), lock), engine)
+    return [pin for each in needed if each.kind == "python" for pin in wheels_of(lock, each.tier)]

@@ -11,7 +11,7 @@ from ds01build.layers import root
 from ds01build.lock import LockedDebian, LockedImage, LockedTier
 from ds01build.platform import MACHINES, Platform
 from ds01build.recipe import AptTier, DebianBase, FilesTier, PythonTier, RunTier
-from ds01build.resolve.apt import AptRequest, glibc_version, python_version
+from ds01build.resolve.apt import AptRequest, AptWanted, glibc_version, python_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -33,26 +33,11 @@ __all__ = ["Bases", "Footing", "Relocking", "Resolver", "Sources", "footing", "l
 class Resolver(Protocol):
     """Finds packages: apt and uv behind one face."""
 
-    def debs(
-        self,
-        suite: str,
-        requests: Sequence[AptRequest],
-        keep: Mapping[str, str],
-        release: frozenset[str],
-    ) -> tuple[DebPin, ...]:
-        """Return the .debs of all requests, those of ``keep`` at these versions.
+    def debs(self, suite: str, wanted: AptWanted) -> tuple[DebPin, ...]:
+        """Return the .debs of all that is wanted, those that are kept at their versions."""
 
-        Those of ``release`` may move, and what holds them back.
-        """
-
-    def debs_over(
-        self,
-        base: BaseFacts,
-        requests: Sequence[AptRequest],
-        keep: Mapping[str, str],
-        release: frozenset[str],
-    ) -> tuple[DebPin, ...]:
-        """Return what ``requests`` add to an image, as ``debs`` does."""
+    def debs_over(self, base: BaseFacts, wanted: AptWanted) -> tuple[DebPin, ...]:
+        """Return what is wanted beyond an image, as ``debs`` does."""
 
     def wheels(self, wanted: Wanted, keep: Mapping[str, WheelPin]) -> Wheels:
         """Return the wheels of ``wanted``, those of ``keep`` at their versions."""
@@ -196,8 +181,8 @@ def _debian_debs(asked: Relocking, base: LockedDebian) -> tuple[DebPin, ...]:
             return previous.debs
         if not upgrade.everything:
             versions = {pin.name: pin.version for pin in previous.debs}
-            return asked.resolver.debs(base.suite, requests, versions, frozenset(versions) - keep)
-    return asked.resolver.debs(base.suite, requests, {}, frozenset())
+            return asked.resolver.debs(base.suite, _keeping(requests, versions, keep))
+    return asked.resolver.debs(base.suite, AptWanted(requests=requests))
 
 
 def _requests(tiers: Sequence[LockedTier]) -> tuple[AptRequest, ...]:
@@ -226,10 +211,16 @@ def _image_debs(asked: Relocking, image: LockedImage, facts: BaseFacts) -> tuple
         return ()
     previous, upgrade = asked.previous, asked.upgrade
     if previous is None or upgrade.everything or not isinstance(previous.base, LockedImage):
-        return asked.resolver.debs_over(facts, requests, {}, frozenset())
+        return asked.resolver.debs_over(facts, AptWanted(requests=requests))
     keep = upgrade.keeps(previous.debs)
     same = previous.base.config == image.config and _requests(previous.tiers) == requests
     if same and len(keep) == len(previous.debs):
         return previous.debs
     versions = {pin.name: pin.version for pin in previous.debs}
-    return asked.resolver.debs_over(facts, requests, versions, frozenset(versions) - keep)
+    return asked.resolver.debs_over(facts, _keeping(requests, versions, keep))
+
+
+def _keeping(
+    requests: tuple[AptRequest, ...], versions: Mapping[str, str], keep: frozenset[str]
+) -> AptWanted:
+    return AptWanted(requests=requests, keep=versions, release=frozenset(versions) - keep)

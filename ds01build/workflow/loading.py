@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from ds01build.base.unpack import inflated
 from ds01build.engine.archive import Loadable
-from ds01build.engine.connect import ABSENT
 from ds01build.engine.intermediate import remove_intermediates, this_builder
 from ds01build.engine.known import labels_of, look_up, nearby
 from ds01build.engine.load import send
@@ -16,7 +15,7 @@ from ds01build.engine.loading import Loading
 from ds01build.engine.names import fixed_tag, moving_tag
 from ds01build.engine.owner import current
 from ds01build.engine.sandbox import sweep
-from ds01build.errors import Ds01Error, Unavailable
+from ds01build.errors import Ds01Error, NoEngine, Unavailable
 from ds01build.events import Note, Sent
 from ds01build.workflow.registered import fetch_layers
 
@@ -61,7 +60,10 @@ class Cache(Protocol):
 
 
 def engine_for(load: Load, edges: Edges) -> Engine | None:
-    """Return the engine that images are loaded into. Raises Unavailable where one has to be."""
+    """Return the engine that images are loaded into. Raises Unavailable where one has to be.
+
+    An engine that is there or named and cannot be used is reported; none at all is no news.
+    """
     if load == "never":
         return None
     try:
@@ -69,7 +71,7 @@ def engine_for(load: Load, edges: Edges) -> Engine | None:
     except Unavailable as error:
         if load == "always":
             raise
-        if error.hint != ABSENT:  # there is one, and it could not be used
+        if not isinstance(error, NoEngine):
             edges.report(Note(f"the image is not loaded: {error}"))
         return None
 

@@ -6,17 +6,20 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ds01build.base.lint import require_sound
+from ds01build.base.places import known_directories
 from ds01build.catalogue import bundles
-from ds01build.errors import ResolveError
+from ds01build.errors import Issue, RecipeError, ResolveError
 from ds01build.lock import Lock, LockedImage, Removed
 from ds01build.recipe import PythonTier, excludes_of
 from ds01build.resolve.request import PythonRequest, Wanted, Wheels
-from ds01build.target import Ground
+from ds01build.target import Ground, resolve
 from ds01build.workflow import supplied
 from ds01build.workflow.footing import footing
 from ds01build.workflow.stacking import layers
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ds01build.pin import WheelPin
     from ds01build.platform import Platform
     from ds01build.workflow.footing import Footing, Relocking
@@ -49,6 +52,7 @@ def relock(asked: Relocking) -> Lock:
         files=tuple(sorted(request.files)),
         removed=_removed(found, wheels),
     )
+    _keep_directories(lock, found, request)
     lock = _grounded(lock, found)
     return replace(lock, layers=layers(lock, asked.previous, request))
 
@@ -92,6 +96,37 @@ def _removed(found: Footing, wheels: tuple[WheelPin, ...]) -> tuple[Removed, ...
     return tuple(
         sorted(Removed(name=one.name, version=one.version, paths=one.owns) for one in gone)
     )
+
+
+def _keep_directories(lock: Lock, found: Footing, request: Request) -> None:
+    """Refuse files that would take the place of a directory of the base.
+
+    Over a root of .debs the stack check finds them: every directory of that is in a layer.
+    """
+    if found.facts is None:
+        return
+    directories = known_directories(found.facts)
+    links = {link.path: link.to for link in found.facts.links}
+    issues = tuple(
+        Issue(
+            f"tiers.{pin.tier}.files",
+            f"{pin.to} is a directory of the base, and a file cannot take its place",
+        )
+        for pin in lock.files
+        if {pin.to.lstrip("/"), _landing(pin.to, links)} & directories
+    )
+    if issues:
+        raise RecipeError(source=str(request.path), issues=issues)
+
+
+def _landing(path: str, links: Mapping[str, str]) -> str:
+    """Return where a file of that path is put; as it is where the links to it form a loop."""
+    directory, _, name = path.lstrip("/").rpartition("/")
+    try:
+        way = resolve(directory, dict(links))
+    except ValueError:  # told when the layer is made
+        return path.lstrip("/")
+    return f"{way}/{name}" if way else name
 
 
 def _grounded(lock: Lock, found: Footing) -> Lock:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from ds01build import beneath
 from ds01build.digest import Digest
 from ds01build.errors import MismatchError
-from ds01build.events import Expected, Note, Written
+from ds01build.events import Expected, Written
 from ds01build.realise import Materials, realise
 from ds01build.workflow import downloads
 from ds01build.workflow.assembling import title
+from ds01build.workflow.transfers import once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -72,6 +73,7 @@ def made_of(planned: Planned, edges: Edges, making: Making) -> tuple[Made, ...]:
     size = sum(pin.size for pin in pins)
     edges.report(Expected(files=len(pins), size=size, layers=len(steps)))
     begin = timer.elapsed()
+    note = once(edges.report)
 
     def fetched(pins: Sequence[WheelPin | DebPin]) -> Generator[Digest, None, None]:
         yield from downloads.arrivals(pins, planned.locked, edges, making.received)
@@ -88,7 +90,7 @@ def made_of(planned: Planned, edges: Edges, making: Making) -> tuple[Made, ...]:
         read_file=lambda pin: _read_file(pin, planned.locked),
         executor=making.executor,
         on_layer=written,
-        on_wait=lambda holder: edges.report(Note(f"waiting for {holder}")),
+        on_wait=lambda holder: note(f"waiting for what {holder} makes"),
     )
     made = realise(planned.plan, materials, workers=edges.workers)
     timer.layers = timer.elapsed() - begin

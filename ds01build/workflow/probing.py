@@ -11,7 +11,7 @@ from ds01build.engine.apt_runner import ContainerRunner
 from ds01build.engine.owner import current
 from ds01build.engine.probe import tree_of
 from ds01build.engine.sandbox import opened
-from ds01build.errors import Unavailable
+from ds01build.errors import Ds01Error, Unavailable
 from ds01build.events import Note
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ds01build.base.facts import BaseFacts
     from ds01build.base.tree import Tree
     from ds01build.digest import DiffId, Digest
-    from ds01build.engine.api import Engine
+    from ds01build.engine.api import Engine, EngineImage
     from ds01build.engine.sandbox import Site
     from ds01build.events import Report
 
@@ -44,13 +44,23 @@ class EngineProbes:
         """
         try:
             engine = self.engine()
-            found = next((each for each in engine.images() if each.diff_ids == diff_ids), None)
+            found = self._found(engine, diff_ids)
             if found is None:
                 return None
             self.report(Note("looking into the image in the engine"))
             return tree_of(engine.client, str(found.engine_id), clock=time.monotonic)
         except Unavailable as error:
             self.report(Note(f"the image's layers are read: {error}"))
+            return None
+
+    def _found(self, engine: Engine, diff_ids: tuple[DiffId, ...]) -> EngineImage | None:
+        """Return the image with these layers; None, which is told, where the list fails."""
+        try:
+            return next((each for each in engine.images() if each.diff_ids == diff_ids), None)
+        except Unavailable:
+            raise
+        except Ds01Error as error:
+            self.report(Note(f"no image of the engine can be used: {error}"))
             return None
 
     @contextmanager
@@ -61,7 +71,7 @@ class EngineProbes:
         """
         engine = self.engine()
         diff_ids = self.diff_ids(base.config)
-        found = next((each for each in engine.images() if each.diff_ids == diff_ids), None)
+        found = self._found(engine, diff_ids)
         if found is None:
             raise Unavailable(
                 "this machine has no apt, and its engine does not have the base",

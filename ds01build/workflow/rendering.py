@@ -20,6 +20,7 @@ from ds01build.lock import LockedImage
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
+    from ds01build.base.config import BaseConfig
     from ds01build.digest import Key
     from ds01build.dockerfile import ContextFile, Rendered, Stage
     from ds01build.engine.builder import Made, Workplace
@@ -70,13 +71,13 @@ def project_place(recipe: Path) -> Place:
     return Place(dockerfile=project / DOCKERFILE, context=project / f"{DOCKERFILE}.context")
 
 
-def write_dockerfile(lock: Lock, directory: Path, place: Place, *, user: str = "") -> Rendered:
+def write_dockerfile(lock: Lock, config: BaseConfig, directory: Path, place: Place) -> Rendered:
     """Write the Dockerfile of ``lock`` and its context; declared files lie below ``directory``.
 
-    ``user`` is the base's own. Raises Ds01Error where another Dockerfile is in the way, for what
+    ``config`` is the base's own. Raises Ds01Error where another Dockerfile is in the way, for what
     ``render`` refuses, and for declared files that are not what the lock says.
     """
-    rendered = render(graph.of(lock), lock, user=user)
+    rendered = render(graph.of(lock), lock, config)
     _refuse_foreign(place.dockerfile)
     try:
         _fill(place.context, rendered, directory)
@@ -88,19 +89,19 @@ def write_dockerfile(lock: Lock, directory: Path, place: Place, *, user: str = "
 
 
 def build_dockerfile(
-    lock: Lock, sources: Sources, workplace: Workplace, *, tags: Collection[str], user: str = ""
+    lock: Lock, config: BaseConfig, sources: Sources, workplace: Workplace
 ) -> Made:
-    """Build ``lock`` in an engine, stage by stage, and let ``tags`` stand for the image.
+    """Build ``lock`` in an engine, stage by stage, over a base of that ``config``.
 
     The wheels of the stages that are missing have to be there already: they go to the engine with
     the context, so that no container needs an index, its credentials or a site's certificates.
-    Raises what ``build_stages`` raises; ``tags`` are as they were then.
+    Raises what ``build_stages`` raises.
     """
     made = graph.of(lock)
 
     @contextmanager
     def context(stage: Stage, present: Collection[Key]) -> Iterator[Path]:
-        rendered = render_own(made, lock, present, user=user)
+        rendered = render_own(made, lock, config, present)
         with tempfile.TemporaryDirectory(prefix="ds01-context-") as name:
             directory = Path(name)
             _fill(directory, rendered, sources.directory)
@@ -109,10 +110,7 @@ def build_dockerfile(
                 _link(sources.wheel(pin), directory / "wheels" / pin.file)
             yield directory
 
-    built = build_stages(stages(made, lock), context, workplace, base=_names(lock))
-    for tag in tags:
-        workplace.images.tag(built.engine_id, tag)
-    return built
+    return build_stages(stages(made, lock), context, workplace, base=_names(lock))
 
 
 def _names(lock: Lock) -> list[str]:

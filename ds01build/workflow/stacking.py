@@ -46,16 +46,22 @@ def _room(lock: Lock) -> int:
 def _canonical_order(lock: Lock, request: Request) -> list[str]:
     """Order tiers by kind and bundle, so that two recipes with the same bundles stack alike.
 
-    What an engine executes comes after all that it needs.
+    What an engine executes comes after all that it needs, and after native tiers, unless those
+    name it: its bytes are nobody else's, so an engine would know no layer above it.
     """
     kinds = (AptTier, PythonTier, FilesTier, RunTier)
+    executed = {tier.name for tier in lock.tiers if _is_executed(tier, lock)}
 
-    def rank(tier: Tier) -> tuple[int, int]:
+    def rank(tier: Tier) -> tuple[bool, int, int]:
         bundle = tier.bundle if isinstance(tier, (AptTier, PythonTier)) else ""
-        return kinds.index(type(tier)), bundles()[bundle].rank if bundle else _LAST
+        place = bundles()[bundle].rank if bundle else _LAST
+        return tier.name in executed, kinds.index(type(tier)), place
 
     waiting = [tier.name for tier in sorted(request.recipe.tiers, key=rank)]
-    needs = {tier.name: tier.after for tier in lock.tiers if _is_executed(tier, lock)}
+    needs = {
+        tier.name: tier.after if tier.name in executed else executed.intersection(tier.after)
+        for tier in lock.tiers
+    }
     ordered: list[str] = []
     while waiting:
         ready = next(name for name in waiting if not set(needs.get(name, ())) & set(waiting))
