@@ -9,7 +9,7 @@ from ds01build.base.tree import ROOT
 from ds01build.target import MAX_LINKS, STANDARD, Directory, Link, ancestors, resolve
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from ds01build.base.facts import BaseFacts
     from ds01build.base.tree import Tree
@@ -21,7 +21,6 @@ __all__ = [
     "known_directories",
     "places_below",
     "places_of",
-    "places_on_the_way",
 ]
 
 # Beyond this the deepest are left out: a layer that writes into one of those makes it 0755, root's.
@@ -60,19 +59,6 @@ def places_of(tree: Tree, schemes: Schemes) -> Places:
 def places_below(tree: Tree) -> Places:
     """Return those of the whole base, five levels deep."""
     return _places(tree, {""}, set(_below(tree, "", _ALL_DEPTH)), MAX_ALL)
-
-
-def places_on_the_way(places: Places, paths: Iterable[str]) -> Places:
-    """Return those of ``places`` that lie on the way to ``paths``, which are absolute.
-
-    Raises ValueError for a path that passes through a loop of links or leaves the root.
-    """
-    links = {link.path: link.to for link in places.links}
-    found = {each for path in paths for each in _steps(path, links)}
-    return Places(
-        tuple(each for each in places.directories if each.path in found),
-        tuple(each for each in places.links if each.path in found),
-    )
 
 
 def known_directories(facts: BaseFacts) -> frozenset[str]:
