@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import pytest
 
 NAMES = ("graph", "containerd", "gallery", "podman")
+LONG = (*NAMES, "test_store_faults.py", "test_cli_registry.py", "test_root_network.py")
 _KIND = re.compile(r"[\[-](graph|containerd|podman)[\]-]")
 # What a file has in it whose tests use an engine, or the shipped recipes.
 _MARKS = {"graph": ("desk_fixtures", "engine_fixtures"), "gallery": ("gallery: Gallery",)}
@@ -39,7 +40,7 @@ def _of_file(path: Path) -> str:
 def rank(nodeid: str) -> int:
     """Return where a test's company stands: the longest come first."""
     name = of(nodeid)
-    return NAMES.index(name) if name in NAMES else len(NAMES)
+    return LONG.index(name) if name in LONG else len(LONG)
 
 
 def scheduler(config: pytest.Config, log: object) -> object:
