@@ -6,6 +6,7 @@ import os
 import tempfile
 from pathlib import Path
 
+import companies
 import pytest
 from hypothesis import settings
 from images import Gallery
@@ -24,12 +25,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if hasattr(config, "workerinput"):  # of several processes: work is handed out in this order
+        items.sort(key=lambda item: companies.rank(item.nodeid))
     if config.getoption("--slow") or os.environ.get("CI") == "true":
         return
     skip = pytest.mark.skip(reason="slow: runs with --slow, or where CI=true")
     for item in items:
         if item.get_closest_marker("slow"):
             item.add_marker(skip)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    return companies.scheduler(config, log)
 
 
 @pytest.hookimpl(tryfirst=True)

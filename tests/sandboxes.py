@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import io
-import json
 import secrets
-import tarfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from engines import reach
+from engines import place, reach
 
 from ds01build.engine import owner
 from ds01build.engine.execution import EngineExecutor
@@ -21,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from docker import APIClient
+    from standin_fixtures import StandIns
 
 KINDS = ("graph", "containerd")
 
@@ -38,26 +36,23 @@ class Furnished:
 
 
 @contextlib.contextmanager
-def loaded(kind: str, archive: Path) -> Iterator[Furnished]:
-    """Load a docker-archive under a name of its own, and remove it afterwards."""
-    client = reach(kind).client
-    tag = f"capture-{secrets.token_hex(6)}:test"
-    with archive.open("rb") as content, tarfile.open(fileobj=content) as opened:
-        renamed = io.BytesIO()
-        with tarfile.open(fileobj=renamed, mode="w") as written:
-            for member in opened:
-                body = opened.extractfile(member)
-                plain = body.read() if body else b""
-                if member.name == "manifest.json":
-                    manifest = json.loads(plain)
-                    manifest[0]["RepoTags"] = [tag]
-                    plain = json.dumps(manifest).encode()
-                member.size = len(plain)
-                written.addfile(member, io.BytesIO(plain))
-    renamed.seek(0)
-    for _ in client.load_image(renamed):
-        pass
+def furnished(kind: str, stand_ins: StandIns) -> Iterator[Furnished]:
+    """Yield the engine of that kind with a Debian that has apt and Python."""
+    with contextlib.closing(reach(kind)) as engine:
+        reference = stand_ins.load("plain", place(kind))
+        image = engine.client.inspect_image(reference)["Id"]
+        yield Furnished(kind=kind, client=engine.client, image=image)
+
+
+@contextlib.contextmanager
+def stacked(engine: Furnished, stand_ins: StandIns, layer: bytes, directory: Path) -> Iterator[str]:
+    """Yield an image of that Debian and one more layer, which the engine has pulled."""
+    layout = stand_ins.layout("plain").copied(directory)
+    layout.append(layer)
+    reference = stand_ins.registry.push(layout, tag=f"capture-{secrets.token_hex(6)}")
+    repository, _, tag = reference.rpartition(":")
+    engine.client.pull(repository, tag=tag)
     try:
-        yield Furnished(kind=kind, client=client, image=client.inspect_image(tag)["Id"])
+        yield reference
     finally:
-        client.remove_image(tag, force=True)
+        engine.client.remove_image(reference, force=True)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import math
-import secrets
 import subprocess
 import sys
 import tarfile
@@ -19,7 +17,7 @@ import docker
 import pytest
 from engines import place
 from images import require
-from sandboxes import KINDS, Furnished, loaded
+from sandboxes import KINDS, Furnished, furnished, stacked
 from wheels import Bytes
 
 from ds01build.digest import Digest
@@ -35,38 +33,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from images import Gallery
+    from standin_fixtures import StandIns
 
     from ds01build.layers.entry import Entry
 
+pytest_plugins = ("standin_fixtures",)
 pytestmark = pytest.mark.network
 
 
-RECIPE = """\
-schema = 1
-name = "base"
-
-[base]
-debian = "bookworm"
-packages = ["apt", "python3"]
-"""
-
-
-@pytest.fixture(scope="session")
-def base_archive(gallery: Gallery) -> Path:
-    """Return a Debian with apt and Python, as docker load reads it."""
-    directory = gallery.directory()
-    (directory / "base.toml").write_text(RECIPE)
-    gallery.place.build(directory / "base.toml")
-    path = directory / "base.tar"
-    ended = gallery.place.ds01("image", "export", "base", "--docker-archive", path)
-    assert ended.code == 0, ended.err
-    return path
-
-
 @pytest.fixture(scope="session", params=KINDS)
-def engine(request: pytest.FixtureRequest, base_archive: Path) -> Iterator[Furnished]:
-    with loaded(request.param, base_archive) as engine:
+def engine(request: pytest.FixtureRequest, stand_ins: StandIns) -> Iterator[Furnished]:
+    with furnished(request.param, stand_ins) as engine:
         yield engine
 
 
@@ -147,33 +124,6 @@ def linked(engine: Furnished, container: str, *paths: str) -> bool:
     return len(set(engine.client.exec_start(started).split())) == 1
 
 
-def stacked(base: Path, layer: bytes, tag: str) -> IO[bytes]:
-    """Return a docker-archive of the image in ``base`` with one more layer."""
-    file = tempfile.TemporaryFile()  # noqa: SIM115
-    with tarfile.open(base) as old, tarfile.open(fileobj=file, mode="w") as new:
-        contents = {m.name: old.extractfile(m).read() for m in old if m.isfile()}  # type: ignore[union-attr]
-        manifest = json.loads(contents["manifest.json"])[0]
-        config = json.loads(contents[manifest["Config"]])
-        config["rootfs"]["diff_ids"].append(f"sha256:{hashlib.sha256(layer).hexdigest()}")
-        config["history"] = []
-        manifest |= {
-            "Config": "new.json",
-            "RepoTags": [tag],
-            "Layers": [*manifest["Layers"], "new.tar"],
-        }
-        contents |= {
-            "new.json": json.dumps(config).encode(),
-            "new.tar": layer,
-            "manifest.json": json.dumps([manifest]).encode(),
-        }
-        for name, content in contents.items():
-            member = tarfile.TarInfo(name)
-            member.size = len(content)
-            new.addfile(member, io.BytesIO(content))
-    file.seek(0)
-    return file
-
-
 CHANGES = """\
 python3 - <<'EOF'
 import os
@@ -215,7 +165,7 @@ echo more >>/etc/profile
 
 @pytest.mark.slow
 def test_the_layer_unpacks_to_what_the_container_had(
-    engine: Furnished, execution: Execution, base_archive: Path
+    engine: Furnished, execution: Execution, stand_ins: StandIns, tmp_path: Path
 ) -> None:
     execution = replace(execution, commands=(CHANGES,))
     with engine.executor().execute(execution) as captured:
@@ -224,12 +174,8 @@ def test_the_layer_unpacks_to_what_the_container_had(
         wanted = exported(engine, container)
     assert captured.notes == ["/srv/pipe is a FIFO, and is left out"]
 
-    tag = f"capture-{secrets.token_hex(6)}:two"
-    with stacked(base_archive, layer, tag) as archive:
-        for _ in engine.client.load_image(archive):
-            pass
-    try:
-        made = idle(engine, tag)
+    with stacked(engine, stand_ins, layer, tmp_path / "layout") as image:
+        made = idle(engine, image)
         try:
             engine.client.start(made)
             found = exported(engine, made)
@@ -239,8 +185,6 @@ def test_the_layer_unpacks_to_what_the_container_had(
             assert engine.client.exec_start(started) == b"b'\\xff\\x00=\\n'\n"
         finally:
             engine.client.remove_container(made, force=True)
-    finally:
-        engine.client.remove_image(tag, force=True)
     differing = {
         path: (wanted.get(path), found.get(path))
         for path in wanted.keys() | found.keys()
@@ -418,9 +362,9 @@ def test_there_is_no_network_unless_asked_for(engine: Furnished, execution: Exec
 
 
 @pytest.fixture(scope="session")
-def archives(gallery: Gallery) -> dict[str, Path]:
+def archives(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Return small real .debs that the base does not have, by name."""
-    directory = gallery.directory()
+    directory = tmp_path_factory.mktemp("debs")
     require("apt-get", "dpkg-deb")
     argv = ["apt-get", "download", "-q", "-o", "APT::Sandbox::User=root", "hello", "tree"]
     subprocess.run(argv, cwd=directory, capture_output=True, check=True, timeout=120)
@@ -490,7 +434,7 @@ def installed(engine: Furnished, execution: Execution, *paths: Path) -> tuple[by
 def test_two_apt_tiers_keep_the_packages_of_both(
     engine: Furnished,
     execution: Execution,
-    base_archive: Path,
+    stand_ins: StandIns,
     archives: dict[str, Path],
     tmp_path: Path,
 ) -> None:
@@ -500,12 +444,8 @@ def test_two_apt_tiers_keep_the_packages_of_both(
     assert paths["var/lib/dpkg/status"] == "file"
     assert not [path for path in paths if is_noise(path) or "policy-rc.d" in path]
     assert not [path for path in paths if path.startswith(("tmp", "ds01", "var/log/apt"))]
-    tag = f"capture-{secrets.token_hex(6)}:two"
-    with stacked(base_archive, layer, tag) as archive:
-        for _ in engine.client.load_image(archive):
-            pass
-    try:
-        second = replace(execution, image=tag, log=tmp_path / "second")
+    with stacked(engine, stand_ins, layer, tmp_path / "layout") as image:
+        second = replace(execution, image=image, log=tmp_path / "second")
         second = replace(second, debs=(locked(archives["tree"]),))
         with engine.executor().execute(second) as captured:
             [container] = sandboxes(engine)
@@ -513,8 +453,6 @@ def test_two_apt_tiers_keep_the_packages_of_both(
             started = engine.client.exec_create(container, argv)["Id"]
             listed = engine.client.exec_start(started).decode().splitlines()
             assert "usr/bin/tree" in kinds(list(captured.entries))
-    finally:
-        engine.client.remove_image(tag, force=True)
     assert {"ii hello", "ii tree"} <= set(listed)
 
 

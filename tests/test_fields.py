@@ -162,10 +162,10 @@ DEEP = ".".join("a" * 990)
     ],
 )
 def test_a_toml_bomb_is_one_problem_and_soon(bomb: str) -> None:
-    start = time.monotonic()
+    start = time.process_time()
     with pytest.raises(ValueError, match=r"\A(line 1 (is|has)|nested|not TOML).{,200}\Z"):
         load(bomb)
-    assert time.monotonic() - start < 1
+    assert time.process_time() - start < 1
 
 
 def test_a_key_has_sixteen_parts_at_most() -> None:

@@ -210,6 +210,6 @@ def test_renaming_tiers_changes_nothing_but_their_names(items: list[Item]) -> No
 def test_a_thousand_tiers_fit_into_the_budget_in_a_second() -> None:
     tiers = [f"t{number:04}" for number in range(1000)]
     items = [Item(tier, "wheels", f"p{tier}", 1000, digest(tier)) for tier in tiers]
-    start = time.perf_counter()
+    start = time.process_time()
     assert len(group(items, tiers)) == BUDGET
-    assert time.perf_counter() - start < 1.0
+    assert time.process_time() - start < 1.0

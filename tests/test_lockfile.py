@@ -313,10 +313,10 @@ def test_the_lock_of_a_newer_ds01_is_refused_before_anything_else() -> None:
 
 
 def test_text_that_is_too_long_is_refused_without_reading_it() -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     assert str(refused("a" * (LIMIT + 1))) == f"x.lock: longer than {LIMIT} characters"
     assert str(refused("\n" + "a" * 4097)) == "x.lock: line 2 is longer than 4096 characters"
-    assert time.perf_counter() - start < 0.5
+    assert time.process_time() - start < 0.5
 
 
 @given(st.text(max_size=200))

@@ -227,9 +227,9 @@ def test_what_is_not_toml_is_one_problem_with_its_line() -> None:
 
 
 def test_a_long_dotted_key_is_one_clear_problem_and_soon() -> None:
-    start = time.monotonic()
+    start = time.process_time()
     assert problems(".".join(["a"] * 20_000) + " = 1") == ["line 1 is longer than 4096 characters"]
-    assert time.monotonic() - start < 0.5
+    assert time.process_time() - start < 0.5
 
 
 @pytest.mark.parametrize(
@@ -535,9 +535,9 @@ def test_credentials_are_refused_and_never_shown(text: str) -> None:
 
 def test_a_recipe_of_a_thousand_tiers_is_read_in_a_second() -> None:
     tiers = "\n".join(f't{n} = {{ kind = "python", packages = ["p{n}"] }}' for n in range(1000))
-    start = time.monotonic()
+    start = time.process_time()
     assert len(recipe(f"[tiers]\n{tiers}").tiers) == 1000
-    assert time.monotonic() - start < 1
+    assert time.process_time() - start < 1
 
 
 @pytest.mark.parametrize("path", sorted(ROOT.glob("recipes/*.toml")), ids=lambda path: path.stem)

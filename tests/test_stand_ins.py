@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import io
 import json
-import os
-import stat
 import zipfile
 from typing import TYPE_CHECKING
 
 import pytest
-from images import Tree, succeed, unpack
+from engines import place
+from images import run, succeed
 from packaging.requirements import Requirement
 from standins import conda, frameworks, recipes, variants
 from standins.frameworks import LIBRARIES, TOOLKIT, Offer
@@ -20,11 +19,14 @@ from wheels import MODULE, TARGET, Bytes, pin, wheel
 from ds01build.layers.wheel import install
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from standin_fixtures import StandIns
 
-pytest_plugins = ("standin_fixtures",)
+    from ds01build.engine.api import Engine
+
+pytest_plugins = ("engine_fixtures", "standin_fixtures")
 
 DEBIANS = "/usr/lib/python3/dist-packages"
 
@@ -151,51 +153,59 @@ def test_odd_owners_and_modes_lie_on_top(stand_ins: StandIns) -> None:
         )
 
 
+@pytest.fixture
+def inside(graph_engine: Engine, stand_ins: StandIns) -> Callable[..., str]:
+    """Return what runs a command in a stand-in, and returns what it prints."""
+    host = place(graph_engine.kind)
+
+    def prints(name: str, *command: str) -> str:
+        words = ("docker", "--host", host, "run", "--rm", "--network=none")
+        ended = run(*words, stand_ins.load(name, host), *command)
+        assert (ended.code, ended.err) == (0, ""), f"{command}\n{ended.err}\n{ended.out}"
+        return ended.out
+
+    return prints
+
+
 @pytest.mark.network
 @pytest.mark.slow
 class TestInside:
     @pytest.mark.parametrize(
         ("name", "site"), [("a", recipes.SITE), ("b", recipes.SITE), ("c", conda.SITE)]
     )
-    def test_the_framework_works(
-        self, name: str, site: str, stand_ins: StandIns, tmp_path: Path
-    ) -> None:
-        tree = unpacked(stand_ins, name, tmp_path)
-        assert tree.prints("pip", "check") == "No broken requirements found.\n"
+    def test_the_framework_works(self, name: str, site: str, inside: Callable[..., str]) -> None:
+        assert inside(name, "pip", "check") == "No broken requirements found.\n"
         program = "import torch, torchvision.models; print(torch.ones(3).tolist(), torch.__file__)"
-        ended = tree.enter("python", "-c", program)  # it complains that there is no /proc
-        assert ended.out == f"[1.0, 1.0, 1.0] {site}/torch/__init__.py\n", ended.err
-        if name == "c":
-            self.check_prefix(tree)
+        said = inside(name, "python", "-c", program)
+        assert said == f"[1.0, 1.0, 1.0] {site}/torch/__init__.py\n"
 
-    def check_prefix(self, tree: Tree) -> None:
-        assert (tree.root / "opt/conda").readlink().as_posix() == "/srv/conda"
-        status = (tree.root / conda.PLACE / "bin").stat()
-        assert (stat.S_IMODE(status.st_mode), status.st_uid) == (0o2775, conda.USER)
+    @pytest.mark.parametrize("name", ["c", "c-light"])
+    def test_the_prefix_is_where_conda_has_it(self, name: str, inside: Callable[..., str]) -> None:
+        assert inside(name, "readlink", "/opt/conda") == "/srv/conda\n"
+        status = inside(name, "stat", "--format=%a %u", f"/{conda.PLACE}/bin")
+        assert status == f"2775 {conda.USER}\n"
         show = "import site, sys; print(sys.prefix, sys.executable, *site.getsitepackages())"
-        said = tree.prints("python", "-c", show)
+        said = inside(name, "python", "-c", show)
         assert said == f"{conda.PREFIX} {conda.PREFIX}/bin/python {conda.SITE}\n"
-        assert list((tree.root / conda.PLACE / "conda-meta").glob("python-3.11.2-*.json"))
+        (record,) = inside(
+            name, "find", f"/{conda.PLACE}/conda-meta", "-name", "python-3.11.2-*.json"
+        ).splitlines()
+        assert record
 
-    def test_old_packages_belong_to_debs(self, stand_ins: StandIns, tmp_path: Path) -> None:
-        tree = unpacked(stand_ins, "d", tmp_path)
+    def test_old_packages_belong_to_debs(self, inside: Callable[..., str]) -> None:
         for module in ("numpy", "requests", "yaml"):
             show = f"import {module}; print({module}.__file__)"
-            assert tree.prints("python3", "-c", show).startswith(f"{DEBIANS}/{module}/")
-            owner = tree.prints("dpkg", "-S", f"{DEBIANS}/{module}/__init__.py")
+            assert inside("d", "python3", "-c", show).startswith(f"{DEBIANS}/{module}/")
+            owner = inside("d", "dpkg", "-S", f"{DEBIANS}/{module}/__init__.py")
             assert owner == f"python3-{module}: {DEBIANS}/{module}/__init__.py\n"
 
-    def test_the_bare_one_has_apt_and_no_python(self, stand_ins: StandIns, tmp_path: Path) -> None:
-        tree = unpacked(stand_ins, "e", tmp_path)
-        assert tree.enter("apt-get", "--version").code == 0
-        assert "python" not in tree.prints("dpkg-query", "-W")
-        assert not list(tree.root.glob("usr/bin/python*"))
+    def test_the_bare_one_has_apt_and_no_python(self, inside: Callable[..., str]) -> None:
+        assert inside("e", "apt-get", "--version").startswith("apt ")
+        assert "python" not in inside("e", "dpkg-query", "-W")
+        assert inside("e", "find", "/usr/bin", "-name", "python*") == ""
 
-
-def unpacked(stand_ins: StandIns, name: str, directory: Path) -> Tree:
-    layout = stand_ins.layout(name)
-    tree = unpack(f"oci:{layout.directory}:{name}", directory)
-    # PyTorch asks for this device when it is imported.
-    os.mknod(tree.root / "dev/urandom", 0o020666, os.makedev(1, 9))
-    (tree.root / "dev/urandom").chmod(0o666)
-    return tree
+    def test_no_base_has_devices(self, stand_ins: StandIns) -> None:
+        for name in ("e", "plain"):
+            members = [member for member, _ in stand_ins.layout(name).members()]
+            assert "dev" in {member.name.strip("./") for member in members}
+            assert [member.name for member in members if member.ischr() or member.isblk()] == []

@@ -458,17 +458,17 @@ def test_a_file_in_the_place_of_a_known_directory_is_refused(name: str) -> None:
 
 
 def test_a_tree_of_many_directories_is_refused_soon() -> None:
-    started = time.monotonic()
+    started = time.process_time()
     files = [named(b"%d/" % number + b"a/" * 2000 + b"x", b"") for number in range(60)]
     assert problem(archive(files)) == "has more directories than is sane"
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5
 
 
 def test_a_directory_of_many_entries_is_refused_soon() -> None:
-    started = time.monotonic()
+    started = time.process_time()
     files = [named(b"x%d" % number, b"") for number in range(30_000)]
     assert problem(archive(files)) == "has 0 .dist-info directories"
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5
 
 
 sound = wheel(

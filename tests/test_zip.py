@@ -363,11 +363,11 @@ def test_unusual_names_that_are_safe_are_read(name: str) -> None:
 
 
 def test_a_directory_with_a_million_entries_is_refused_at_once() -> None:
-    started = time.monotonic()
+    started = time.process_time()
     assert problem(end(0xFFFF, 1 << 31, 0)) == (
         "has 65535 entries in 2147483648 bytes, more than is sane"
     )
-    assert time.monotonic() - started < 1
+    assert time.process_time() - started < 1
 
 
 @given(st.integers(0, len(sound) - 1), st.integers(1, 255))

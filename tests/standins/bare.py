@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from images import succeed
 
-from standins.layout import Layout
+from standins.layout import Layout, Made, tar
 from standins.workshop import ARCHITECTURE
 
 if TYPE_CHECKING:
@@ -24,8 +24,10 @@ def bare(shop: Workshop, destination: Path) -> None:
     file = destination / "bare.tar"
     fast = ("--dpkgopt=force-unsafe-io", f'--customize-hook=rm "$1{_UNSAFE}"')
     options = ("--quiet", "--variant=minbase", "--include=ca-certificates", "--format=tar")
-    succeed("mmdebstrap", *options, *fast, "bookworm", file, shop.sources())
+    without = ("--skip=output/dev",)  # images have no devices: each runtime makes its own
+    succeed("mmdebstrap", *options, *fast, *without, "bookworm", file, shop.sources())
     layout = Layout.create(destination, "e", ARCHITECTURE)
     layout.append(file.read_bytes())
+    layout.append(tar([Made(path="dev")]))
     layout.configure({"Env": [f"PATH={_PATH}"], "Cmd": ["bash"]})
     file.unlink()

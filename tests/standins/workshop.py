@@ -80,8 +80,9 @@ class Workshop:
         """Return a file of apt sources for Debian 12: of the mirror that ds01 uses here."""
         path = self.root / "work/debian.sources"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(recipes.apt_sources(os.environ.get("DS01_APT_MIRROR", "")))
-        return path
+        aside = path.with_suffix(f".{os.getpid()}")  # others may read it meanwhile
+        aside.write_bytes(recipes.apt_sources(os.environ.get("DS01_APT_MIRROR", "")))
+        return aside.replace(path)
 
     def framework(self, *, public: bool, real: bool) -> list[Offer]:
         """Return the wheels of a framework; see ``frameworks.offers``."""
