@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 from pathlib import Path
 
@@ -18,6 +19,10 @@ settings.load_profile("ds01")
 GALLERY = pytest.StashKey[Gallery]()
 DIRECTORY = pytest.StashKey["tempfile.TemporaryDirectory[str]"]()
 UNREACHABLE = pytest.StashKey[str]()  # why packages can't be had, empty where they can
+
+
+# A shell that starts the tests in the background makes them deaf to what some of them send.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -37,6 +37,7 @@ class Desk:
     place: Place
     host: str
     name: str
+    stages: frozenset[str] = frozenset()  # that the engine had before
     made: list[str] = field(default_factory=list)
 
     def recipe(self, base: str, text: str, name: str = "") -> Path:
@@ -85,11 +86,19 @@ class Desk:
         return replace(self, place=Place(root=root, variables=own), host="")
 
     def clean(self) -> None:
-        """Remove the images that were loaded, whatever they are tagged."""
+        """Remove the images that were loaded, whatever they are tagged, and stages of Docker's."""
         for repository in {image.partition(":")[0] for image in self.made}:
             listed = self.docker("images", "--quiet", "--no-trunc", repository).split()
             for image in set(listed):
                 run("docker", "--host", self.host, "rmi", "--force", image)
+        for stage in stages(self.host) - self.stages:
+            run("docker", "--host", self.host, "rmi", stage)
+
+
+def stages(host: str) -> frozenset[str]:
+    """Return the tags of the stages that an engine keeps for later builds."""
+    form = "--format={{.Repository}}:{{.Tag}}"
+    return frozenset(succeed("docker", "--host", host, "images", form, "ds01/tier").split())
 
 
 @contextmanager
