@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
-    from ds01build.digest import Canonical, Digest, Key
+    from ds01build.digest import Canonical, DiffId, Digest, Key
     from ds01build.layer import Layer
     from ds01build.layers.entry import Entry, Source
     from ds01build.pin import DebPin, FilePin, WheelPin
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ds01build.spec import Executed
     from ds01build.stack import Listing
 
-__all__ = ["Executor", "Facts", "Made", "Materials", "Store"]
+__all__ = ["Executor", "Facts", "Made", "Materials", "Spool", "Store"]
 
 
 class BlobWriter(Protocol):
@@ -75,6 +75,16 @@ class Executor(Protocol):
         """
 
 
+class Spool(Protocol):
+    """The tar of a layer that is being made, for whoever takes it before the store is asked."""
+
+    def write(self, content: bytes) -> None:
+        """Add to the tar."""
+
+    def keep(self, diff_id: DiffId) -> None:
+        """Say that the tar is complete, and whose it is; one that is not kept is dropped."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Materials:
     """Where the makings of layers come from and go to."""
@@ -84,6 +94,7 @@ class Materials:
     fetch: Callable[[Sequence[WheelPin | DebPin]], Generator[Digest, None, None]]
     read_file: Callable[[FilePin], bytes]  # content as the pin says, or MismatchError
     executor: Executor
+    spool: Callable[[], AbstractContextManager[Spool]]
     on_layer: Callable[[LayerStep, Layer], None]  # called from worker threads
     on_wait: Callable[[str], None]
 

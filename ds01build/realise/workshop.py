@@ -131,13 +131,15 @@ class Workshop:
 
     def _store(self, pieces: Iterable[Piece]) -> Layer:
         plain_sum, plain_size = hashlib.sha256(), 0
-        with self.materials.store.writer() as writer:
+        with self.materials.store.writer() as writer, self.materials.spool() as spool:
             for plain, packed in pack.batched(pieces):
                 plain_sum.update(plain)
                 plain_size += len(plain)
                 writer.write(packed)
+                spool.write(plain)
             digest, size = writer.commit()
-        diff_id = DiffId(f"sha256:{plain_sum.hexdigest()}")
+            diff_id = DiffId(f"sha256:{plain_sum.hexdigest()}")
+            spool.keep(diff_id)
         self.materials.facts.put("plain", str(diff_id), plain_size)  # an engine is told it
         return Layer(digest=digest, diff_id=diff_id, size=size)
 

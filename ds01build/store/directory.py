@@ -101,7 +101,7 @@ class DirStore:
         ``name`` stands for it in messages. What isn't committed when the block ends is removed.
         """
         want = Expected(digest=expected, size=expected_size, name=name)
-        return blob_writer(self._blobs, self._aside, want)
+        return blob_writer(self._blobs, self.aside, want)
 
     def put(self, content: bytes) -> Digest:
         """Store ``content`` durably, unless these very bytes are there, and return their digest."""
@@ -193,7 +193,7 @@ class DirStore:
         names = sorted({digest.value for digest in digests})
         text = seal({"schema": _LEASE, "process": os.getpid(), "digests": names})
         with disk_errors(self.root / "leases", len(text)):
-            descriptor, temp = temporary(self._aside)
+            descriptor, temp = temporary(self.aside)
         path = self.root / "leases" / f"{temp.name}.json"
         try:
             with disk_errors(path, len(text)), self._leases():
@@ -237,7 +237,7 @@ class DirStore:
             if descriptors is None and path.exists():
                 path.rename(self.root / "quarantine" / "index.json")
             text = index.encode(index.replaced(descriptors or [], tag))
-            write_durably(path, text, aside=self._aside)
+            write_durably(path, text, aside=self.aside)
 
     def tags(self) -> tuple[Tag, ...]:
         """Return the images that have a name, sorted by it; none where the index is damaged."""
@@ -262,7 +262,8 @@ class DirStore:
         return self.root / "blobs" / "sha256"
 
     @property
-    def _aside(self) -> Path:
+    def aside(self) -> Path:
+        """Return the directory for files that nobody sees before they are complete."""
         return self.root / "tmp"
 
     def _row(self, key: Key) -> bytes | None:
@@ -272,7 +273,7 @@ class DirStore:
         path = row_path(self.root / "keys", key)
         with disk_errors(path, len(row)):
             make_directory(path.parent)
-        write_durably(path, row, aside=self._aside)
+        write_durably(path, row, aside=self.aside)
 
     def _descriptors(self) -> index.Descriptors | None:
         text = read_own(self.root / "index.json", uid=self.uid, limit=LIMIT)

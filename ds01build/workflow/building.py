@@ -22,6 +22,7 @@ from ds01build.workflow.missing import missing_debs, not_there
 from ds01build.workflow.publishing import drop_sources, publish
 from ds01build.workflow.registered import registered
 from ds01build.workflow.sourcing import build_again
+from ds01build.workflow.spools import Spools, no_spool
 from ds01build.workflow.steps import make_lock, make_plan, write_lock
 from ds01build.workflow.timer import Timer
 from ds01build.workflow.upgrade import Upgrade
@@ -76,11 +77,17 @@ def _build(locked: Locked, edges: Edges, choices: Choices, timer: Timer) -> Buil
         planned = _with_built(planned, edges)
         _refuse_without_space(planned)
         executing.require(planned.plan)
-        loader = Loader(engine=engine, edges=edges) if engine else None
+        spools = stack.enter_context(Spools(edges.store.aside)) if engine else None
+        loader = Loader(engine=engine, edges=edges, spools=spools) if engine else None
         base = registered(locked.lock.base)
         loading = stack.enter_context(loader.begin(base, labels)) if loader else None
         rising = Rising(planned.plan, loading.add if loading else lambda _: None)
-        making = Making(executor=executing, timer=timer, take=rising.take)
+        making = Making(
+            executor=executing,
+            timer=timer,
+            take=rising.take,
+            spool=spools.open if spools else no_spool,
+        )
         made = made_of(planned, edges, making)
         image = _assembled(planned, made, edges)
         publish(image, locked, edges)

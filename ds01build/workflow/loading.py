@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from ds01build.layer import Layer
     from ds01build.store import DirStore
     from ds01build.workflow.registered import Registered
+    from ds01build.workflow.spools import Spools
     from ds01build.workflow.steps import Edges
     from ds01build.workflow.stored import Stored
 __all__ = [
@@ -87,12 +88,14 @@ def tidy(engine: Engine) -> None:
 class StoredLayers:
     """The tars of layers whose blobs a store has. How long one is, is remembered.
 
-    ``bring`` puts layers into the store that it has no longer, or never needed before.
+    ``spools`` may have the tars of those that were made just now. ``bring`` puts layers into the
+    store that it has no longer, or never needed before.
     """
 
     store: DirStore
     cache: Cache
     report: Report
+    spools: Spools | None
     bring: Callable[[Sequence[Layer]], None]
 
     def knows(self, layer: Layer) -> bool:
@@ -113,7 +116,8 @@ class StoredLayers:
 
         Raises StoreError where the blob is not there, RejectedFile where it is damaged.
         """
-        for piece in self._inflated(layer):
+        spooled = self.spools.take(layer.diff_id) if self.spools else None
+        for piece in self._inflated(layer) if spooled is None else spooled:
             yield piece
             self.report(Sent(size=len(piece)))
 
@@ -139,10 +143,11 @@ class InEngine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loader:
-    """Loads images of the store of ``edges`` into ``engine``."""
+    """Loads images of the store of ``edges`` into ``engine``; ``spools`` spare it to unpack."""
 
     engine: Engine
     edges: Edges
+    spools: Spools | None = None
 
     def begin(self, base: Registered | None, labels: Mapping[str, str]) -> Loading:
         """Return an image over ``base`` on its way, to be used in a ``with`` block.
@@ -204,7 +209,13 @@ class Loader:
             if base and theirs:
                 _fetch(base, theirs, edges)
 
-        return StoredLayers(store=edges.store, cache=edges.facts, report=edges.report, bring=bring)
+        return StoredLayers(
+            store=edges.store,
+            cache=edges.facts,
+            report=edges.report,
+            spools=self.spools,
+            bring=bring,
+        )
 
     def _bring(self, base: Registered | None) -> None:
         """Fetch together, of a base, what neither the engine has nor the store.

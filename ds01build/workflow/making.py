@@ -13,15 +13,17 @@ from ds01build.events import Expected, Written
 from ds01build.realise import Materials, realise
 from ds01build.workflow import downloads
 from ds01build.workflow.assembling import title
+from ds01build.workflow.spools import no_spool
 from ds01build.workflow.transfers import once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
+    from contextlib import AbstractContextManager
 
     from ds01build.layer import Layer
     from ds01build.pin import DebPin, FilePin, WheelPin
     from ds01build.plan import LayerStep, Plan
-    from ds01build.realise import Executor, Made
+    from ds01build.realise import Executor, Made, Spool
     from ds01build.workflow.steps import Edges, Locked, Planned
     from ds01build.workflow.timer import Timer
 
@@ -53,12 +55,14 @@ class Rising:
 class Making:
     """What is told while the layers of a plan are made.
 
-    ``received`` gets the sizes of what came over the network, ``take`` each layer that was made.
+    ``received`` gets the sizes of what came over the network, ``take`` each layer that was made,
+    and a ``spool`` its tar before that.
     """
 
     executor: Executor
     timer: Timer
     take: Callable[[LayerStep, Layer], None]
+    spool: Callable[[], AbstractContextManager[Spool]] = no_spool
     received: list[int] = field(default_factory=list)
 
 
@@ -89,6 +93,7 @@ def made_of(planned: Planned, edges: Edges, making: Making) -> tuple[Made, ...]:
         fetch=fetched,
         read_file=lambda pin: _read_file(pin, planned.locked),
         executor=making.executor,
+        spool=making.spool,
         on_layer=written,
         on_wait=lambda holder: note(f"waiting for what {holder} makes"),
     )
