@@ -10,7 +10,6 @@ from values import layer_for
 
 from ds01build.digest import DiffId, Key
 from ds01build.store import open_store
-from ds01build.workflow import spools
 from ds01build.workflow.loading import StoredLayers
 from ds01build.workflow.spools import Spools, no_spool
 
@@ -59,22 +58,16 @@ def test_a_tar_that_was_kept_can_be_taken_once(tmp_path: Path) -> None:
         assert taken(kept, ONE) is None
 
 
-def test_a_tar_whose_layer_was_not_completed_gives_its_room_back(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(spools, "_MOST", 4)
-    with Spools(tmp_path) as kept:
+def test_a_tar_whose_layer_was_not_completed_gives_its_room_back(tmp_path: Path) -> None:
+    with Spools(tmp_path, 4) as kept:
         with kept.open() as spool:
             spool.write(b"half")
         keep(kept, ONE, b"1234")
         assert taken(kept, ONE) == b"1234"
 
 
-def test_what_goes_beyond_the_room_is_dropped_and_makes_room_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(spools, "_MOST", 10)
-    with Spools(tmp_path) as kept:
+def test_what_goes_beyond_the_room_is_dropped_and_makes_room_again(tmp_path: Path) -> None:
+    with Spools(tmp_path, 10) as kept:
         keep(kept, ONE, b"12345678")
         keep(kept, TWO, b"12", b"3")
         assert taken(kept, TWO) is None

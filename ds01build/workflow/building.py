@@ -77,7 +77,8 @@ def _build(locked: Locked, edges: Edges, choices: Choices, timer: Timer) -> Buil
         planned = _with_built(planned, edges)
         _refuse_without_space(planned)
         executing.require(planned.plan)
-        spools = stack.enter_context(Spools(edges.store.aside)) if engine else None
+        room = planned.free - planned.plan.space
+        spools = stack.enter_context(Spools(edges.store.aside, room)) if engine else None
         loader = Loader(engine=engine, edges=edges, spools=spools) if engine else None
         base = registered(locked.lock.base)
         loading = stack.enter_context(loader.begin(base, labels)) if loader else None

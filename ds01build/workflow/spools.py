@@ -30,10 +30,12 @@ class Spools:
     """Files without a name in ``directory``, by the layers whose tars they have.
 
     A context manager that closes them all. Each can be taken once; called from any thread.
+    ``room`` are the bytes that the file system can spare.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, room: int = _MOST) -> None:
         self._directory = directory
+        self._room = min(room, _MOST)
         self._lock = threading.Lock()
         self._kept: dict[DiffId, IO[bytes]] = {}
         self._size = 0
@@ -79,7 +81,7 @@ class Spools:
         """Count bytes that are written, and say whether there is room for them."""
         with self._lock:
             self._size += size
-            return self._size <= _MOST
+            return self._size <= self._room
 
     def keep(self, diff_id: DiffId, file: IO[bytes]) -> None:
         """Keep a file for who takes the layer."""
