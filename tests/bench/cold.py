@@ -13,6 +13,7 @@ import urllib3
 
 from bench.figures import Outcome, Series, Verdict, ratio
 from bench.room import seconds
+from ds01build.http.names import Names, pools
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -98,7 +99,9 @@ def _proxy(url: str) -> str:
 def _pool(proxy: str) -> urllib3.PoolManager:
     if proxy:
         return urllib3.ProxyManager(proxy, maxsize=CONNECTIONS)
-    return urllib3.PoolManager(maxsize=CONNECTIONS)
+    pool = urllib3.PoolManager(maxsize=CONNECTIONS)
+    pool.pool_classes_by_scheme = pools(Names())  # lost answers of a resolver are no floor
+    return pool
 
 
 def _read(pool: urllib3.PoolManager, file: Remote) -> None:
