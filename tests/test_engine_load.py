@@ -151,6 +151,20 @@ def test_podman_gets_every_layer_each_time(podman_engine: Engine) -> None:
     clean(podman_engine, tag.rpartition(":")[0])
 
 
+def test_nothing_goes_ahead_to_podman(podman_engine: Engine) -> None:
+    tars, tag = _tars(2, 17 * MIB), f"ds01-test/{secrets.token_hex(6)}:latest"
+    source = Tars.of(tars)
+    with Loading(podman_engine, source, intermediate.this_builder()) as loading:
+        for each in tars:
+            loading.add(plain_layer(each))
+            assert loading.wait(30)
+        wanted = image(tars)
+        loaded = loading.finish(wanted.config, wanted.layers, [tag])
+    assert source.opened == [layer.diff_id for layer in wanted.layers]
+    assert loaded.size <= sum(map(len, tars)) + 65536
+    clean(podman_engine, tag.rpartition(":")[0])
+
+
 def test_bytes_that_are_not_the_layers_are_refused(engine: Engine, names: Names) -> None:
     good, other = _tars(2)
     source = Tars({address(good): other})
