@@ -144,7 +144,7 @@ def test_a_tier_adds_no_instruction_but_its_own(command: str, request: str) -> N
     plain, hostile = made("true", "a"), made(command, request)
     assert [line.split(" ", 1)[0] for line in plain] == [line.split(" ", 1)[0] for line in hostile]
     runs = [line.removeprefix("RUN ") for line in hostile if "-euc" in line and "apt" not in line]
-    assert ["/bin/sh", "-euc", command] in [json.loads(line) for line in runs]
+    assert ["/bin/sh", "-euc", "--", command] in [json.loads(line) for line in runs]
 
 
 @given(text=st.text(max_size=200))
@@ -215,7 +215,7 @@ def test_the_trunk_inherits_the_configuration_of_the_base_and_wheels_do_not() ->
 def test_a_command_sees_the_tiers_that_it_needs_and_no_other_is_copied_twice() -> None:
     text = dockerfile(image_lock(_python("one"), _python("two"), _run("r", "one")))
     lines = instructions(text)
-    run = lines.index('RUN ["/bin/sh", "-euc", "true"]')
+    run = lines.index('RUN ["/bin/sh", "-euc", "--", "true"]')
     copies = [place for place, line in enumerate(lines) if line.startswith("COPY --from")]
     assert [lines[place].split()[1] for place in copies] == ["--from=tier-one", "--from=tier-two"]
     assert copies[0] < run < copies[1]
