@@ -6,7 +6,7 @@ import secrets
 from typing import TYPE_CHECKING
 
 import pytest
-from desks import Desk, offering, stages
+from desks import Desk, offering
 from engines import place, reach
 from images import Place
 
@@ -39,7 +39,7 @@ def desk_at(tmp_path: Path) -> Iterator[Callable[..., Desk]]:
             variables["DS01_STORE"] = str(store)
         root = tmp_path / f"desk{len(desks)}"
         (root / "home").mkdir(parents=True)
-        desks.append(Desk(Place(root=root, variables=variables), host, name, stages(host)))
+        desks.append(Desk(Place(root=root, variables=variables), host, name))
         return desks[-1]
 
     yield made

@@ -37,7 +37,7 @@ class Desk:
     place: Place
     host: str
     name: str
-    stages: frozenset[str] = frozenset()  # that the engine had before
+    stages: set[str] = field(default_factory=set)  # that Docker built
     made: list[str] = field(default_factory=list)
 
     def recipe(self, base: str, text: str, name: str = "") -> Path:
@@ -61,7 +61,10 @@ class Desk:
 
     def build(self, recipe: Path, *options: str) -> Answer:
         """Build and load a recipe, and return the answer."""
+        before = stages(self.host) if "docker" in options else None
         answer = self.place.build(recipe, "--load", *options)
+        if before is not None:
+            self.stages.update(stages(self.host) - before)
         self.made.append(str(answer["image"]["reference"]))
         return answer
 
@@ -91,7 +94,7 @@ class Desk:
             listed = self.docker("images", "--quiet", "--no-trunc", repository).split()
             for image in set(listed):
                 run("docker", "--host", self.host, "rmi", "--force", image)
-        for stage in stages(self.host) - self.stages:
+        for stage in self.stages:
             run("docker", "--host", self.host, "rmi", stage)
 
 

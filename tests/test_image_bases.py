@@ -218,6 +218,23 @@ def test_layers_of_a_base_are_fetched_once_where_only_its_facts_are_known(
     assert fetched(registry, lock) == len(lock.base.layers)
 
 
+def test_a_load_leaves_layers_that_other_images_of_the_store_have(
+    desk: Desk, offers: Index, stand_ins: StandIns, tmp_path: Path
+) -> None:
+    offers.offer("work")
+    offers.offer("other")
+    reference = stand_ins.load("owners", desk.host)
+    first = desk.build(desk.recipe(reference, python_tier("work")))
+    blob = desk.place.path(first["layers"][-1]["digest"])
+    packed = blob.read_bytes()
+    layout = stand_ins.layout("owners").copied(tmp_path / "layout")
+    layout.append_pieces([(gzip.decompress(packed), packed)])
+    base = stand_ins.registry.push(layout, tag=desk.name)
+    desk.build(desk.recipe(base, python_tier("other"), f"{desk.name}-second"))
+    assert blob.is_file()
+    assert desk.place.ds01("store", "verify").code == 0
+
+
 @pytest.fixture
 def unheard_of(
     each_desk: Desk, offers: Index, counted: tuple[Registry, str], tmp_path: Path
@@ -241,7 +258,10 @@ def test_an_engine_that_has_layers_of_a_base_but_not_the_base_gets_an_image(
         offers.offer(name)
     each_desk.build(each_desk.recipe(unheard_of, python_tier("work")))
     recipe = each_desk.recipe(unheard_of, python_tier("other"), f"{each_desk.name}-2")
-    each_desk.lock(recipe)
+    lock = each_desk.lock(recipe)
+    assert isinstance(lock.base, LockedImage)
+    brought = {str(layer.digest) for layer in lock.base.layers}
+    assert not brought & each_desk.place.blobs().keys(), "the engine has them"
     (tmp_path / "other/home").mkdir(parents=True)  # whose store is empty
     other = replace(each_desk, place=replace(each_desk.place, root=tmp_path / "other"))
     image = other.build(recipe, "--locked")["image"]["reference"]

@@ -108,7 +108,7 @@ class Archive:
     """An archive whose length is known before its layers are read: they are read as it is.
 
     An engine that is told the length takes what comes as it is; in the chunks of HTTP without a
-    length, the same took a third longer to arrive, and two copies.
+    length, the same took half as long again to arrive, and two copies.
     """
 
     parts: tuple[bytes | _Tar, ...]

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ds01build.digest import Canonical
     from ds01build.store import DirStore
 
-__all__ = ["Finding", "Usage", "usage", "verify"]
+__all__ = ["Finding", "Usage", "recorded_layers", "usage", "verify"]
 
 LIMIT = 64 * 1024 * 1024  # bytes of a manifest, row or index
 
@@ -251,7 +251,7 @@ def _document(store: DirStore, digest: Digest) -> dict[str, Canonical]:
 
 def _named(store: DirStore) -> tuple[set[Digest], set[Digest]]:
     """Return the digests of manifests and configurations, and those of layers."""
-    layers = set(_recorded_layers(store))
+    layers = set(recorded_layers(store))
     images: set[Digest] = set()
     for manifest, _ in _image_names(store):
         images.add(manifest)
@@ -262,7 +262,8 @@ def _named(store: DirStore) -> tuple[set[Digest], set[Digest]]:
     return images, layers
 
 
-def _recorded_layers(store: DirStore) -> Iterator[Digest]:
+def recorded_layers(store: DirStore) -> Iterator[Digest]:
+    """Yield the layers that keys stand for: those which ``store`` made, not those of bases."""
     keys = store.root / "keys"
     for path in _paths_below(keys):
         key = _key_of(keys, path)

@@ -9,10 +9,12 @@ from ds01build import lockfile, spec
 from ds01build.lock import LockedImage
 from ds01build.pin import FilePin, WheelPin
 from ds01build.store import roots
+from ds01build.store.audit import recorded_layers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ds01build.digest import Digest
     from ds01build.image import Image
     from ds01build.lock import Lock
     from ds01build.pin import DebPin
@@ -44,7 +46,7 @@ def drop_sources(made: Sequence[Made], loaded: Lock | None, edges: Edges) -> Non
 
     What was built stays, since no index has it, and so does what shares a layer: it is small, and
     the layer is made anew when one of its packages moves. Layers of the base of ``loaded`` go too,
-    since the engine that it was loaded into has them.
+    since the engine that it was loaded into has them, but for those that the store made by itself.
     """
     alone = [one.step.spec for one in made if one.action != "reused"]
     digests = [
@@ -53,8 +55,14 @@ def drop_sources(made: Sequence[Made], loaded: Lock | None, edges: Edges) -> Non
         if len(pins) == 1 and not isinstance(pins[0], FilePin) and not _is_built(pins[0])
     ]
     if loaded is not None and isinstance(loaded.base, LockedImage):
-        digests += [layer.digest for layer in loaded.base.layers]
+        digests += _brought(loaded.base, edges)
     edges.store.remove_unleased(digests)
+
+
+def _brought(base: LockedImage, edges: Edges) -> set[Digest]:
+    """Return the layers of a base that are in the store and that no key stands for."""
+    there = {layer.digest for layer in base.layers if edges.store.has(layer.digest)}
+    return there.difference(recorded_layers(edges.store)) if there else there
 
 
 def _is_built(pin: WheelPin | DebPin) -> bool:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Spools", "no_spool"]
 
-_MOST = 2 << 30  # bytes of all spools; they rarely get as far as the disk
+_MOST = 2 << 30  # bytes of all spools
 _CHUNK = 1 << 20  # bytes
 
 
