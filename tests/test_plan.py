@@ -62,6 +62,15 @@ def test_where_nothing_is_present_everything_is_downloaded_once_and_written() ->
     assert sum(step.download for step in made.steps) == sum(pin.size for pin in made.downloads)
 
 
+def test_files_are_downloaded_from_the_lowest_layer_up() -> None:
+    lock = a_lock()
+    for layers in (lock.layers, lock.layers[::-1]):
+        made = make(replace(lock, layers=layers))
+        used = [pin.digest for step in made.stack for pin in spec.sources(step.spec)]
+        places = [used.index(pin.digest) for pin in made.downloads]
+        assert places == sorted(places)
+
+
 @pytest.mark.parametrize(
     ("place", "tier", "downloads"),
     [
