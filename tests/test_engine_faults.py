@@ -16,6 +16,7 @@ from private_engines import private
 
 from ds01build.digest import DiffId
 from ds01build.engine.connect import connect
+from ds01build.engine.frames import STDOUT, executed
 from ds01build.engine.known import nearby
 from ds01build.engine.load import load
 from ds01build.engine.sandbox import Site
@@ -195,4 +196,20 @@ def test_an_engine_that_cannot_list_its_images_has_none_that_can_be_used(tmp_pat
         assert isinstance(note, Note)
         assert note.text.startswith("no image of the engine can be used: ")
         assert note.text.endswith("asked for its images, says: layer does not exist")
+        engine.close()
+
+
+@pytest.mark.parametrize("printed", [b"\1\0\0", b"\1\0\0\0\0\0\0\2x", b"\7\0\0\0\0\0\0\1x"])
+def test_output_that_breaks_off_is_an_error(printed: bytes, tmp_path: Path) -> None:
+    class Printing(_Broken):
+        def do_POST(self) -> None:
+            self.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n\1\0\0\0\0\0\0\3all" + printed)
+            self.close_connection = True
+
+    with _serving(tmp_path / "engine.sock", Printing) as host:
+        engine = connect({"DOCKER_HOST": host}, tmp_path)
+        with executed(engine.client, "a") as frames:
+            assert next(frames) == (STDOUT, b"all")
+            with pytest.raises(ConnectionError):
+                list(frames)
         engine.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import math
@@ -17,17 +18,21 @@ import docker
 import pytest
 from engines import place
 from images import require
+from late_engines import late
 from sandboxes import KINDS, Furnished, furnished, stacked
 from wheels import Bytes
 
 from ds01build.digest import Digest
 from ds01build.engine import debs, owner
+from ds01build.engine.apt_runner import ContainerRunner
+from ds01build.engine.connect import connect
 from ds01build.engine.sandbox import LABEL, Site, opened, sweep
 from ds01build.errors import Ds01Error
 from ds01build.layers import pack
 from ds01build.layers.executed import Execution
 from ds01build.layers.survey import NOT_CAPTURED, is_noise
 from ds01build.pin import DebPin
+from ds01build.process import Completed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -465,6 +470,21 @@ def test_a_package_starts_no_service_and_keeps_configuration(
     [answer] = [entry for entry in entries if entry.path == "srv/answer"]
     assert answer.stat.content == hashlib.sha256(b"101\n").hexdigest()
     assert not [entry for entry in entries if "policy-rc.d" in entry.path]
+
+
+def test_nothing_that_a_command_prints_is_lost_on_a_slow_way(
+    engine: Furnished, tmp_path: Path
+) -> None:
+    with (
+        late(place(engine.kind), tmp_path) as host,
+        contextlib.closing(connect({"DOCKER_HOST": host}, tmp_path)) as slow,
+        opened(slow.client, engine.image, owner=owner.current(), site=Site()) as sandbox,
+    ):
+        assert sandbox.capture(["printf", "short"]) == (0, b"short")
+        assert sandbox.capture(["head", "--bytes=300000", "/dev/zero"]) == (0, bytes(300_000))
+        runner = ContainerRunner(slow.client, sandbox.container, "/ds01-late")
+        done = runner.run(["/bin/sh", "-c", "echo out; echo err >&2; exit 3"], {})
+        assert done == Completed(3, "out\n", "err")
 
 
 def test_a_base_without_apt_installs_with_dpkg(engine: Furnished, tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ OWNERS = {
     "docker": ("engine",),
     "jinja2": ("dockerfile",),
     "sqlite3": ("store.facts",),
-    "urllib3": ("http",),
+    "urllib3": ("http", "engine.frames"),
     "uv": ("workflow.machine",),
     "subprocess": ("process",),
     "deflate": ("layers.pack",),

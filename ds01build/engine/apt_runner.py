@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import struct
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import docker.errors
 
+from ds01build.engine.frames import STDERR, STDOUT, executed
 from ds01build.errors import Unavailable
 from ds01build.layers.tar import END, header, padding
 from ds01build.process import OUTPUT_LIMIT, Completed
@@ -24,9 +24,6 @@ __all__ = ["ContainerRunner"]
 
 _DIRECTORY = re.compile(r"(?:/[A-Za-z0-9][A-Za-z0-9._-]*)+")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(?:/[A-Za-z0-9][A-Za-z0-9._-]*)*")
-_SECONDS = 600  # without a word
-_CHUNK = 64 * 1024  # bytes
-_FRAME = struct.Struct(">B3xI")  # stream and size
 _FIND = 'PATH="$2" command -v -- "$1"'
 
 
@@ -77,45 +74,25 @@ class ContainerRunner:
             started = self.client.exec_create(
                 self.container, list(argv), environment=dict(environment), user="0", workdir="/"
             )["Id"]
-            printed = self._printed(started, argv[0])
-            out, err = _of(printed, 1), _of(printed, 2)
+            out, err = self._printed(started, argv[0])
             code = self.client.exec_inspect(started)["ExitCode"]
         if code is None:
             raise Unavailable(f"the container ended while {argv[0]} ran in it")
         return Completed(code, out, err.strip())
 
-    def _printed(self, started: str, program: str) -> bytes:
-        """Return what a program prints, as the engine frames it.
-
-        docker-py's own exec_start leaves its connection open.
-        """
-        url = f"{self.client.base_url}/v{self.client.api_version}/exec/{started}/start"
-        words = {"Detach": False, "Tty": False}
-        answer = self.client.post(url, json=words, stream=True, timeout=_SECONDS)
-        printed = bytearray()
-        with closing(answer):
-            if not answer.ok:
-                raise Unavailable(f"the engine refused: {_line(answer.text)}")
-            for chunk in answer.iter_content(_CHUNK):
-                printed += chunk
-                if len(printed) > OUTPUT_LIMIT:
+    def _printed(self, started: str, program: str) -> tuple[str, str]:
+        printed = {STDOUT: bytearray(), STDERR: bytearray()}
+        with executed(self.client, started) as frames:
+            for frame in frames:
+                printed[frame.channel] += frame.content
+                if sum(map(len, printed.values())) > OUTPUT_LIMIT:
                     raise Unavailable(f"{program} printed more than {OUTPUT_LIMIT} bytes")
-        return bytes(printed)
+        out, err = (each.decode(errors="replace") for each in printed.values())
+        return out, err
 
     def _put(self, path: str, rows: bytes) -> None:
         with _answering():
             self.client.put_archive(self.container, path, rows + END)
-
-
-def _of(printed: bytes, wanted: int) -> str:
-    """Return what went to one of the streams, of frames as "attach to a container" has them."""
-    content = bytearray()
-    place = 0
-    while place < len(printed):
-        stream, size = _FRAME.unpack_from(printed, place)
-        place += _FRAME.size + size
-        content += printed[place - size : place] if stream == wanted else b""
-    return content.decode(errors="replace")
 
 
 @contextmanager
@@ -124,7 +101,7 @@ def _answering() -> Iterator[None]:
         yield
     except docker.errors.APIError as error:
         raise Unavailable(f"the engine refused: {_line(error.explanation or error)}") from error
-    except (OSError, struct.error, docker.errors.DockerException) as error:
+    except (OSError, docker.errors.DockerException) as error:
         raise Unavailable(f"the engine does not answer: {_line(error)}") from error
 
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from docker.errors import APIError, DockerException
-from docker.utils.socket import frames_iter
 
 from ds01build.base.layers import read_tar
 from ds01build.base.probe import FORMAT, read_probed
+from ds01build.engine.frames import attached
 from ds01build.errors import RejectedFile, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from socket import SocketIO
 
     from docker import APIClient
 
@@ -91,23 +90,15 @@ class _Probe:
     def _run(self, command: Sequence[str]) -> Iterator[bytes]:
         client = self._client
         with _container(client, self._image, command) as container:
-            with _attached(client, container) as output:
+            with attached(client, container) as frames:
                 client.start(container)
-                for _, chunk in frames_iter(output, tty=False):
+                for frame in frames:
                     if self._clock() > self._end:
                         raise _FailedError(f"{command[0]} took over {MAX_SECONDS:.0f} seconds")
-                    yield chunk
+                    yield frame.content
             code = client.wait(container)["StatusCode"]
         if code != 0:
             raise _FailedError(f"{command[0]} ended with {code}")
-
-
-@contextmanager
-def _attached(client: APIClient, container: str) -> Iterator[SocketIO]:
-    """Give what a container will print. The socket stays open with the response it came from."""
-    output = client.attach_socket(container, {"stdout": 1, "stream": 1})
-    with output, closing(output._response):  # noqa: SLF001  (docker-py keeps it nowhere else)
-        yield output
 
 
 @contextmanager

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import docker.errors
 import requests.exceptions
-from docker.utils.socket import STDERR, STDOUT, frames_iter
 
+from ds01build.engine.frames import STDERR, STDOUT, executed
 from ds01build.engine.owner import Owner
 from ds01build.errors import Ds01Error, Unavailable
 from ds01build.layers.tar import END, header, padding
@@ -131,7 +131,7 @@ class Sandbox:
                 workdir=workdir or None,
                 user="0",
             )["Id"]
-            with _attached(self.client, started) as frames:
+            with executed(self.client, started) as frames:
                 for channel, printed in frames:
                     if channel == STDERR:
                         errors = (errors + printed)[-_READ:]
@@ -295,20 +295,6 @@ def _archive(supplies: Iterable[Supply]) -> Iterator[bytes]:
             yield source.read(offset, min(_READ, source.size - offset))
         yield padding(source.size)
     yield END
-
-
-@contextlib.contextmanager
-def _attached(client: APIClient, started: str) -> Iterator[Iterator[tuple[int, bytes]]]:
-    """Start what was created, and return its output in pieces with their channels.
-
-    The client's own streams leave their sockets open.
-    """
-    connection = client.exec_start(started, socket=True)
-    try:
-        yield frames_iter(connection, tty=False)
-    finally:
-        connection._response.close()  # noqa: SLF001
-        connection.close()
 
 
 @contextlib.contextmanager
