@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
 from typing import TYPE_CHECKING
 
@@ -10,13 +10,15 @@ from ds01build.digest import Digest
 from ds01build.errors import Ds01Error
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+
+    _Items = Mapping[tuple[str, str], "Item"]  # by kind and name
 
 __all__ = ["BUDGET", "Group", "Item", "group"]
 
 OWN = 4 * 1024 * 1024  # bytes; a pin this large gets a layer of its own
-KEPT = 3 * 1024 * 1024  # bytes; it keeps it down to here, so that a patch release does not flip it
 SHARE = 16 * 1024 * 1024  # bytes; small pins of a tier beyond this are divided
+LIGHT = 1024 * 1024  # bytes; below this a layer on top of all is made anew for another small pin
 BUDGET = 100  # layers of one image; engines refuse more than 127 (docs/design/0005)
 
 
@@ -50,105 +52,121 @@ def group(
 ) -> tuple[Group, ...]:
     """Return the layers of ``items`` in stack order, lowest first.
 
-    ``tiers`` is the canonical order. Layers of ``previous`` whose names are all in ``unchanged``
-    (``kind:name``) and that come out the same stay in their old order, and the others lie on top of
-    them: an engine extracts anew whatever lies above a layer that moved. Raises Ds01Error
-    when the budget cannot be met.
+    ``tiers`` is the canonical order. What was together in ``previous`` stays together, and what is
+    new gets layers of its own, however small: a layer that changes is made anew as a whole. Those
+    of ``previous`` whose names are all in ``unchanged`` (``kind:name``) keep their order, and the
+    others lie on top of them: an engine extracts anew whatever lies above a layer that moved.
+    Raises Ds01Error when the budget cannot be met.
     """
-    had_own = {(g.kind, g.names[0]) for g in previous if len(g.names) == 1}
-    fresh = _fresh(items, tiers, had_own)
-    merged = _within(fresh, budget)
-    known = set(merged)
-    kept = [g for g in previous if g in known and _is_unchanged(g, unchanged)]
-    return (*kept, *(g for g in merged if g not in set(kept)))
+    known = {(item.kind, item.name): item for item in items}
+    left = [_left(one, known, unchanged) for one in previous]
+    kept = [new for old, new in zip(previous, left, strict=True) if _same(old, new, unchanged)]
+    stayed = [one for one in left if one.names and one not in kept]
+    placed = {(one.kind, name) for one in left for name in one.names}
+    added = _fresh([item for place, item in known.items() if place not in placed], tiers)
+    if kept and len(kept) == len(previous):
+        kept, added = _joined(kept, added, known)
+    above = sorted([*stayed, *added], key=lambda one: _place(one, known, tiers))
+    return tuple(_within([*kept, *above], frozenset(kept), known, budget))
 
 
-def _is_unchanged(one: Group, unchanged: frozenset[str]) -> bool:
-    return all(f"{one.kind}:{name}" in unchanged for name in one.names)
+def _same(old: Group, new: Group, unchanged: frozenset[str]) -> bool:
+    return new == old and all(f"{old.kind}:{name}" in unchanged for name in old.names)
 
 
-@dataclass(frozen=True, slots=True)
-class _Sized:
-    group: Group
-    size: int
+def _left(one: Group, items: _Items, unchanged: frozenset[str]) -> Group:
+    """Return what is left of a layer: not what went to another tier, or has grown large."""
+
+    def stays(name: str) -> bool:
+        item = items.get((one.kind, name))
+        if item is None or f"{one.kind}:{name}" in unchanged:
+            return item is not None
+        return item.tier == one.tier and (len(one.names) == 1 or not _is_large(item))
+
+    names = tuple(name for name in one.names if stays(name))
+    tier = items[one.kind, names[0]].tier if names else one.tier
+    return Group(tier, one.kind, names)
 
 
-def _fresh(
-    items: Iterable[Item], tiers: Sequence[str], had_own: set[tuple[str, str]]
-) -> list[_Sized]:
+def _joined(
+    kept: list[Group], added: list[Group], items: _Items
+) -> tuple[list[Group], list[Group]]:
+    """Let small pins that are added one by one share a layer, as long as nothing lies above it."""
+    top = kept[-1]
+    for place, new in enumerate(added):
+        alike = (new.tier, new.kind) == (top.tier, top.kind) and top.kind != "executed"
+        if alike and not _is_own(new, items) and _size(top, items) < LIGHT:
+            names = tuple(sorted((*top.names, *new.names)))
+            return kept[:-1], [*added[:place], replace(top, names=names), *added[place + 1 :]]
+    return kept, added
+
+
+def _fresh(items: Iterable[Item], tiers: Sequence[str]) -> list[Group]:
     """Large pins by themselves in order of their names, then the small ones of the tier."""
     rank = {tier: place for place, tier in enumerate(tiers)}
-    layers: list[_Sized] = []
     ordered = sorted(items, key=lambda item: (rank[item.tier], item.kind, item.name))
+    layers: list[list[Item]] = []
     for _, members in groupby(ordered, key=lambda item: (item.tier, item.kind)):
-        layers += _of_tier(list(members), had_own)
-    return layers
+        large: list[Item] = []
+        small: list[Item] = []
+        for item in members:
+            (large if _is_large(item) else small).append(item)
+        layers += [*([item] for item in large), *_shares(small)]
+    return [
+        Group(layer[0].tier, layer[0].kind, tuple(item.name for item in layer)) for layer in layers
+    ]
 
 
-def _of_tier(members: Sequence[Item], had_own: set[tuple[str, str]]) -> list[_Sized]:
-    """Return the layers of a tier's pins of one kind, sorted by name.
-
-    Whether a middling pin has a layer because it had one, or because nothing else fell to its
-    share, must not show: grouping the result once more has to give the result.
-    """
-    small = [item for item in members if not _is_large(item, OWN)]
-    sharing = [item for item in small if not _is_large(item, KEPT) or not _had(item, had_own)]
-    shares = _shares(sharing, max(1, -(-sum(item.size for item in small) // SHARE)))
-    placed = frozenset(sharing)
-    own = [[item] for item in members if item not in placed]
-    return [_sized(layer) for layer in sorted([*own, *shares], key=_place)]
+def _place(one: Group, items: _Items, tiers: Sequence[str]) -> tuple[int, str, bool, str]:
+    """Return what orders layers that do not lie where they lay before."""
+    own = _is_own(one, items)
+    return tiers.index(one.tier), one.kind, not own, one.names[0] if own else ""
 
 
-def _place(layer: Sequence[Item]) -> tuple[bool, str]:
-    """Put layers of one large or middling pin first, by name; the others stay as they are."""
-    alone = len(layer) == 1 and layer[0].size >= KEPT
-    return not alone, layer[0].name if alone else ""
+def _is_large(item: Item) -> bool:
+    return item.size >= OWN and item.kind != "files"
 
 
-def _is_large(item: Item, bound: int) -> bool:
-    return item.size >= bound and item.kind != "files"
+def _is_own(one: Group, items: _Items) -> bool:
+    return len(one.names) == 1 and _is_large(items[one.kind, one.names[0]])
 
 
-def _had(item: Item, had_own: set[tuple[str, str]]) -> bool:
-    return (item.kind, item.name) in had_own
+def _size(one: Group, items: _Items) -> int:
+    return sum(items[one.kind, name].size for name in one.names)
 
 
-def _sized(members: Sequence[Item]) -> _Sized:
-    names = tuple(item.name for item in members)
-    size = sum(item.size for item in members)
-    return _Sized(Group(members[0].tier, members[0].kind, names), size)
-
-
-def _shares(small: Sequence[Item], count: int) -> list[list[Item]]:
-    """Divide pins into ``count`` shares by their names alone: none moves for another's sake.
+def _shares(small: Sequence[Item]) -> list[list[Item]]:
+    """Divide pins by their names alone, whatever the order in which they come.
 
     Layers of about the same size are written side by side, where one would be the last to end.
     """
+    count = max(1, -(-sum(item.size for item in small) // SHARE))
     shares: list[list[Item]] = [[] for _ in range(count)]
     for item in small:
         shares[int(Digest.of(item.name.encode()).hex, 16) % count].append(item)
     return [share for share in shares if share]
 
 
-def _within(layers: list[_Sized], budget: int) -> list[Group]:
-    """Merge neighbours, the smallest pair first, those of one tier before others."""
+def _within(layers: list[Group], low: frozenset[Group], items: _Items, budget: int) -> list[Group]:
+    """Merge neighbours where there are too many: what changed first, then the smallest pair.
+
+    Those of one tier are merged before others.
+    """
     layers = list(layers)
+    heavy = [_size(one, items) for one in layers]
     while len(layers) > budget:
         pairs = [
-            (low.group.tier != high.group.tier, low.size + high.size, place)
-            for place, (low, high) in enumerate(pairwise(layers))
-            if low.group.kind == high.group.kind != "executed"
+            (one in low or two in low, one.tier != two.tier, heavy[at] + heavy[at + 1], at)
+            for at, (one, two) in enumerate(pairwise(layers))
+            if one.kind == two.kind != "executed"
         ]
         if not pairs:
             raise Ds01Error(
                 f"the image needs {len(layers)} layers, {budget} are possible",
                 hint="declare files in fewer tiers",
             )
-        place = min(pairs)[2]
-        layers[place : place + 2] = [_merged(layers[place], layers[place + 1])]
-    return [sized.group for sized in layers]
-
-
-def _merged(low: _Sized, high: _Sized) -> _Sized:
-    names = (*low.group.names, *high.group.names)
-    return _Sized(Group(low.group.tier, low.group.kind, names), low.size + high.size)
+        at = min(pairs)[-1]
+        both = replace(layers[at], names=(*layers[at].names, *layers[at + 1].names))
+        layers[at : at + 2] = [both]
+        heavy[at : at + 2] = [heavy[at] + heavy[at + 1]]
+    return layers

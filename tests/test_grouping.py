@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 TIERS = ("base", "system", "work", "extra", "config")
 KINDS = {"base": "debs", "system": "debs", "work": "wheels", "extra": "wheels", "config": "files"}
 
-SIZES = st.sampled_from([0, 1000, 3 * MIB - 1, 3 * MIB, 4 * MIB - 1, 4 * MIB, 50 * MIB])
+SIZES = st.sampled_from([0, 1000, MIB, 4 * MIB - 1, 4 * MIB, 50 * MIB])
 
 
 def item(name: str, size: int, tier: str = "work", content: str = "") -> Item:
@@ -90,20 +90,70 @@ def test_many_small_items_are_divided_into_layers_of_similar_size() -> None:
     assert all(4 <= len(one.names) <= 30 for one in groups)
 
 
-def test_a_new_small_item_moves_no_other() -> None:
-    items = [item(f"p{number}", MIB) for number in range(40)]
-    before = set(group(items, TIERS))
-    after = set(group([*items, item("new", MIB)], TIERS))
-    assert len(before - after) == len(after - before) == 1
+@given(ITEMS, ITEMS)
+def test_what_is_added_gets_layers_above_all_that_were_there(
+    before: list[Item], more: list[Item]
+) -> None:
+    places = {(one.kind, one.name) for one in before}
+    new = [one for one in more if (one.kind, one.name) not in places]
+    previous = group([*before, item("heavy", 5 * MIB, "config")], TIERS)
+    after = [*before, item("heavy", 5 * MIB, "config"), *new]
+    groups = group(after, TIERS, previous=previous, unchanged=names_of(after) - names_of(new))
+    assert groups[: len(previous)] == previous
+    assert {f"{one.kind}:{name}" for one in groups[len(previous) :] for name in one.names} == {
+        *names_of(new)
+    }
 
 
-def test_four_mib_get_a_layer_and_three_keep_it() -> None:
+def test_small_items_that_come_one_by_one_share_the_layer_on_top_until_it_is_heavy() -> None:
+    items = [item("low", 1000), item("top", 9 * MIB)]
+    groups = group(items, TIERS)
+    for number in range(5):
+        new = item(f"p{number}", 400_000)
+        groups = group([*items, new], TIERS, previous=groups, unchanged=names_of(items))
+        items.append(new)
+    assert [one.names for one in groups] == [("top",), ("low", "p0", "p1", "p2"), ("p3", "p4")]
+    extra = item("q", 1, "extra")
+    groups = group([*items, extra], TIERS, previous=groups, unchanged=names_of(items))
+    assert [one.names for one in groups[2:]] == [("p3", "p4"), ("q",)]
+
+
+def test_an_item_keeps_its_layer_until_it_goes() -> None:
     rest = [item("x", 1000), item("y", 1000)]
     first = group([item("a", 4 * MIB), *rest], TIERS)
     assert alone(first, "a")
     assert not alone(group([item("a", 4 * MIB - 1), *rest], TIERS), "a")
-    assert alone(group([item("a", 3 * MIB, content="2"), *rest], TIERS, previous=first), "a")
-    assert not alone(group([item("a", 3 * MIB - 1), *rest], TIERS, previous=first), "a")
+    for size in (4 * MIB - 1, 1):
+        again = group(
+            [item("a", size, content="2"), *rest],
+            TIERS,
+            previous=first,
+            unchanged=names_of(rest),
+        )
+        assert [one.names for one in again] == [("x", "y"), ("a",)]
+
+
+def test_an_item_that_has_grown_large_leaves_the_layer_that_it_shared() -> None:
+    items = [item("a", 1000), item("b", 1000)]
+    again = group([item("a", 4 * MIB), items[1]], TIERS, previous=group(items, TIERS))
+    assert [one.names for one in again] == [("a",), ("b",)]
+
+
+def test_an_item_that_changes_its_tier_leaves_the_layer_of_the_old_one() -> None:
+    items = [item("a", 1000), item("b", 1000)]
+    moved = replace(items[0], tier="extra")
+    again = group(
+        [moved, items[1]], TIERS, previous=group(items, TIERS), unchanged=names_of([items[1]])
+    )
+    assert again == (Group("work", "wheels", ("b",)), Group("extra", "wheels", ("a",)))
+
+
+def test_merged_tiers_stay_merged_when_the_first_of_them_goes() -> None:
+    items = [item("a", 1000), item("b", 1000, "extra")]
+    previous = group(items, TIERS, budget=1)
+    assert group(
+        items[1:], TIERS[:2] + TIERS[3:], previous=previous, unchanged=names_of(items[1:])
+    ) == (Group("extra", "wheels", ("b",)),)
 
 
 def test_a_file_has_no_layer_for_its_size() -> None:
@@ -141,21 +191,6 @@ def test_grouping_again_changes_nothing(items: list[Item], budget: int) -> None:
     assert again == once
 
 
-def test_grouping_again_changes_nothing_where_a_middling_item_fell_alone() -> None:
-    sizes = {"p0": 2.0, "p1": 2.0, "p2": 9.0, "p3": 3.5, "p4": 3.5, "p6": 9.0, "p7": 3.5, "p8": 3.5}
-    items = [item(name, int(size * MIB), "extra") for name, size in sizes.items()]
-    items.append(item("p5", int(3.5 * MIB)))
-    once = group(items, TIERS, budget=4)
-    assert group(items, TIERS, previous=once, unchanged=names_of(items), budget=4) == once
-
-
-def test_an_item_keeps_its_layer_through_many_patch_releases() -> None:
-    groups: tuple[Group, ...] = ()
-    for size in (4 * MIB, 3 * MIB, 4 * MIB - 1, 3 * MIB + 1):
-        groups = group([item("a", size), item("x", 1), item("y", 1)], TIERS, previous=groups)
-        assert alone(groups, "a")
-
-
 @given(ITEMS, ITEMS)
 def test_unchanged_layers_keep_their_order_below_the_changed_ones(
     before: list[Item], after: list[Item]
@@ -177,6 +212,14 @@ def test_a_changed_layer_goes_on_top() -> None:
     changed = [item("a", 5 * MIB, content="2"), *items[1:]]
     groups = group(changed, TIERS, previous=previous, unchanged=names_of(items[1:]))
     assert [one.names for one in groups] == [("b",), ("c",), ("a",)]
+
+
+def test_what_changed_is_merged_before_what_did_not() -> None:
+    items = [item(name, 5 * MIB) for name in "abc"]
+    new = [item(name, 50 * MIB) for name in "xyz"]
+    previous = group(items, TIERS)
+    groups = group([*items, *new], TIERS, previous=previous, unchanged=names_of(items), budget=4)
+    assert [one.names for one in groups] == [("a",), ("b",), ("c",), ("x", "y", "z")]
 
 
 def test_the_smallest_neighbours_of_one_tier_are_merged_first() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ds01build.catalogue import bundles
@@ -11,6 +12,8 @@ from ds01build.lock import LockedDebian, LockedLayer
 from ds01build.recipe import AptTier, FilesTier, PythonTier, RunTier
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ds01build.digest import Canonical
     from ds01build.lock import Lock, LockedTier
     from ds01build.pin import Pin
@@ -28,13 +31,29 @@ def layers(lock: Lock, previous: Lock | None, request: Request) -> tuple[LockedL
     Raises Ds01Error where there is no room for them.
     """
     tiers = ["base", *_canonical_order(lock, request)]
-    before = previous.layers if previous else ()
-    had = [Group(layer.tier, layer.kind, layer.names) for layer in before]
     items = _items(lock)
-    kept = {*_items(previous)} & {*items} if previous else set()
+    before = _items(previous) if previous else []
+    new = _renamed(before, items)
+    had = [
+        Group(new.get(layer.tier, layer.tier), layer.kind, layer.names)
+        for layer in (previous.layers if previous else ())
+    ]
+    kept = {replace(item, tier=new.get(item.tier, item.tier)) for item in before} & {*items}
     unchanged = frozenset(f"{item.kind}:{item.name}" for item in kept)
     groups = group(items, tiers, previous=had, unchanged=unchanged, budget=_room(lock))
     return tuple(LockedLayer(tier=g.tier, kind=g.kind, names=g.names) for g in groups)
+
+
+def _renamed(before: Iterable[Item], items: Iterable[Item]) -> dict[str, str]:
+    """Return the new names of tiers that are there under another name: that changes no layer."""
+    now = {(item.kind, item.name): item.tier for item in items}
+    old: dict[str, set[str]] = {}
+    for item in before:
+        place = item.kind, item.name
+        old.setdefault(item.tier, set()).update({now[place]} if place in now else ())
+    return {
+        tier: name for tier, names in old.items() if len(names) == 1 for name in names - old.keys()
+    }
 
 
 def _room(lock: Lock) -> int:
