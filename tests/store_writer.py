@@ -11,6 +11,7 @@ from store_contract import layer_of
 from ds01build.digest import Digest, Key, canonical
 from ds01build.errors import StoreError
 from ds01build.store import open_store, roots
+from ds01build.store.roots import Generation
 
 CONTENT = b"layer " * 50_000
 KEY = Key.of({"a": 1})
@@ -39,7 +40,7 @@ def write(root: Path) -> int:
     size = len(MANIFEST)
     store.tag("a", manifest=image, size=size, media_type=MANIFEST_TYPE, annotations={})
     created = "2026-11-01T12:00:00Z"
-    return roots.append(store.root, "a", image=image, lock=None, created=created).number
+    return roots.append(store.root, "a", Generation(image=image, lock=None, created=created)).number
 
 
 if __name__ == "__main__":

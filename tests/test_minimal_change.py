@@ -77,7 +77,7 @@ def check(changed: Changed, image: Shipped, tiers: list[str]) -> list[WheelPin |
     pins = changed.pins_but(image.lock)
     assert changed.answer["bytes"]["downloaded"] == total(pins)
     assert changed.answer["bytes"]["written"] == sum(layer["size"] for layer in layers)
-    documents = 3  # manifest, configuration, lock
+    documents = 4  # manifest, configuration, lock, recipe
     of_layers = {layer["digest"]: layer["size"] for layer in layers}
     of_pins = {str(pin.digest): pin.size for pin in pins}
     assert of_layers.items() <= changed.new.items()
@@ -167,4 +167,4 @@ def test_a_second_build_writes_and_downloads_nothing(image: Shipped) -> None:
 def assert_nothing_but_documents(changed: Changed) -> None:
     assert actions(changed.answer) == {"reused"}
     assert changed.answer["bytes"] == {"downloaded": 0, "written": 0, "sent": 0}
-    assert len(changed.new) <= 3, "manifest, configuration and lock"
+    assert len(changed.new) <= 4, "manifest, configuration, lock and recipe"

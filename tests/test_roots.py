@@ -8,11 +8,10 @@ import pytest
 
 from ds01build.digest import Digest
 from ds01build.store import open_store, roots
+from ds01build.store.roots import Generation
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from ds01build.store.roots import Generation
 
 NOW = "2026-11-01T12:00:00Z"
 
@@ -23,13 +22,14 @@ def store(tmp_path: Path) -> Path:
 
 
 def add(store: Path, image: bytes, *, lock: bytes | None = None, created: str = NOW) -> Generation:
-    return roots.append(
-        store,
-        "thesis-cv",
+    new = Generation(
         image=Digest.of(image),
         lock=None if lock is None else Digest.of(lock),
+        recipe=Digest.of(b"recipe of " + image),
+        place="/projects/thesis/recipe.toml",
         created=created,
     )
+    return roots.append(store, "thesis-cv", new)
 
 
 def test_generations_are_numbered_from_one_in_order(store: Path) -> None:
@@ -80,7 +80,7 @@ def test_a_generation_counts_only_at_its_own_place(store: Path) -> None:
 )
 def test_a_name_that_could_lead_elsewhere_is_refused(name: str, store: Path) -> None:
     with pytest.raises(ValueError, match="not a name for a root"):
-        roots.append(store, name, image=Digest.of(b"a"), lock=None, created=NOW)
+        roots.append(store, name, Generation(image=Digest.of(b"a"), lock=None, created=NOW))
     with pytest.raises(ValueError, match="not a name for a root"):
         roots.generations(store, name)
 

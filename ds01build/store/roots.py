@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ds01build.digest import Digest, Key
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Generation", "append", "generations", "latest", "names"]
 
-_SCHEMA = "ds01.generation/1"
+_SCHEMA = "ds01.generation/2"
 _NAME = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")  # RFC 3339, UTC
 _FILE = re.compile(r"([1-9][0-9]{0,8})\.json")
@@ -30,33 +30,36 @@ _LIMIT = 64 * 1024  # bytes of a generation
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Generation:
-    """The ``number``-th image of a root, by the digest of its manifest."""
+    """The ``number``-th image of a root, by the digest of its manifest.
 
-    number: int
+    ``lock`` and ``recipe`` are blobs of the store with what it was made from, and ``place`` is the
+    absolute path that the recipe had on this machine; empty where nobody knows.
+    """
+
+    number: int = 0
     image: Digest
     lock: Digest | None
+    recipe: Digest | None = None
+    place: str = ""
     created: str  # RFC 3339, UTC, such as 2026-11-01T12:00:00Z
 
 
-def append(
-    store: Path, name: str, *, image: Digest, lock: Digest | None, created: str
-) -> Generation:
-    """Add a generation durably and return it; the latest one, if that has this image and lock.
+def append(store: Path, name: str, new: Generation) -> Generation:
+    """Add a generation durably, under the next number, and return it.
 
-    ``store`` is the root directory of a store. Raises StoreError, and ValueError for a malformed
-    name or time.
+    Where the latest one has the same image and lock, that is returned. ``store`` is the root
+    directory of a store. Raises StoreError, and ValueError for a malformed name or time.
     """
-    if not _TIME.fullmatch(created):
-        raise ValueError(f"not a time in UTC: {created!r:.100}")
+    if not _TIME.fullmatch(new.created):
+        raise ValueError(f"not a time in UTC: {new.created!r:.100}")
     directory = _directory(store, name)
     with disk_errors(directory), hold(_lock_path(store, name), lambda _: None):
         make_directory(directory)
         last = latest(store, name)
-        if last is not None and (last.image, last.lock) == (image, lock):
+        if last is not None and (last.image, last.lock) == (new.image, new.lock):
             return last
-        number = max(_numbers(directory), default=0) + 1
-        new = Generation(number=number, image=image, lock=lock, created=created)
-        path = directory / f"{number}.json"
+        new = replace(new, number=max(_numbers(directory), default=0) + 1)
+        path = directory / f"{new.number}.json"
         write_durably(path, seal(_document(name, new)), aside=store / "tmp")
         return new
 
@@ -100,11 +103,13 @@ def read(path: Path, name: str, *, uid: int) -> Generation | None:
 
 
 def _parsed(fields: Mapping[str, Canonical], number: int) -> Generation:
-    lock = fields["lock"]
+    lock, recipe = (fields[name] for name in ("lock", "recipe"))
     return Generation(
         number=number,
         image=Digest(str(fields["image"])),
         lock=None if lock is None else Digest(str(lock)),
+        recipe=None if recipe is None else Digest(str(recipe)),
+        place=str(fields["place"]),
         created=str(fields["created"]),
     )
 
@@ -116,6 +121,8 @@ def _document(name: str, generation: Generation) -> dict[str, Canonical]:
         "number": generation.number,
         "image": generation.image.value,
         "lock": generation.lock.value if generation.lock else None,
+        "recipe": generation.recipe.value if generation.recipe else None,
+        "place": generation.place,
         "created": generation.created,
     }
 

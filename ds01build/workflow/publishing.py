@@ -13,6 +13,7 @@ from ds01build.store.audit import recorded_layers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from ds01build.digest import Digest
     from ds01build.image import Image
@@ -37,8 +38,22 @@ def publish(image: Image, locked: Locked, edges: Edges) -> None:
             media_type=oci.MANIFEST_TYPE,
             annotations={},
         )
-    kept = store.put(lockfile.dumps(locked.lock).encode())
-    roots.append(store.root, name, image=image.digest, lock=kept, created=edges.now())
+    made = roots.Generation(
+        image=image.digest,
+        lock=store.put(lockfile.dumps(locked.lock).encode()),
+        recipe=store.put(locked.request.text.encode()),
+        place=_text(locked.request.path.absolute()),
+        created=edges.now(),
+    )
+    roots.append(store.root, name, made)
+
+
+def _text(path: Path) -> str:
+    """Return a path, nothing where it is not UTF-8: whoever asks must then name it again."""
+    try:
+        return str(path).encode().decode()
+    except UnicodeEncodeError:
+        return ""
 
 
 def drop_sources(made: Sequence[Made], loaded: Lock | None, edges: Edges) -> None:

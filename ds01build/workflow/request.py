@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ds01build import beneath
@@ -41,7 +41,7 @@ class Request:
     """
 
     path: Path
-    content: Digest  # of the bytes of the recipe's file
+    text: str = field(repr=False)  # the recipe's file
     recipe: Recipe
     packages: dict[str, tuple[str, ...]]
     constraints: tuple[str, ...]
@@ -49,6 +49,11 @@ class Request:
     included: dict[str, Digest]
     files: tuple[FilePin, ...]
     digest: Digest
+
+    @property
+    def content(self) -> Digest:
+        """The digest of the bytes of the recipe's file."""
+        return Digest.of(self.text.encode())
 
     @property
     def directory(self) -> Path:
@@ -78,7 +83,7 @@ def read_request(path: Path) -> Request:
     )
     return Request(
         path=path,
-        content=Digest.of(text.encode()),
+        text=text,
         recipe=recipe,
         packages={t.name: _packages(t, extra.get(t.name, Requirements())) for t in recipe.tiers},
         constraints=tuple(sorted({line for one in extra.values() for line in one.constraints})),
