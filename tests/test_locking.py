@@ -71,6 +71,9 @@ class NoImages:
     def facts(self, image: LockedImage) -> BaseFacts:
         raise AssertionError(image)
 
+    def known(self, image: LockedImage) -> BaseFacts | None:
+        raise AssertionError(image)
+
 
 class NoSources:
     """Every wheel is one of an index."""
@@ -103,6 +106,9 @@ class OneImage:
     def facts(self, image: LockedImage) -> BaseFacts:  # noqa: ARG002
         return self.found
 
+    def known(self, image: LockedImage) -> BaseFacts | None:  # noqa: ARG002
+        return None
+
 
 def asked(recipe: Path, previous: Lock | None, resolver: Remembering) -> Relocking:
     return Relocking(
@@ -114,6 +120,7 @@ def asked(recipe: Path, previous: Lock | None, resolver: Remembering) -> Relocki
         bases=NoImages(),
         sources=lambda _: nullcontext(NoSources()),
         warn=print,
+        note=print,
     )
 
 

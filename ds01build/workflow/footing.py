@@ -57,6 +57,9 @@ class Bases(Protocol):
     def facts(self, image: LockedImage) -> BaseFacts:
         """Return what is in ``image``."""
 
+    def known(self, image: LockedImage) -> BaseFacts | None:
+        """Return what is remembered of ``image``, None where nothing is."""
+
 
 class Sources(Protocol):
     """Brings wheels that no index offers."""
@@ -79,7 +82,7 @@ class Relocking:
     """A request, the lock that it had before, and who answers.
 
     ``architecture`` (Debian's name) is that of a first lock; ``warn`` is told what a person should
-    know. What ``sources`` brings is there until its context is left.
+    know, and ``note`` what was found. What ``sources`` brings is there until its context is left.
     """
 
     request: Request
@@ -90,6 +93,7 @@ class Relocking:
     bases: Bases
     sources: Callable[[Footing], AbstractContextManager[Sources]]
     warn: Callable[[str], None]
+    note: Callable[[str], None]
 
     @property
     def tiers(self) -> tuple[LockedTier, ...]:
@@ -134,7 +138,8 @@ def footing(asked: Relocking) -> Footing:
             asked,
             LockedDebian(suite=wanted.suite, architecture=architecture, packages=wanted.packages),
         )
-    known = asked.previous.base if asked.previous and not asked.upgrade.everything else None
+    moves = asked.upgrade.everything or asked.upgrade.base
+    known = asked.previous.base if asked.previous and not moves else None
     found = asked.bases.locked(wanted, known if isinstance(known, LockedImage) else None)
     return _on_image(asked, found, asked.bases.facts(found))
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ds01build.base.lint import require_sound
+from ds01build.base.moving import verdict
 from ds01build.base.places import known_directories
 from ds01build.catalogue import bundles
 from ds01build.errors import Issue, RecipeError, ResolveError
@@ -20,6 +21,7 @@ from ds01build.workflow.stacking import layers
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ds01build.base.moving import Verdict
     from ds01build.pin import WheelPin
     from ds01build.platform import Platform
     from ds01build.workflow.footing import Footing, Relocking
@@ -36,7 +38,9 @@ def relock(asked: Relocking) -> Lock:
     request = asked.request
     asked.upgrade.require_known(asked.previous)
     found = footing(asked)
-    outcome = _wheels(asked, found)
+    moved = _moved(asked, found)
+    kept = _kept(asked) if moved and moved.answer == "safe" else None
+    outcome = kept or _wheels(asked, found)
     for text in (*outcome.warnings, *require_sound(outcome.pins, found.facts)):
         asked.warn(text)
     wheels = tuple(sorted(outcome.pins))
@@ -55,6 +59,42 @@ def relock(asked: Relocking) -> Lock:
     _keep_directories(lock, found, request)
     lock = _grounded(lock, found)
     return replace(lock, layers=layers(lock, asked.previous, request))
+
+
+def _moved(asked: Relocking, found: Footing) -> Verdict | None:
+    """Return the verdict on another base than the previous one, None where that stays.
+
+    Raises ResolveError where only the base was to move, and it is no replacement.
+    """
+    previous, base = asked.previous.base if asked.previous else None, found.base
+    if not isinstance(previous, LockedImage) or not isinstance(base, LockedImage):
+        return None
+    if previous.config == base.config or found.facts is None:
+        return None
+    old = asked.bases.known(previous)
+    if old is None:
+        asked.note(f"the base has moved, and what {previous.manifest} had is not known here")
+        return None
+    made = verdict(old, found.facts, asked.request.recipe.resolve.allow_base_change)
+    asked.note(f"the base has moved: {made}")
+    if made.answer == "refused" and asked.upgrade.base:
+        raise ResolveError(
+            f"the new base is no replacement: {'; '.join(made.reasons)}",
+            hint=f"ds01 lock --upgrade {asked.request.path}",
+        )
+    return made
+
+
+def _kept(asked: Relocking) -> Wheels | None:
+    """Return the wheels of the last lock, if nothing but the base may change them.
+
+    What was built from source was built over the old one.
+    """
+    previous = asked.previous
+    if previous is None or previous.recipe != asked.request.digest or asked.upgrade.packages:
+        return None
+    is_whole = not asked.upgrade.everything and not any(pin.is_built for pin in previous.wheels)
+    return Wheels(pins=previous.wheels) if is_whole else None
 
 
 def _wheels(asked: Relocking, found: Footing) -> Wheels:

@@ -198,6 +198,7 @@ def write_lock(request: Request, previous: Lock | None, edges: Edges, upgrade: U
                 bases=edges.bases,
                 sources=lambda found: sourcing(edges, resolver, found),
                 warn=lambda text: edges.report(Note(f"warning: {text}")),
+                note=lambda text: edges.report(Note(text)),
             )
         )
     except MissingDebs as error:
