@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from values import digest, file_pin, wheel_pin
 
 from ds01build import graph
-from ds01build.dockerfile import Tag, render, render_own, stages, words
+from ds01build.dockerfile import render, render_own, stages, words
 from ds01build.errors import Ds01Error
 from ds01build.labels import inherited, labels_of
 from ds01build.lock import Lock, LockedDebian, LockedImage, LockedTier
@@ -221,16 +221,16 @@ def test_a_command_sees_the_tiers_that_it_needs_and_no_other_is_copied_twice() -
     assert copies[0] < run < copies[1]
 
 
-def test_what_the_engine_has_is_taken_from_its_tag() -> None:
+def test_what_the_engine_has_is_taken_by_its_name_there() -> None:
     lock = image_lock(_python("one"), _python("two"))
     made = {stage.name: stage for stage in stages(graph.of(lock), lock)}
-    present = {made["tier-one"].key, made["base"].key}
-    own = render_own(graph.of(lock), lock, base_config(), present).dockerfile
-    assert f"FROM {Tag(key=made['tier-one'].key)} AS tier-one\n" in own
-    assert f"FROM {Tag(key=made['base'].key)} AS base\n" in own
+    names = {made["tier-one"].key: "here/one:a", made["base"].key: "here/base:b"}
+    own = render_own(graph.of(lock), lock, base_config(), names).dockerfile
+    assert "FROM here/one:a AS tier-one\n" in own
+    assert "FROM here/base:b AS base\n" in own
     assert "FROM base AS tier-two\n" in own
     assert own.count("--find-links=/ds01/wheels") == 1
-    assert "ds01/tier:" not in dockerfile(lock)
+    assert "here/" not in dockerfile(lock)
 
 
 def test_who_the_base_runs_as_runs_the_image() -> None:
@@ -300,5 +300,5 @@ def test_a_wheel_that_no_index_has_is_found_by_its_url_or_refused() -> None:
         "x==1.0 was built from its source: no index has its wheel, and a Dockerfile cannot install "
         "it"
     )
-    own = render_own(graph.of(lock), lock, base_config(), ()).files["requirements/one.txt"].decode()
+    own = render_own(graph.of(lock), lock, base_config(), {}).files["requirements/one.txt"].decode()
     assert own.endswith(f"\nx==1.0 --hash={digest('x 1.0')}\n")

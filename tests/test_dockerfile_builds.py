@@ -7,22 +7,27 @@ import os
 import secrets
 import subprocess
 import sys
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from dockerfiles import image_lock
-from engines import place
+from engines import Tars, image, place, tar
 from standins.layout import Made as Entry
-from standins.layout import tar
+from standins.layout import tar as layer_tar
 from values import file_pin
 
 from ds01build import graph
 from ds01build.base.config import parse_config
-from ds01build.digest import Digest
+from ds01build.digest import Digest, Key
 from ds01build.dockerfile import Tag, stages
+from ds01build.engine.aliases import alias, remove_aliases
 from ds01build.engine.builder import Workplace, choose_builder
+from ds01build.engine.intermediate import this_builder
+from ds01build.engine.load import load
+from ds01build.engine.owner import current
 from ds01build.errors import Ds01Error
 from ds01build.labels import inherited, labels_of
 from ds01build.lock import Lock, LockedImage, LockedLayer, LockedTier
@@ -44,6 +49,7 @@ if TYPE_CHECKING:
 
     from ds01build.base.config import BaseConfig
     from ds01build.engine.api import Engine
+    from ds01build.engine.builder import Builder, Order
 
 pytest_plugins = ("engine_fixtures", "standin_fixtures")
 pytestmark = [pytest.mark.network, pytest.mark.slow]
@@ -169,7 +175,7 @@ def _base(stand_ins: StandIns, name: str, tmp_path: Path) -> LockedImage:
     layout = stand_ins.layout(name).copied(tmp_path / "layout")
     certificates = os.environ.get("SSL_CERT_FILE", "/etc/ssl/certs/ca-certificates.crt")
     content = Path(certificates).read_bytes()
-    layout.append(tar([Entry(path="srv/site.pem", content=content, mode=0o644)]))
+    layout.append(layer_tar([Entry(path="srv/site.pem", content=content, mode=0o644)]))
     layout.variable("PIP_CERT", "/srv/site.pem")
     reference = stand_ins.registry.push(layout, repository="dockerfile")
     (row,) = json.loads((layout.directory / "index.json").read_bytes())["manifests"]
@@ -314,6 +320,57 @@ def test_each_stage_is_built_once_and_a_changed_one_alone(
             bench.remove(*(str(Tag(key=one.key)) for one in stages(graph.of(each), each)))
 
 
+@dataclass(frozen=True)
+class Pruning:
+    """A builder that loses, before the last stage, all that was made before."""
+
+    bench: Bench
+    real: Builder
+    seconds: list[float]
+
+    def build(self, order: Order) -> tuple[bool, str]:
+        if order.target == "image":
+            for image in self.bench.engine.images():
+                if any(tag.startswith("127.0.0.1:0/ds01/") for tag in image.tags):
+                    self.bench.docker("rmi", "--force", str(image.engine_id))
+        start = time.monotonic()
+        answer = self.real.build(order)
+        self.seconds.append(time.monotonic() - start)
+        return answer
+
+
+@pytest.mark.parametrize("lock", ["owners"], indirect=True)
+def test_a_stage_that_is_gone_is_asked_of_no_registry(
+    bench: Bench, lock: Lock, wheels: dict[str, WheelPin], tmp_path: Path
+) -> None:
+    lock = _without(_without(lock, "pygments"), "six")
+    layers = tuple(layer for layer in lock.layers if layer.kind == "wheels")
+    lock = replace(lock, tiers=lock.tiers[:1], files=(), layers=layers)
+    real = choose_builder(bench.engine.client, bench.environment, tmp_path)
+    pruning = Pruning(bench, real, [])
+    with pytest.raises(Ds01Error) as caught:
+        _build(bench, lock, wheels, tmp_path, pruning)
+    assert "somebody removed images from the engine" in str(caught.value)
+    assert pruning.seconds[-1] < 10, "nobody was waited for"
+    tags = [tag for image in bench.engine.images() for tag in image.tags]
+    assert not [tag for tag in tags if str(current()) in tag]
+
+
+def test_names_of_a_build_that_died_are_removed(bench: Bench) -> None:
+    engine = bench.engine
+    content = tar({"file": secrets.token_bytes(8)})
+    made = load(engine, image([content]), Tars.of([content]), [f"{bench.name}:latest"])
+    dead = replace(this_builder(), owner=current()._replace(started=1))
+    mine = this_builder()
+    key = Key.of({"a": secrets.token_hex(4)})
+    names = [alias(each, key) for each in (dead, mine)]
+    for name in names:
+        engine.tag(made.engine_id, name)
+    assert remove_aliases(engine, current().uid) == 1
+    assert [bool(engine.inspect(name)) for name in names] == [False, True]
+    bench.remove(names[1])
+
+
 def _without(lock: Lock, name: str) -> Lock:
     """Return ``lock`` without a wheel, and without a tier that has no other."""
     wheels = tuple(pin for pin in lock.wheels if pin.name != name)
@@ -328,11 +385,15 @@ def _without(lock: Lock, name: str) -> Lock:
 
 
 def _build(
-    bench: Bench, lock: Lock, wheels: dict[str, WheelPin], tmp_path: Path
+    bench: Bench,
+    lock: Lock,
+    wheels: dict[str, WheelPin],
+    tmp_path: Path,
+    builder: Builder | None = None,
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     workplace = Workplace(
         images=bench.engine,
-        builder=choose_builder(bench.engine.client, bench.environment, tmp_path),
+        builder=builder or choose_builder(bench.engine.client, bench.environment, tmp_path),
         logs=tmp_path / "logs",
         report=lambda _: None,
     )

@@ -33,7 +33,7 @@ from ds01build.lock import LockedTier
 from ds01build.workflow.rendering import default_place, project_place, write_dockerfile
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from ds01build.digest import Key
@@ -146,6 +146,9 @@ class Shelf:
     def tag(self, engine_id: Digest, tag: str) -> None:
         self.ids[tag] = engine_id
 
+    def remove(self, name: str) -> bool:
+        return self.ids.pop(name, None) is not None
+
 
 @dataclass(frozen=True)
 class Image:
@@ -173,7 +176,7 @@ def tiers(*names: str) -> Lock:
 
 
 @contextmanager
-def no_context(stage: Stage, present: Collection[Key]) -> Iterator[Path]:
+def no_context(stage: Stage, names: Mapping[Key, str]) -> Iterator[Path]:
     yield None  # type: ignore[misc]
 
 
@@ -190,6 +193,56 @@ def test_only_stages_without_an_image_are_built(tmp_path: Path) -> None:
     more = build_stages(two, no_context, workplace)
     assert (more.ran, more.reused) == (("tier-b", "image"), ("tier-a",))
     assert more.engine_id == digest(str(Tag(key=two[-1].key)))
+
+
+def test_stages_find_each_other_by_names_that_no_registry_has(tmp_path: Path) -> None:
+    shelf = Shelf()
+    hands = Hands(shelf)
+    workplace = Workplace(images=shelf, builder=hands, logs=tmp_path, report=lambda _: None)
+    made = stages(graph.of(tiers("a", "b")), tiers("a", "b"))
+    seen: list[Mapping[Key, str]] = []
+
+    @contextmanager
+    def context(stage: Stage, names: Mapping[Key, str]) -> Iterator[Path]:
+        assert all(name in shelf.ids for name in names.values())
+        seen.append(dict(names))
+        yield tmp_path
+
+    build_stages(made, context, workplace)
+    assert [set(names) for names in seen] == [
+        set(),
+        {made[1].key},
+        {made[1].key, made[2].key},
+    ]
+    for names in seen:
+        for key, name in names.items():
+            assert name == f"127.0.0.1:0/ds01/{workplace.own}:{key.hex}"
+    assert set(shelf.ids) == {str(Tag(key=each.key)) for each in made[1:]}, "they are gone"
+
+
+def test_a_stage_that_is_removed_meanwhile_is_named(tmp_path: Path) -> None:
+    shelf = Shelf()
+
+    @dataclass
+    class Losing(Hands):
+        def build(self, order: Order) -> tuple[bool, str]:
+            if order.target == "image":
+                shelf.ids.clear()
+                return False, "no such image"
+            return super().build(order)
+
+    workplace = Workplace(
+        images=shelf, builder=Losing(shelf), logs=tmp_path / "logs", report=lambda _: None
+    )
+    made = stages(graph.of(tiers("a")), tiers("a"))
+    with pytest.raises(Ds01Error) as caught:
+        build_stages(made, no_context, workplace)
+    assert str(caught.value) == (
+        "somebody removed images from the engine while they were needed: "
+        f"tier-a ({Tag(key=made[1].key)})"
+    )
+    assert caught.value.hint == ("run the same command again: what is missing is then built anew")
+    assert not (tmp_path / "logs").exists()
 
 
 def test_a_base_that_the_engine_has_is_not_asked_of_a_registry(tmp_path: Path) -> None:

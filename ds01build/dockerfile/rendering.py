@@ -6,7 +6,7 @@ The only module that imports jinja2. Equal locks give equal bytes: there is no t
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
@@ -19,11 +19,10 @@ from ds01build.errors import Ds01Error
 from ds01build.labels import labels_of, outdated
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Mapping
 
     from ds01build.base.config import BaseConfig
     from ds01build.digest import Key
-    from ds01build.dockerfile.stages import Stage
     from ds01build.graph import Graph
     from ds01build.lock import Lock, LockedImage
     from ds01build.pin import FilePin, WheelPin
@@ -77,13 +76,13 @@ def render(graph: Graph, lock: Lock, config: BaseConfig) -> Rendered:
     return _render(graph, lock, config, _Manner())
 
 
-def render_own(graph: Graph, lock: Lock, config: BaseConfig, present: Collection[Key]) -> Rendered:
+def render_own(graph: Graph, lock: Lock, config: BaseConfig, names: Mapping[Key, str]) -> Rendered:
     """Return the Dockerfile that ds01 itself builds, stage by stage.
 
-    A stage with a key in ``present`` is taken from its Tag. Wheels are read from the directory
-    ``wheels`` of the context instead of an index. Raises as ``render`` does.
+    ``names`` say by key what the engine calls the image of a stage that it has. Wheels are read
+    from the directory ``wheels`` of the context instead of an index. Raises as ``render`` does.
     """
-    manner = _Manner(present=frozenset(present), wheels=WHEELS)
+    manner = _Manner(names=names, wheels=WHEELS)
     return _render(graph, lock, config, manner)
 
 
@@ -96,7 +95,7 @@ def wheels_of(lock: Lock, tier: str) -> tuple[WheelPin, ...]:
 class _Manner:
     """What differs between the published Dockerfile and the one that ds01 builds."""
 
-    present: frozenset[Key] = frozenset()
+    names: Mapping[Key, str] = field(default_factory=dict)
     wheels: str = ""
 
 
@@ -115,7 +114,7 @@ def _render(graph: Graph, lock: Lock, config: BaseConfig, manner: _Manner) -> Re
             labels=_labels(graph, lock, config),
             source=_source(base_of(lock)),
             tiers={tier.name: tier for tier in lock.tiers},
-            stages=[(stage, _taken(stage, manner)) for stage in made],
+            stages=[(stage, manner.names.get(stage.key, "")) for stage in made],
             packages=_packages(lock),
             wheels={tier: wheels_of(lock, tier) for tier in python},
             files=_files(lock),
@@ -153,11 +152,6 @@ def _template() -> jinja2.Template:
 
 def _text(name: str) -> str:
     return files("ds01build.dockerfile").joinpath("templates", name).read_text(encoding="utf-8")
-
-
-def _taken(stage: Stage, manner: _Manner) -> str:
-    """Return the tag that a stage is taken from, empty when it has to be built."""
-    return str(Tag(key=stage.key)) if stage.key in manner.present else ""
 
 
 def _source(base: LockedImage) -> str:

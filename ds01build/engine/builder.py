@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import tempfile
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -19,6 +20,8 @@ import requests
 
 from ds01build import process
 from ds01build.dockerfile import Tag
+from ds01build.engine.aliases import alias
+from ds01build.engine.intermediate import this_builder
 from ds01build.errors import Ds01Error, Unavailable
 from ds01build.events import Note
 
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
 
     from ds01build.digest import Digest, Key
     from ds01build.dockerfile import Stage
+    from ds01build.engine.intermediate import Builder as Own
     from ds01build.events import Report
 
 __all__ = [
@@ -68,6 +72,9 @@ class Images(Protocol):
     def tag(self, engine_id: Digest, tag: str) -> None:
         """Let ``tag`` stand for an image."""
 
+    def remove(self, name: str) -> bool:
+        """Remove a tag, and the image where it was the last; False if that is not possible."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
@@ -88,10 +95,14 @@ class Builder(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workplace:
-    """Where stages are built. The log of one that fails is kept below ``logs``."""
+    """Where stages are built. The log of one that fails is kept below ``logs``.
+
+    ``own`` names this build in the aliases by which stages find each other.
+    """
 
     images: Images
     builder: Builder
+    own: Own = field(default_factory=this_builder)
     logs: Path
     report: Report
 
@@ -188,46 +199,67 @@ def missing_stages(stages: Sequence[Stage], images: Images) -> tuple[Stage, ...]
 
 def build_stages(
     stages: Sequence[Stage],
-    context: Callable[[Stage, Collection[Key]], AbstractContextManager[Path]],
+    context: Callable[[Stage, Mapping[Key, str]], AbstractContextManager[Path]],
     workplace: Workplace,
     *,
     base: Iterable[str] = (),
 ) -> Made:
     """Make the images of ``stages``, the last one being the answer; those that exist are reused.
 
-    ``context`` yields the directory to build a stage in, told which keys have an image. ``base``
-    are names by which the engine may have the base already. Raises Ds01Error, with the last lines
-    and the path of the whole log, for a stage that fails; nothing that needs it is tagged then.
+    ``context`` yields the directory to build a stage in, told by which names the engine has the
+    images of others. ``base`` are names by which the engine may have the base already. Raises
+    Ds01Error, with the last lines and the path of the whole log, for a stage that fails, and for
+    one whose image was removed meanwhile; nothing that needs it is tagged then.
     """
     images = workplace.images
     present = _present(stages, images)
-    if stages[0].key not in present and _tag_base(stages[0], base, images):
-        present.add(stages[0].key)
+    if stages[0].key not in present and (there := _tag_base(stages[0], base, images)):
+        present[stages[0].key] = there
     wanted = _wanted(stages, present)
-    for stage in wanted:
-        workplace.report(Note(f"building {stage.name} in the engine"))
-        with context(stage, present) as directory:
-            _build(stage, directory, workplace)
-        present.add(stage.key)
-    found = images.inspect(_tag(stages[-1]))
-    if found is None:
-        raise Ds01Error(f"{_tag(stages[-1])} was built, but the engine does not have it")
+    with ExitStack() as stack:
+        lent = present.items() if wanted else ()
+        names = {key: _lent(key, found, workplace, stack) for key, found in lent}
+        for stage in wanted:
+            workplace.report(Note(f"building {stage.name} in the engine"))
+            with context(stage, names) as directory:
+                present[stage.key] = _built(stage, directory, workplace, stages)
+            names[stage.key] = _lent(stage.key, present[stage.key], workplace, stack)
     return Made(
-        engine_id=found.engine_id,
+        engine_id=present[stages[-1].key],
         ran=tuple(each.name for each in wanted),
         reused=tuple(each.name for each in stages if each.kind != "base" and each not in wanted),
     )
 
 
-def _build(stage: Stage, directory: Path, workplace: Workplace) -> None:
+def _lent(key: Key, engine_id: Digest, workplace: Workplace, stack: ExitStack) -> str:
+    """Give an image a name that lasts as long as ``stack``, and return that."""
+    name = alias(workplace.own, key)
+    stack.callback(workplace.images.remove, name)
+    workplace.images.tag(engine_id, name)
+    return name
+
+
+def _built(stage: Stage, directory: Path, workplace: Workplace, stages: Sequence[Stage]) -> Digest:
+    images = workplace.images
+    before = _present(stages, images)
     order = Order(context=directory, target=stage.name, tag=_tag(stage), network=stage.network)
     done, text = workplace.builder.build(order)
-    if not done:
-        raise _failure(stage, text, workplace.logs)
+    found = images.inspect(_tag(stage)) if done else None
+    if found is not None:
+        return found.engine_id
+    gone = [each for each in stages if each.key in before and not images.inspect(_tag(each))]
+    if done or gone:
+        names = ", ".join(f"{each.name} ({_tag(each)})" for each in gone or [stage])
+        raise Ds01Error(
+            f"somebody removed images from the engine while they were needed: {names}",
+            hint="run the same command again: what is missing is then built anew",
+        )
+    raise _failure(stage, text, workplace.logs)
 
 
-def _present(stages: Iterable[Stage], images: Images) -> set[Key]:
-    return {stage.key for stage in stages if images.inspect(_tag(stage))}
+def _present(stages: Iterable[Stage], images: Images) -> dict[Key, Digest]:
+    found = ((stage.key, images.inspect(_tag(stage))) for stage in stages)
+    return {key: image.engine_id for key, image in found if image}
 
 
 def _wanted(stages: Sequence[Stage], present: Collection[Key]) -> tuple[Stage, ...]:
@@ -240,14 +272,14 @@ def _tag(stage: Stage) -> str:
     return str(Tag(key=stage.key))
 
 
-def _tag_base(stage: Stage, names: Iterable[str], images: Images) -> bool:
+def _tag_base(stage: Stage, names: Iterable[str], images: Images) -> Digest | None:
     """Tag the base if the engine has it under one of ``names``: it need not be pulled then."""
     for name in names:
         found = images.inspect(name)
         if found is not None:
             images.tag(found.engine_id, _tag(stage))
-            return True
-    return False
+            return found.engine_id
+    return None
 
 
 def _network(order: Order) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ds01build import graph
 from ds01build.dockerfile import stages, wheels_of
+from ds01build.engine.aliases import remove_aliases
 from ds01build.engine.builder import Workplace, choose_builder, missing_stages
 from ds01build.engine.names import fixed_tag, moving_tag
 from ds01build.events import Expected
@@ -62,6 +63,7 @@ def build_with_docker(
     engine = edges.engine()
     locked = make_lock(recipe, edges, choices)
     lock, store = locked.lock, edges.store
+    remove_aliases(engine, store.uid)
     with store.lease(pin.digest for pin in lock.wheels):
         _bring_wheels(locked, engine, edges)
         workplace = Workplace(

@@ -18,7 +18,7 @@ from ds01build.errors import Ds01Error, MismatchError, StoreError
 from ds01build.lock import LockedImage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from ds01build.base.config import BaseConfig
     from ds01build.digest import Key
@@ -100,8 +100,8 @@ def build_dockerfile(
     made = graph.of(lock)
 
     @contextmanager
-    def context(stage: Stage, present: Collection[Key]) -> Iterator[Path]:
-        rendered = render_own(made, lock, config, present)
+    def context(stage: Stage, names: Mapping[Key, str]) -> Iterator[Path]:
+        rendered = render_own(made, lock, config, names)
         with tempfile.TemporaryDirectory(prefix="ds01-context-") as name:
             directory = Path(name)
             _fill(directory, rendered, sources.directory)
