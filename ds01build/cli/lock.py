@@ -58,10 +58,12 @@ def _check(recipe: Path, rest: dict[str, Any], *, as_json: bool, quiet: bool) ->
     from ds01build.workflow import steps as workflow
 
     locked, moved = workflow.check_lock(recipe), None
-    if isinstance(locked.lock.base, LockedImage) and not rest["offline"]:
+    if isinstance(locked.lock.base, LockedImage):
         with progress(quiet=quiet) as report:
             edges = wiring.edges(report, options.choices(rest))
-            moved = workflow.find_move(locked, edges.bases)
+            workflow.require_base(locked, edges.bases)
+            if not rest["offline"]:
+                moved = workflow.find_move(locked, edges.bases)
     _show(locked, as_json=as_json, base_moved_to=str(moved) if moved else None)
 
 

@@ -12,26 +12,30 @@ from ds01build.base.derive import derive
 from ds01build.base.layers import read_layers
 from ds01build.base.stored import from_json, to_json
 from ds01build.catalogue import LATEST, frameworks, select
-from ds01build.errors import Ds01Error, MismatchError, Unavailable
+from ds01build.digest import Digest
+from ds01build.errors import Ds01Error, Issue, MismatchError, Unavailable
 from ds01build.events import Note
 from ds01build.grammar import image_reference
 from ds01build.lock import LockedImage
 from ds01build.recipe import FrameworkBase, ImageBase
 from ds01build.reference import parse_reference
+from ds01build.registry.document import parse
+from ds01build.registry.manifest import assemble, read_manifest
 from ds01build.target import Ground
 from ds01build.workflow.registered import fetch_layers, pinned
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from ds01build.base.facts import BaseFacts
     from ds01build.base.tree import Tree
     from ds01build.catalogue import Selected
-    from ds01build.digest import DiffId, Digest
+    from ds01build.digest import DiffId
     from ds01build.events import Report
     from ds01build.layer import Layer
     from ds01build.reference import Reference
     from ds01build.registry import RegistryClient
+    from ds01build.registry.manifest import RemoteImage
     from ds01build.store import DirStore
 
 __all__ = ["ImageBases", "Machine", "Seen", "look"]
@@ -103,9 +107,45 @@ class ImageBases:
             reference=str(reference),
             architecture=found.architecture,
             manifest=found.digest,
-            config=self.store.put(found.config),
+            config=self._kept(found).config_digest,
             layers=found.layers,
         )
+
+    def contradictions(self, image: LockedImage) -> tuple[Issue, ...]:
+        """Return what of ``image`` is not as its manifest says, which its digest stands for.
+
+        The manifest is in the store where the lock was made; elsewhere it is fetched once. Nothing
+        is found, and that is noted, where nobody can be asked.
+        """
+        try:
+            found = self._described(image)
+        except Ds01Error as error:
+            name = parse_reference(image.reference).familiar
+            self.report(Note(f"whether the lock has {name} right is not known: {error}"))
+            return ()
+        return tuple(_contradictions(image, found))
+
+    def _described(self, image: LockedImage) -> RemoteImage:
+        reference = pinned(image)
+        if not self.store.has(image.manifest):
+            self._require_network(image.reference)
+            return self._kept(self.registry.image(reference, image.architecture))
+        manifest = self.store.path(image.manifest).read_bytes()
+        if Digest.of(manifest) != image.manifest:
+            raise MismatchError(
+                where=f"the manifest of {reference.familiar}",
+                expected=str(image.manifest),
+                actual=str(Digest.of(manifest)),
+                hint="ds01 store verify",
+            )
+        config = replace(image, config=read_manifest(parse(manifest, str(reference))).config.digest)
+        return assemble(reference, image.architecture, manifest, self.config(config))
+
+    def _kept(self, found: RemoteImage) -> RemoteImage:
+        """Keep the documents of an image, by which locks are compared with it."""
+        self.store.put(found.manifest)
+        self.store.put(found.config)
+        return found
 
     def moved(self, image: LockedImage) -> Digest | None:
         """Return where the reference of ``image`` points now, if that is another image.
@@ -222,6 +262,20 @@ class Seen:
     reference: str
     architecture: str
     facts: BaseFacts
+
+
+def _contradictions(image: LockedImage, found: RemoteImage) -> Iterator[Issue]:
+    if image.config != found.config_digest:
+        yield Issue("base.config", f"{image.config}, its manifest says {found.config_digest}")
+    if len(image.layers) != len(found.layers):
+        counts = f"{len(image.layers)} layers, its manifest has {len(found.layers)}"
+        yield Issue("base.layer", counts)
+    for number, (told, true) in enumerate(zip(image.layers, found.layers, strict=False)):
+        for name in ("digest", "diff_id", "size", "media_type"):
+            said, is_ = getattr(told, name), getattr(true, name)
+            if said != is_:
+                where = f"base.layer[{number}].{name.replace('_', '-')}"
+                yield Issue(where, f"{said}, the image has {is_}")
 
 
 def look(bases: ImageBases, name: str) -> Seen:

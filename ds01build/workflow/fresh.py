@@ -94,7 +94,7 @@ def _publisher(image: str) -> tuple[str, str]:
 def _is_of_python(lock: Lock) -> bool:
     """Say whether the target is one that ds01 gives a Python: by its .debs, or by its layout.
 
-    Of an image only the layout is known here; ``make_plan`` compares with what is in it.
+    Of an image only the layout is known here; ``require_base`` compares with what is in it.
     """
     target = lock.target
     if isinstance(lock.base, LockedDebian):

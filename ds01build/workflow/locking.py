@@ -21,13 +21,14 @@ from ds01build.workflow.stacking import layers
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ds01build.base.facts import BaseFacts
     from ds01build.base.moving import Verdict
     from ds01build.pin import WheelPin
     from ds01build.platform import Platform
     from ds01build.workflow.footing import Footing, Relocking
     from ds01build.workflow.request import Request
 
-__all__ = ["relock"]
+__all__ = ["ground", "relock"]
 
 
 def relock(asked: Relocking) -> Lock:
@@ -173,7 +174,11 @@ def _grounded(lock: Lock, found: Footing) -> Lock:
     """Give the lock what its files and removals pass on their way into an image."""
     if not isinstance(lock.base, LockedImage) or found.facts is None:
         return lock
-    everywhere = Ground(directories=found.facts.directories, links=found.facts.links)
+    return replace(lock, base=replace(lock.base, ground=ground(lock, found.facts)))
+
+
+def ground(lock: Lock, facts: BaseFacts) -> Ground:
+    """Return what of a base, which ``facts`` are of, a lock's files and removals pass."""
+    everywhere = Ground(directories=facts.directories, links=facts.links)
     removed = [f"/{path}" for one in lock.removed for path in one.paths]
-    ground = everywhere.towards([*(pin.to for pin in lock.files), *removed])
-    return replace(lock, base=replace(lock.base, ground=ground))
+    return everywhere.towards([*(pin.to for pin in lock.files), *removed])

@@ -22,7 +22,7 @@ from ds01build.spec import InstallSpec, RunSpec
 from ds01build.store.durable import free_bytes
 from ds01build.workflow.footing import Relocking, locked_platform
 from ds01build.workflow.fresh import require_consistent, require_fresh
-from ds01build.workflow.locking import relock
+from ds01build.workflow.locking import ground, relock
 from ds01build.workflow.quick import lock_path
 from ds01build.workflow.request import read_request
 from ds01build.workflow.sourcing import sourcing
@@ -172,7 +172,9 @@ def make_lock(recipe: Path, edges: Edges, choices: Choices) -> Locked:
     RecipeError, CycleError, LockError, ResolveError, MissingDebs, Unavailable.
     """
     if choices.mode == "locked":
-        return check_lock(recipe)
+        locked = check_lock(recipe)
+        require_base(locked, edges.bases)
+        return locked
     request, path = read_request(recipe), lock_path(recipe)
     found, content = _read_lock(path)
     if choices.mode == "frozen" and found is None:
@@ -180,7 +182,12 @@ def make_lock(recipe: Path, edges: Edges, choices: Choices) -> Locked:
     fresh = found is not None and found.recipe == request.digest and not choices.upgrade
     if found is not None and (fresh or choices.mode == "frozen"):
         require_consistent(found, request, str(path))
-        return Locked(request=request, path=path, lock=found, content=content)
+        locked = Locked(request=request, path=path, lock=found, content=content)
+        require_base(locked, edges.bases)
+        return locked
+    if found is not None and not (choices.upgrade.everything or choices.upgrade.base):
+        previous = Locked(request=request, path=path, lock=found, content=content)
+        require_base(previous, edges.bases)  # of which the new lock takes what it can
     return write_lock(request, found, edges, choices.upgrade)
 
 
@@ -213,10 +220,8 @@ def write_lock(request: Request, previous: Lock | None, edges: Edges, upgrade: U
 def make_plan(locked: Locked, edges: Edges) -> Planned:
     """Return what a build of ``locked`` would do, given what the store has.
 
-    Raises RejectedFile for a wheel of another platform, and LockError for another target than the
-    base's where that is known: an edited lock may name them.
+    Raises RejectedFile for a wheel of another platform: an edited lock may name one.
     """
-    _require_target(locked, edges.bases)
     platform = locked_platform(locked.lock)
     tags = wheel_tags(platform) if platform else {}
     for wheel in locked.lock.wheels:
@@ -243,16 +248,21 @@ def make_plan(locked: Locked, edges: Edges) -> Planned:
     )
 
 
-def _require_target(locked: Locked, bases: ImageBases) -> None:
-    base, target = locked.lock.base, locked.lock.target
-    known = bases.known(base) if isinstance(base, LockedImage) else None
-    if known is not None and target not in (None, known.target):
-        path = locked.path
-        raise LockError(
-            source=str(path),
-            issues=(Issue("target", "is not that of the base"),),
-            hint=f"remove {path}, then: ds01 lock {locked.request.path}",
-        )
+def require_base(locked: Locked, bases: ImageBases) -> None:
+    """Raise LockError where a lock contradicts its base, as far as that is known."""
+    lock = locked.lock
+    if not isinstance(lock.base, LockedImage):
+        return
+    issues = list(bases.contradictions(lock.base))
+    known = bases.known(lock.base) if not issues else None
+    if known is not None:
+        if lock.target not in (None, known.target):
+            issues.append(Issue("target", "is not that of the base"))
+        if lock.base.ground != ground(lock, known):
+            issues.append(Issue("base", "directories and links are not those of the base"))
+    if issues:
+        hint = f"remove {locked.path}, then: ds01 lock {locked.request.path}"
+        raise LockError(source=str(locked.path), issues=tuple(issues), hint=hint)
 
 
 def _known_layers(made: Graph, store: DirStore) -> dict[Key, Layer]:
