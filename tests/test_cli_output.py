@@ -148,11 +148,14 @@ def test_the_answers_about_lock_images_and_store(world: World) -> None:
     assert sizes["layers"] > 0
 
 
-def test_quiet_says_nothing_but_errors(world: World) -> None:
+def test_quiet_says_nothing_but_warnings_and_errors(world: World) -> None:
     world.ask_for("app", "other")
-    assert world.build("--quiet").err == ""
+    for _ in range(2):  # what is made, and what there is already
+        (line,) = world.build("--quiet").err.splitlines()
+        assert line.startswith("the image is not loaded: no engine answers at ")
+    assert world.build("--quiet", "--no-load").err == ""
     world.ask_for("nosuch")
-    outcome = world.build("--quiet")
+    outcome = world.build("--quiet", "--no-load")
     assert outcome.code == 1
     assert len(outcome.err.splitlines()) == 1
 

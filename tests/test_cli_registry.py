@@ -317,7 +317,7 @@ def test_the_digest_wins_over_a_tag_that_has_moved_and_a_check_says_so(
         f"{address(good().manifest)}, and builds that; to move: ds01 lock --upgrade demo.toml"
     )
     assert shelf.asked() == ["HEAD manifests/latest"]
-    assert world.ds01("lock", "--check", "--quiet", "demo.toml").err == ""
+    assert world.ds01("lock", "--check", "--quiet", "demo.toml").err == f"{note}\n"
 
     shutil.rmtree(world.store)
     assert built(world, "--no-load")["image"]["digest"] == first

@@ -13,7 +13,7 @@ from ds01build.base.layers import read_layers
 from ds01build.base.stored import from_json, to_json
 from ds01build.catalogue import LATEST, frameworks, select
 from ds01build.errors import Ds01Error, MismatchError, Unavailable
-from ds01build.events import Note
+from ds01build.events import Note, Warned
 from ds01build.grammar import image_reference
 from ds01build.lock import LockedImage
 from ds01build.recipe import FrameworkBase, ImageBase
@@ -194,7 +194,7 @@ class ImageBases:
         found = self.selected(wanted)
         self.report(Note(f"{wanted.framework} is {found.reference} ({found.reason})"))
         for warning in found.warnings:
-            self.report(Note(f"warning: {warning}"))
+            self.report(Warned(f"warning: {warning}"))
         return parse_reference(found.reference)
 
     def selected(self, wanted: FrameworkBase) -> Selected:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ds01build.errors import CollisionError, StoreError, Unavailable
-from ds01build.events import Note
+from ds01build.events import Warned
 from ds01build.fetch import NotThere
 from ds01build.labels import labels_of
 from ds01build.lock import LockedImage
@@ -60,7 +60,7 @@ def build(recipe: Path, edges: Edges, choices: Choices) -> Built:
         missing = missing_debs(error, locked.lock)
         if not missing or not choices.update_missing:
             raise not_there(error, missing, recipe) from error
-    edges.report(Note(f"the mirror no longer has {', '.join(missing)}: replacing them"))
+    edges.report(Warned(f"the mirror no longer has {', '.join(missing)}: replacing them"))
     names = frozenset(name.partition("=")[0] for name in missing)
     locked = write_lock(locked.request, locked.lock, edges, Upgrade(packages=names))
     return _build(locked, edges, choices, timer)

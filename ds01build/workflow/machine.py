@@ -19,7 +19,7 @@ from ds01build.base.config import parse_config
 from ds01build.configuration import configure
 from ds01build.engine.connect import connect
 from ds01build.engine.sandbox import Site
-from ds01build.events import Note
+from ds01build.events import Note, Warned
 from ds01build.fetch.transfer import remote_size
 from ds01build.fetch.transport import HttpTransport, Proxies, Settings
 from ds01build.location import origin, split_credentials
@@ -120,6 +120,7 @@ def _resolver(
         environment=configuration.environment,
         size_of=lambda url: remote_size(transport, url),
         note=lambda text: report(Note(text)),
+        warn=lambda text: report(Warned(text)),
     )
 
 
