@@ -60,11 +60,12 @@ def every_package(facts: BaseFacts) -> str:
 
 
 def answer(facts: BaseFacts, reference: str, *, architecture: str = "") -> dict[str, object]:
-    """Return all facts as a JSON object, but for the texts that only apt reads."""
+    """Return all facts as a JSON object with a schema, but for the texts that only apt reads."""
     found = to_json(facts)["facts"]
     assert isinstance(found, dict), "the form of facts"
     found = {name: value for name, value in found.items() if name != "apt"}
     return {
+        "schema": "ds01.base/1",
         "reference": reference,
         **found,
         "config": str(facts.config),
