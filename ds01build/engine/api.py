@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 
-__all__ = ["Engine", "EngineImage", "Kind", "Row", "asking", "shown"]
+__all__ = ["Engine", "EngineImage", "Kind", "Row", "asking", "cause", "shown"]
 
 # How the engine keeps images. Docker's graph drivers know layers by what lies below them; the
 # containerd store keeps the blobs, and knows an image by its manifest; Podman wants all layers.
@@ -209,7 +209,7 @@ def asking(place: str, what: str) -> Iterator[None]:
         raise Ds01Error(f"the engine at {place}, asked {what}, says: {said}") from error
     except (docker.errors.DockerException, requests.exceptions.RequestException, OSError) as error:
         raise Unavailable(
-            f"the engine at {place}, asked {what}, stopped answering ({_reason(error)})",
+            f"the engine at {place}, asked {what}, stopped answering ({cause(error)})",
             hint="docker info",
         ) from error
 
@@ -225,7 +225,7 @@ def shown(text: str) -> str:
     return _UNPRINTABLE.sub(" ", text).strip()[:_SHOWN]
 
 
-def _reason(error: BaseException) -> str:
+def cause(error: BaseException) -> str:
     """Return the innermost cause that the operating system names, else the error's kind."""
     seen: BaseException | None = error
     while seen is not None:
