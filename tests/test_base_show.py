@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -55,7 +56,7 @@ def test_the_screen_has_the_key_packages_by_framework() -> None:
         "  • numpy 2.2.6, tqdm 4.67.1\n"
         "  • conda, ipython 9.3.0, psutil 7.0.0\n"
         "\n"
-        "8 Python packages, 1 Debian packages\n"
+        "8 Python packages, 1 Debian package\n"
     )
 
 
@@ -87,7 +88,10 @@ def test_the_answer_is_json_with_every_package_and_without_apts_texts() -> None:
 def test_the_answer_of_the_command_is_that_of_the_image(world: World) -> None:
     shelf = Shelf(world.index.server, f"base/{next(NUMBERS)}")
     shelf.show(served.image([*RUNTIME, LIBC], PYTHON))
-    found = world.ds01("base", "show", "--json", shelf.reference).answer
+    outcome = world.ds01("base", "show", "--json", shelf.reference)
+    size = r"[0-9]+ B in 2 layers"
+    assert re.search(rf"^reading {shelf.reference}@\S+ \({size}\)$", outcome.err, re.MULTILINE)
+    found = outcome.answer
     assert found["schema"] == "ds01.base/1"
     assert found["reference"] == shelf.reference
     assert found["interpreter"]["version"] == "3.11.9"

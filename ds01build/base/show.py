@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ds01build.base.stored import to_json
+from ds01build.quantities import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -30,6 +31,7 @@ _CUDNN = ("nvidia-cudnn", "libcudnn")
 def screen(facts: BaseFacts, reference: str, *, architecture: str = "") -> str:
     """Return the screen of a selected base; ``architecture`` is the catalogue's, if it has one."""
     versions = _versions(facts)
+    python = counted(len(facts.distributions), "Python package")
     lines = [
         "━━━ Selected Base Image ━━━",
         f"Image: {reference}",
@@ -41,7 +43,7 @@ def screen(facts: BaseFacts, reference: str, *, architecture: str = "") -> str:
         "Key Pre-installed Packages:",
         *(f"  • {line}" for line in _key_packages(facts, versions)),
         "",
-        f"{len(facts.distributions)} Python packages, {len(facts.debs)} Debian packages",
+        f"{python}, {counted(len(facts.debs), 'Debian package')}",
     ]
     return "".join(f"{line}\n" for line in lines)
 

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ds01build.cli.output import readable, visible
+from ds01build.cli.output import visible
 from ds01build.events import Expected, Note, Received, Sent, Warned, Written
+from ds01build.quantities import counted, readable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -160,7 +161,7 @@ class _Lines:
         self._expected, self._begin = event, time.monotonic()
         self._received = self._files = 0  # a base's layers may have come before
         if event.files:
-            click.echo(f"fetching {event.files} files, {readable(event.size)}", err=True)
+            click.echo(f"fetching {counted(event.files, 'file')}, {readable(event.size)}", err=True)
 
     def _receive(self, event: Received) -> None:
         self._received += event.size

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from ds01build.errors import MissingDebs, Unavailable
 from ds01build.flock import hold
 from ds01build.location import redact
+from ds01build.quantities import counted
 from ds01build.resolve import apt, python
 from ds01build.resolve.archives import Site, archives_of
 from ds01build.resolve.installed import NOTHING, debian_architecture, installed_of
@@ -148,7 +149,7 @@ class MachineResolver:
         urls = {pin: url for pin, url in known.items() if isinstance(url, str)}
         unknown = [pin for pin in pins if pin not in urls]
         if unknown:
-            self.note(f"locating {len(unknown)} wheels")
+            self.note(f"locating {counted(len(unknown), 'wheel')}")
             urls.update((one.pin, one.url) for one in self._located(unknown, python_version))
         return urls
 

@@ -17,6 +17,7 @@ from ds01build.events import Note, Warned
 from ds01build.fields import nearest
 from ds01build.grammar import image_reference
 from ds01build.lock import LockedImage
+from ds01build.quantities import counted, readable
 from ds01build.recipe import FrameworkBase, ImageBase
 from ds01build.reference import parse_reference
 from ds01build.target import Ground
@@ -173,9 +174,8 @@ class ImageBases:
     def _streamed(self, image: LockedImage) -> Tree:
         reference = pinned(image)
         size = sum(layer.size for layer in image.layers)
-        self.report(
-            Note(f"reading {reference.familiar} ({size} bytes in {len(image.layers)} layers)")
-        )
+        what = f"{readable(size)} in {counted(len(image.layers), 'layer')}"
+        self.report(Note(f"reading {reference.familiar} ({what})"))
         with ExitStack() as stack:
             streams = ((layer, self._stream(stack, reference, layer)) for layer in image.layers)
             return read_layers(streams, clock=time.monotonic)

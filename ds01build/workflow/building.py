@@ -12,6 +12,7 @@ from ds01build.fetch import NotThere
 from ds01build.labels import labels_of
 from ds01build.lock import LockedImage
 from ds01build.pin import WheelPin
+from ds01build.quantities import counted
 from ds01build.workflow import owners, quick
 from ds01build.workflow.assembling import assembled, title
 from ds01build.workflow.built import Built, BuiltLayer
@@ -135,8 +136,9 @@ def _refuse_offline(planned: Planned, choices: Choices) -> None:
     if choices.offline and pins:
         more = ", ..." if len(pins) > _NAMED else ""
         names = ", ".join(map(str, pins[:_NAMED])) + more
+        lacking = counted(len(pins), "file")
         raise Unavailable(
-            f"{len(pins)} files are not in the store, and --offline forbids to fetch them: {names}",
+            f"the store lacks {lacking}, and --offline forbids to fetch: {names}",
             hint=f"ds01 build {planned.locked.request.path}",
         )
 
