@@ -5,12 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-__all__ = ["Event", "Expected", "Note", "Received", "Report", "Sent", "Written"]
+__all__ = ["Event", "Expected", "Note", "Received", "Report", "Sent", "Warned", "Written"]
 
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Something began, or went otherwise than planned."""
+    """Something began, or is done in another way than planned; the result is the same."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """The result is not what one would expect, which even who wants no progress has to know."""
 
     text: str
 
@@ -49,5 +56,5 @@ class Sent:
     size: int  # bytes
 
 
-Event = Note | Expected | Received | Written | Sent
+Event = Note | Warned | Expected | Received | Written | Sent
 Report = Callable[[Event], None]  # called from any thread

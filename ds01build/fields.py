@@ -256,9 +256,14 @@ def single_line(text: str) -> str:
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return the end of a message that suggests the name nearest to ``word``, if one is near."""
+    near = nearest(word, known)
+    return f"; did you mean {near!r}?" if near else ""
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return the name that ``word`` may be a slip for, empty where none is near."""
     choices = list(islice(known, CHOICE_LIMIT)) if len(word) <= WORD_LIMIT else []
-    near = get_close_matches(word, choices, n=1)
-    return f"; did you mean {near[0]!r}?" if near else ""
+    return next(iter(get_close_matches(word, choices, n=1)), "")
 
 
 def _text(check: Callable[[str], str]) -> Callable[[object], str]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from ds01build import spec
+from ds01build.quantities import counted
 from ds01build.spec import (
     DebSpec,
     FileSpec,
@@ -169,7 +170,7 @@ def _files(layer: LayerSpec) -> tuple[WheelPin | DebPin, ...]:
 def _reason(node: Node, layers: tuple[LayerStep, ...], *, over_image: bool) -> str:
     new = [step for step in layers if step.action != "reuse"]
     if node.image and not new:
-        return f"an image of {len(node.image)} layers"
+        return f"an image of {counted(len(node.image), 'layer')}"
     if not layers:
         return "the base has all of it" if over_image else "shares a layer with another tier"
     if not new:

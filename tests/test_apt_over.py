@@ -476,6 +476,7 @@ def machine(
         environment=ENVIRONMENT,
         size_of=lambda _: 0,
         note=notes.append,
+        warn=notes.append,
     )
 
 

@@ -94,7 +94,7 @@ def test_offline_with_a_cold_store_names_what_is_missing(world: World) -> None:
     cold = replace(world, variables={"DS01_STORE": str(world.root / "cold")})
     outcome = cold.ds01("build", "--offline", "demo.toml")
     assert outcome.code == 4, outcome.err
-    words = " files are not in the store, and --offline forbids to fetch them: base-files=12.4, "
+    words = " files, and --offline forbids to fetch: base-files=12.4, "
     assert words in outcome.complaint[0]
     assert outcome.complaint[1:] == ["hint:  ds01 build demo.toml"]
 

@@ -148,11 +148,14 @@ def test_the_answers_about_lock_images_and_store(world: World) -> None:
     assert sizes["layers"] > 0
 
 
-def test_quiet_says_nothing_but_errors(world: World) -> None:
+def test_quiet_says_nothing_but_warnings_and_errors(world: World) -> None:
     world.ask_for("app", "other")
-    assert world.build("--quiet").err == ""
+    for _ in range(2):  # what is made, and what there is already
+        (line,) = world.build("--quiet").err.splitlines()
+        assert line.startswith("the image is not loaded: no engine answers at ")
+    assert world.build("--quiet", "--no-load").err == ""
     world.ask_for("nosuch")
-    outcome = world.build("--quiet")
+    outcome = world.build("--quiet", "--no-load")
     assert outcome.code == 1
     assert len(outcome.err.splitlines()) == 1
 
@@ -163,7 +166,7 @@ def test_without_a_terminal_progress_is_plain_lines(world: World) -> None:
     assert re.fullmatch(
         r"resolving Python packages\n"
         r"the image is not loaded: no engine answers at .*/no-engine\.sock .*\n"
-        r"fetching 1 files, \d+ B\n"
+        r"fetching 1 file, \d+ B\n"
         r"fetched 1/1 files, \d+ B of \d+ B, [\d.]+ .?i?B/s\n"
         r"layer 1/1  python: 3 packages, app==1.0 to other==1.0 \([\d.]+ KiB\)\n",
         outcome.err,
@@ -224,11 +227,12 @@ def test_no_color_is_honoured(world: World) -> None:
     assert colour.search(in_terminal(world, "build", "demo.toml")[2])
 
 
-@pytest.mark.parametrize("command", [(), ("image", "export")])
+@pytest.mark.parametrize("command", [(), ("image",), ("image", "export")])
 def test_help_is_on_stdout(world: World, command: tuple[str, ...]) -> None:
     outcome = world.ds01(*command, "--help")
     assert (outcome.code, outcome.err) == (0, "")
     assert outcome.out.startswith("Usage: ds01")
+    assert command != ("image",) or "List, load and export images." in outcome.out
 
 
 def test_a_reader_that_goes_away_is_no_bug(world: World) -> None:

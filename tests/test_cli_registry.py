@@ -14,8 +14,8 @@ import tomli_w
 from layered import Item, tar
 from registries import MANIFEST, Made, address
 from served_images import LIBC, PYTHON, RUNTIME, Shelf
-from servers import content, slow, stalled, status, truncated, whole
-from world import NUMBERS, RECIPE, is_shown_safely
+from servers import captive, content, slow, stalled, status, truncated, whole
+from world import NUMBERS, RECIPE, ended, is_shown_safely
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,10 +84,11 @@ def answer(outcome: Outcome) -> Any:  # noqa: ANN401 (JSON)
 BROKEN: dict[str, tuple[Route, int, str]] = {
     "401": (status(401, {"WWW-Authenticate": 'Basic realm="r"'}), 4, "docker login "),
     "403": (status(403), 4, "docker login "),
-    "429": (status(429, {"Retry-After": "0"}), 4, ""),
-    "500": (status(500), 4, ""),
-    "silent": (stalled(0.05), 4, ""),
-    "404": (status(404), 1, ""),
+    "429": (status(429, {"Retry-After": "0"}), 4, "docker login "),
+    "500": (status(500), 4, "curl -I http://"),
+    "silent": (stalled(0.05), 4, "curl -I http://"),
+    "404": (status(404), 1, "skopeo list-tags --tls-verify=false docker://"),
+    "page": (captive(), 4, "curl -I http://"),
 }
 
 
@@ -99,8 +100,24 @@ def test_a_registry_that_does_not_serve_is_told_at_lock(
     shelf.fail(route)
     message = refused(world, code, *LOCK)
     assert shelf.reference in message[0] or shelf.repository in message[0], message
-    assert hint in message[-1], message
+    assert message[-1].startswith(f"hint:  {hint}"), message
     assert len(shelf.asked()) <= 4
+
+
+def test_that_a_registry_is_asked_again_is_told_at_once(world: World, shelf: Shelf) -> None:
+    shelf.server.add(shelf.manifest(), status(503, {"Retry-After": "1"}))
+    process = world.start("lock", "demo.toml")
+    assert process.stderr is not None
+    try:
+        line = next(each for each in process.stderr if "once more" in each)
+        assert process.poll() is None, "it is told before the wait"
+    finally:
+        process.kill()
+        ended(process)
+    assert line == (
+        f"image {shelf.reference} from {shelf.reference.partition('/')[0]}: "
+        "the server answered 503 (Service Unavailable); once more in 1 s\n"
+    )
 
 
 def test_a_registry_that_is_down_is_told_and_the_lock_still_builds(
@@ -111,9 +128,10 @@ def test_a_registry_that_is_down_is_told_and_the_lock_still_builds(
     first = built(world, "--no-load")
     assert shelf.asked() == [], "a build that no engine takes needs nothing of the registry"
     stand_on(world, f"127.0.0.1:1/{shelf.repository}:latest")
-    (message,) = refused(world, 4, *BUILD)
+    message, hint = refused(world, 4, *BUILD)
     assert "127.0.0.1:1" in message
     assert "refused" in message
+    assert hint == "hint:  curl -I http://127.0.0.1:1/v2/"
     stand_on(world, shelf.reference)
     assert built(world, "--no-load")["image"] == first["image"]
 
@@ -317,7 +335,7 @@ def test_the_digest_wins_over_a_tag_that_has_moved_and_a_check_says_so(
         f"{address(good().manifest)}, and builds that; to move: ds01 lock --upgrade demo.toml"
     )
     assert shelf.asked() == ["HEAD manifests/latest"]
-    assert world.ds01("lock", "--check", "--quiet", "demo.toml").err == ""
+    assert world.ds01("lock", "--check", "--quiet", "demo.toml").err == f"{note}\n"
 
     shutil.rmtree(world.store)
     assert built(world, "--no-load")["image"]["digest"] == first

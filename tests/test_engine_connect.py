@@ -109,6 +109,14 @@ def test_certificates_come_from_the_variables(tmp_path: Path) -> None:
             {"DOCKER_HOST": "tcp://me:secret@far/\n"},
             "DOCKER_HOST is something with a user's name: neither unix:///PATH nor tcp://HOST:PORT",
         ),
+        (
+            {"DOCKER_HOST": "http://x"},
+            "DOCKER_HOST is 'http://x': neither unix:///PATH nor tcp://HOST:PORT",
+        ),
+        (
+            {"DOCKER_HOST": "tcp://x:65536"},
+            "DOCKER_HOST is 'tcp://x:65536': neither unix:///PATH nor tcp://HOST:PORT",
+        ),
         ({"DOCKER_CONTEXT": "gone"}, "there is no context gone"),
         ({"DOCKER_CONTEXT": "../x"}, "'../x' is not the name of a context"),
     ],
@@ -224,6 +232,35 @@ def test_what_is_no_engine_is_unavailable(answer: bytes, tmp_path: Path) -> None
         with pytest.raises(Unavailable):
             connect({"DOCKER_HOST": host}, tmp_path)
         assert not has(tmp_path / "x.sock", "a:b", [f"sha256:{'0' * 64}"])
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (_http(b'{"message": "page\\u001bnot found"}', b"404 Not Found"), "404 page not found"),
+        (_http(b"", b"404 Not Found"), "404"),
+        (_http(b"<html>"), "no JSON of the right form"),
+        (_http(b"{}"), "no version"),
+    ],
+)
+def test_what_answers_otherwise_is_told_with_its_answer_and_the_way_out(
+    answer: bytes, says: str, tmp_path: Path
+) -> None:
+    with _listener(tmp_path / "x.sock", answer) as host:
+        with pytest.raises(Unavailable) as caught:
+            connect({"DOCKER_HOST": host}, tmp_path)
+        place = f"{tmp_path}/x.sock (from DOCKER_HOST)"
+        assert str(caught.value) == f"what listens at {place} is no engine: it answers {says}"
+        assert caught.value.hint == "unset DOCKER_HOST"
+
+
+def test_what_does_not_answer_over_tcp_is_told_with_the_reason(tmp_path: Path) -> None:
+    host = "tcp://127.0.0.1:1"
+    with pytest.raises(Unavailable) as caught:
+        connect({"DOCKER_HOST": host}, tmp_path)
+    says = f"no engine answers at {host} (from DOCKER_HOST): Connection refused"
+    assert str(caught.value) == says
+    assert caught.value.hint.startswith("systemctl start docker, or set DOCKER_HOST")
 
 
 def test_each_kind_of_engine_is_told(any_engine: Engine) -> None:

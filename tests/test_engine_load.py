@@ -10,6 +10,7 @@ import tarfile
 import textwrap
 import threading
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -382,16 +383,21 @@ def test_an_archive_is_as_long_as_it_says_and_has_no_known_layer(
 
 def test_a_run_is_received_while_the_one_below_is_unpacked(engine: Engine, names: Names) -> None:
     tars = _tars(2, 17 * MIB)
-    both = threading.Barrier(2, timeout=60)
-    lower = Watched(Tars.of(tars), both.wait, tars[0])
-    source = Watched(lower, both.wait, tars[1])
+    begun = threading.Event(), threading.Event()
+    met: list[bool] = []
+
+    def meet(own: int) -> None:
+        begun[own].set()
+        met.append(begun[1 - own].wait(10))
+
+    lower = Watched(Tars.of(tars), partial(meet, 0), tars[0])
+    source = Watched(lower, partial(meet, 1), tars[1])
     with Loading(engine, source, intermediate.this_builder()) as loading:
         for each in tars:
             loading.add(plain_layer(each))
         wanted = image(tars)
         loaded = loading.finish(wanted.config, wanted.layers, [names.tag()])
-    assert lower.acted
-    assert source.acted
+    assert met == [True, True], "one was sent after the other"
     assert loaded.size <= sum(map(len, tars)) + 3 * 65536
 
 

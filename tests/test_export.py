@@ -125,7 +125,8 @@ def test_an_existing_destination_is_left_alone(form: str, image: Shipped, tmp_pa
     destination.write_text("precious")
     ended = image.place.ds01("image", "export", "slim", f"--{form}", destination)
     assert (ended.code, ended.out) == (1, "")
-    assert ended.err == f"error: {destination} exists already\n"
+    hint = f"mv -T -- {destination} {destination}.old"
+    assert ended.err == f"error: {destination} exists already\nhint:  {hint}\n"
     assert destination.read_text() == "precious"
     assert list(tmp_path.iterdir()) == [destination]
 

@@ -18,6 +18,7 @@ VALUES = (
     *(
         "errors",
         "versions",
+        "quantities",
         "digest",
         "reference",
         "events",

@@ -408,6 +408,14 @@ def test_two_files_cannot_have_one_place() -> None:
     assert problems(HEAD + text) == ["tiers.b.files: '/x' is written by 'a' already"]
 
 
+def test_two_wrong_places_of_files_are_not_one_place() -> None:
+    rows = '[{ from = "a", to = "x" }, { from = "b", to = "y" }]'
+    assert problems(f'{HEAD}[tiers.a]\nkind = "files"\nfiles = {rows}\n') == [
+        "tiers.a.files[0].to: 'x' is not an absolute path without '.', '..' and '//'",
+        "tiers.a.files[1].to: 'y' is not an absolute path without '.', '..' and '//'",
+    ]
+
+
 @pytest.mark.parametrize(
     ("tier", "problem"),
     [

@@ -17,6 +17,7 @@ from servers import (
     Request,
     Route,
     Server,
+    captive,
     content,
     endless,
     redirect,
@@ -151,18 +152,29 @@ def test_what_may_pass_is_tried_again(first: Route, server: Server) -> None:
     assert server.paths().count("/v2/a/manifests/1") == 3
 
 
-@pytest.mark.parametrize("code", [500, 429])
-def test_after_three_attempts_a_registry_is_unavailable(code: int, server: Server) -> None:
+@pytest.mark.parametrize(
+    ("code", "says", "hint"),
+    [
+        (500, "the server answered 500 (Internal Server Error)", "curl -I http://{}/v2/"),
+        (429, "the server answered 429 (Too Many Requests)", "docker login {}"),
+    ],
+)
+def test_after_three_attempts_a_registry_is_unavailable(
+    code: int, says: str, hint: str, server: Server
+) -> None:
     reference = offer(server)
     server.add("/v2/a/manifests/1", status(code, {"Retry-After": "86400"}))
     waits = Waits()
-    client = open_client(READ, OneLogin(), patience=waits.patience())
+    told: list[str] = []
+    patience = replace(waits.patience(), tell=told.append)
+    client = open_client(READ, OneLogin(), patience=patience)
     with contextlib.closing(client):
         error = failure(client, reference)
     assert isinstance(error, Unavailable)
-    assert str(error) == (
-        f"cannot read image {reference} from {reference.registry}: the server answered {code}"
-    )
+    again = f"image {reference} from {reference.registry}: {says}; once more in 30 s"
+    assert told == [again, again]
+    assert str(error) == (f"cannot read image {reference} from {reference.registry}: {says}")
+    assert error.hint == hint.format(reference.registry)
     assert server.paths() == ["/v2/a/manifests/1"] * 3
     assert waits.seconds == [30, 30]
 
@@ -390,7 +402,7 @@ def test_a_manifest_that_is_none_is_refused(
 @pytest.mark.parametrize(
     ("media_type", "problem"),
     [
-        ("text/html", "neither an image nor an index of images: 'text/html'"),
+        ("text/plain", "neither an image nor an index of images: 'text/plain'"),
         (f"{_TYPES}.distribution.manifest.v1+prettyjws", "a manifest of Docker's schema 1"),
     ],
 )
@@ -443,9 +455,12 @@ def test_a_bare_processor_is_preferred_to_a_newer_one(
     server.add("HEAD /v2/a/manifests/1", head(index, INDEX))
     got = client.image(reference, "amd64")
     assert got.digest == client.digest_of(reference, "amd64") == Digest.of(plain.manifest)
-    assert str(failure(client, reference, "arm64")).endswith(
+    error = failure(client, reference, "arm64")
+    assert str(error).endswith(
         "is not for linux/arm64; there is linux/amd64, linux/amd64/v3, windows/amd64"
     )
+    tags = f"skopeo list-tags --tls-verify=false docker://{reference.registry}/a"
+    assert error.hint == f"name an image for arm64: {tags}"
 
 
 @pytest.mark.parametrize("variants", [("v8", "v9"), ("", "v9"), ("v7", "v8"), ("", "v8")])
@@ -591,10 +606,40 @@ def test_a_server_that_gives_no_token_is_named(route: Route, problem: str, serve
     assert problem in str(error)
     assert "hunter2" not in f"{error!r}{error.__cause__!r}"
     assert (error.exit_code, error.hint) in [
-        (4, ""),
+        (4, f"curl -I {server.url}/v2/"),
         (1, ""),
         (4, f"docker login {reference.registry}"),
     ]
+
+
+@pytest.mark.parametrize("path", ["/v2/a/manifests/1", blob_path(IMAGE.config), "/token"])
+def test_a_web_page_in_the_place_of_a_document_is_the_networks_fault(
+    path: str, server: Server, client: RegistryClient
+) -> None:
+    reference = offer(server)
+    if path == "/token":
+        server.add("/v2/a/manifests/1", bearer(server, f"{server.url}/token"))
+    server.add(path, captive())
+    error = failure(client, reference)
+    assert isinstance(error, Unavailable)
+    says = "a web page came instead: does this network want a login first?"
+    assert str(error).endswith(f" from {reference.registry}: {says}")
+    assert error.hint == f"curl -I {server.url}/v2/"
+
+
+def test_a_web_page_in_the_place_of_a_blob_is_the_networks_fault(
+    server: Server, client: RegistryClient
+) -> None:
+    reference = offer(server)
+    server.add(blob_path(LAYER), captive())
+    with (
+        client.blob(reference, Digest.of(LAYER), len(LAYER)) as reader,
+        pytest.raises(
+            Unavailable, match=r"^cannot read blob .*: a web page came instead"
+        ) as caught,
+    ):
+        reader.read()
+    assert caught.value.hint == f"curl -I {server.url}/v2/"
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import contextlib
 import re
 
 import pytest
 
-from ds01build.catalogue import LATEST, frameworks, select
+from ds01build.catalogue import LATEST, NotInCatalogue, find_framework, frameworks, select
 from ds01build.catalogue.images import rows
 from ds01build.errors import Ds01Error, RecipeError
 from ds01build.grammar import image_reference
@@ -106,12 +107,12 @@ def test_every_documented_driver_belongs_to_an_image() -> None:
                 "there are 2.7.1-aime, 2.7.1, 2.7.0-aime, 2.7.0, 2.6.0, 2.5.1, 2.5.0, 2.4.0 "
                 "and 23 more; did you mean '2.7.1'?"
             ),
-            '2.9.1 is there for CUDA_BLACKWELL: arch = "CUDA_BLACKWELL" in [base]',
+            'in [base]: arch = "CUDA_BLACKWELL"',
         ),
         (
             *("rocm", LATEST, ""),
             ("the catalogue has no ROCM image for the architecture 'CUDA_AMPERE'; there are ROCM5"),
-            'name one of them: arch = "ROCM5" in [base]',
+            'in [base]: arch = "ROCM5"',
         ),
         (
             *("pytorch", LATEST, "AMPERE"),
@@ -143,6 +144,24 @@ def test_what_there_is_not_is_told_with_what_to_write(
         select(name, version, mlc_arch=mlc_arch, driver="")
     assert str(caught.value) == message
     assert caught.value.hint == hint
+
+
+@pytest.mark.parametrize("name", sorted({each.name.lower() for each in frameworks()}))
+@pytest.mark.parametrize("mlc_arch", ["", "CUDA_BLACKWELL", "CUDA_ADA", "CUDA", "ROCM6", "ROCM5"])
+def test_what_to_take_instead_is_there(name: str, mlc_arch: str) -> None:
+    versions = {each.version for each in frameworks() if each.name.lower() == name}
+    for version in (LATEST, "9.9", "2.9", *versions):
+        with contextlib.suppress(NotInCatalogue):
+            select(name, version, mlc_arch=mlc_arch, driver="")
+            continue
+        with pytest.raises(NotInCatalogue) as caught:
+            select(name, version, mlc_arch=mlc_arch, driver="")
+        instead, architecture = caught.value.version or version, caught.value.architecture
+        select(name, instead, architecture=architecture, mlc_arch=mlc_arch, driver="")
+    with pytest.raises(NotInCatalogue) as caught:  # as in a recipe without an arch
+        find_framework(name, "9.9")
+    instead, architecture = caught.value.version, caught.value.architecture
+    select(name, instead, architecture=architecture, mlc_arch=mlc_arch, driver="")
 
 
 def test_a_recipe_says_what_to_write_instead_of_custom() -> None:

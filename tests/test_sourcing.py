@@ -397,7 +397,7 @@ def test_a_wheel_that_the_store_lacks_is_built_again(lab: Lab) -> None:
     lose(lab, pin)
     offline = lab.world.ds01("build", "--offline", "--no-load", "demo.toml")
     assert offline.code == 4, offline.err
-    assert "1 files are not in the store, and --offline forbids" in offline.complaint[0]
+    assert "the store lacks 1 file, and --offline forbids to fetch: " in offline.complaint[0]
     lab.build()
     assert (lab.world.store / "blobs" / "sha256" / pin.digest.hex).exists()
 

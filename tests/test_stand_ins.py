@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
+import sys
 import zipfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from engines import place
-from images import run, succeed
+from images import require, run, succeed
 from packaging.requirements import Requirement
 from standins import conda, frameworks, recipes, variants
+from standins.__main__ import parse
 from standins.frameworks import LIBRARIES, TOOLKIT, Offer
 from standins.layout import Layout, Made, tar
+from standins.registry import Registry
 from wheels import MODULE, TARGET, Bytes, pin, wheel
+from world import wait_until
 
 from ds01build.layers.wheel import install
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from standin_fixtures import StandIns
 
@@ -29,6 +34,41 @@ if TYPE_CHECKING:
 pytest_plugins = ("engine_fixtures", "standin_fixtures")
 
 DEBIANS = "/usr/lib/python3/dist-packages"
+SERVE = """
+import sys, time
+from pathlib import Path
+from standins.registry import running
+with running(Path(sys.argv[1])) as registry:
+    print(registry.address, flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize(
+    "words", [["--port", "5000", "a", "c-light"], ["a", "--port", "5000", "c-light"]]
+)
+def test_names_and_options_stand_in_any_order(words: list[str]) -> None:
+    chosen = parse(["serve", "somewhere", *words])
+    assert (chosen.place, chosen.port, chosen.names) == ("somewhere", 5000, ["a", "c-light"])
+
+
+def test_a_stand_in_that_there_is_not_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse(["push", "127.0.0.1:1", "nosuch"])
+    assert "there is no stand-in nosuch; there are a, " in capsys.readouterr().err
+
+
+def test_a_registry_ends_with_who_started_it(tmp_path: Path) -> None:
+    require("docker-registry", "setpriv")
+    tests = Path(__file__).parent
+    words = [sys.executable, "-c", SERVE, str(tmp_path / "registry")]
+    process = subprocess.Popen(words, cwd=tests, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    registry = Registry(process.stdout.readline().strip())
+    assert registry.answers()
+    process.kill()
+    process.communicate()
+    wait_until(lambda: not registry.answers(), 10)
 
 
 def test_all_that_the_cuda_build_asks_for_is_there() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ds01build.base.stored import to_json
+from ds01build.quantities import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -30,6 +31,7 @@ _CUDNN = ("nvidia-cudnn", "libcudnn")
 def screen(facts: BaseFacts, reference: str, *, architecture: str = "") -> str:
     """Return the screen of a selected base; ``architecture`` is the catalogue's, if it has one."""
     versions = _versions(facts)
+    python = counted(len(facts.distributions), "Python package")
     lines = [
         "━━━ Selected Base Image ━━━",
         f"Image: {reference}",
@@ -41,7 +43,7 @@ def screen(facts: BaseFacts, reference: str, *, architecture: str = "") -> str:
         "Key Pre-installed Packages:",
         *(f"  • {line}" for line in _key_packages(facts, versions)),
         "",
-        f"{len(facts.distributions)} Python packages, {len(facts.debs)} Debian packages",
+        f"{python}, {counted(len(facts.debs), 'Debian package')}",
     ]
     return "".join(f"{line}\n" for line in lines)
 
@@ -60,11 +62,12 @@ def every_package(facts: BaseFacts) -> str:
 
 
 def answer(facts: BaseFacts, reference: str, *, architecture: str = "") -> dict[str, object]:
-    """Return all facts as a JSON object, but for the texts that only apt reads."""
+    """Return all facts as a JSON object with a schema, but for the texts that only apt reads."""
     found = to_json(facts)["facts"]
     assert isinstance(found, dict), "the form of facts"
     found = {name: value for name, value in found.items() if name != "apt"}
     return {
+        "schema": "ds01.base/1",
         "reference": reference,
         **found,
         "config": str(facts.config),

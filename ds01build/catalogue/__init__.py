@@ -1,6 +1,12 @@
 """What ds01 knows by name: package bundles, rivals among packages, and images of frameworks."""
 
-from ds01build.catalogue.images import LATEST, Framework, find_framework, frameworks
+from ds01build.catalogue.images import (
+    LATEST,
+    Framework,
+    NotInCatalogue,
+    find_framework,
+    frameworks,
+)
 from ds01build.catalogue.packages import Bundle, bundle, bundles
 from ds01build.catalogue.rivals import Rivals, rivals
 from ds01build.catalogue.selection import Selected, select
@@ -9,6 +15,7 @@ __all__ = [
     "LATEST",
     "Bundle",
     "Framework",
+    "NotInCatalogue",
     "Rivals",
     "Selected",
     "bundle",

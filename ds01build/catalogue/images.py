@@ -15,12 +15,21 @@ from typing import TYPE_CHECKING
 from packaging.version import Version
 
 from ds01build.errors import Ds01Error
-from ds01build.fields import did_you_mean
+from ds01build.fields import did_you_mean, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["CUSTOM", "LATEST", "Framework", "find_framework", "frameworks", "latest", "rows"]
+__all__ = [
+    "CUSTOM",
+    "LATEST",
+    "Framework",
+    "NotInCatalogue",
+    "find_framework",
+    "frameworks",
+    "latest",
+    "rows",
+]
 
 LATEST = "latest"
 CUSTOM = "custom"  # the choice of an image of one's own
@@ -51,6 +60,17 @@ class Framework:
         return not (architecture and self.architectures) or architecture in self.architectures
 
 
+@dataclass(eq=False)
+class NotInCatalogue(Ds01Error):
+    """A framework has no image of that version, or for that architecture.
+
+    The rest is what to ask for instead, which is there; empty where it may stay as it was.
+    """
+
+    version: str = ""
+    architecture: str = ""
+
+
 @cache
 def frameworks() -> tuple[Framework, ...]:
     """Return the catalogue in its own order: where two rows fit, the first one is meant."""
@@ -76,16 +96,18 @@ def find_framework(name: str, version: str = LATEST, architecture: str = "") -> 
     """Return the catalogue's entry for ``name``, in any letter case.
 
     Without ``architecture``, an entry for any will do. Raises Ds01Error that lists what there is
-    instead, with what to write in its hint.
+    instead, with what to write into a recipe in its hint; NotInCatalogue if that is another image
+    of the same framework.
     """
     named = [each for each in frameworks() if each.name.casefold() == name.casefold()]
     if name.casefold() == CUSTOM:
         raise Ds01Error("a custom base is an image of your own", hint=_OWN_IMAGE)
     if not named:
-        raise _absent("framework", name, (each.name.lower() for each in frameworks()), _OWN_IMAGE)
+        known = (each.name.lower() for each in frameworks())
+        raise Ds01Error(_lacks("framework", name, known), hint=_OWN_IMAGE)
     fitting = [each for each in named if each.fits(architecture)]
     if not fitting:
-        raise _other_architecture(named, architecture)
+        raise _other_architecture(named, version, architecture)
     if version == LATEST:
         return latest(fitting)
     for each in fitting:
@@ -99,26 +121,44 @@ def latest(entries: Iterable[Framework]) -> Framework:
     return max(entries, key=lambda each: (not each.release.is_prerelease, each.release))
 
 
-def _other_architecture(named: Sequence[Framework], architecture: str) -> Ds01Error:
-    every = list(dict.fromkeys(one for each in named for one in each.architectures))
-    hint = f'name one of them: arch = "{every[0]}" in [base]'
-    return _absent(f"{named[0].name} image for the architecture", architecture, every, hint)
+def _other_architecture(
+    named: Sequence[Framework], version: str, architecture: str
+) -> NotInCatalogue:
+    every = (one for each in named for one in each.architectures)
+    wanted = [each for each in named if version in (LATEST, each.version)]
+    there = latest(wanted or named)
+    return _instead(
+        _lacks(f"{there.name} image for the architecture", architecture, every),
+        version="" if wanted else there.version,
+        architecture=there.architectures[0],
+    )
 
 
 def _other_version(
     named: Sequence[Framework], fitting: Sequence[Framework], version: str, architecture: str
-) -> Ds01Error:
-    elsewhere = [one for each in named if each.version == version for one in each.architectures]
-    hint = f'name one of them: version = "{latest(fitting).version}" in [base]'
-    if elsewhere:
-        hint = f'{version} is there for {", ".join(elsewhere)}: arch = "{elsewhere[0]}" in [base]'
+) -> NotInCatalogue:
     wanted = f"{named[0].name} image {f'for {architecture} ' if architecture else ''}of version"
-    return _absent(wanted, version, (each.version for each in fitting), hint)
+    problem = _lacks(wanted, version, (each.version for each in fitting))
+    elsewhere = [one for each in named if each.version == version for one in each.architectures]
+    if elsewhere:
+        return _instead(problem, architecture=elsewhere[0])
+    near = nearest(version, dict.fromkeys(each.version for each in fitting))
+    there = next((each for each in fitting if each.version == near), latest(fitting))
+    # A version alone would be looked for among the images for the reader's own machine.
+    some = "" if architecture else next(iter(there.architectures), "")
+    return _instead(problem, version=there.version, architecture=some)
 
 
-def _absent(what: str, name: str, known: Iterable[str], hint: str) -> Ds01Error:
+def _instead(problem: str, *, version: str = "", architecture: str = "") -> NotInCatalogue:
+    keys = {"version": version, "arch": architecture}
+    lines = ", ".join(f'{key} = "{value}"' for key, value in keys.items() if value)
+    return NotInCatalogue(
+        problem, hint=f"in [base]: {lines}", version=version, architecture=architecture
+    )
+
+
+def _lacks(what: str, name: str, known: Iterable[str]) -> str:
     names = list(dict.fromkeys(known))
     rest = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     listed = f"there are {', '.join(names[:_SHOWN])}{rest}"
-    near = did_you_mean(name, names)
-    return Ds01Error(f"the catalogue has no {what} {name!r:.100}; {listed}{near}", hint=hint)
+    return f"the catalogue has no {what} {name!r:.100}; {listed}{did_you_mean(name, names)}"

@@ -40,7 +40,7 @@ def show(reference: str, every: bool, as_json: bool, quiet: bool) -> None:
     with progress(quiet=quiet) as report:
         seen = look(wiring.edges(report, Choices(load="never")).bases, reference)
     if as_json:
-        print_json(showing.answer(seen.facts, seen.reference))
+        print_json(showing.answer(seen.facts, seen.reference, architecture=seen.architecture))
     else:
         click.echo(showing.screen(seen.facts, seen.reference, architecture=seen.architecture))
         if every:

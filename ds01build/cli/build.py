@@ -57,7 +57,7 @@ def build(
     if not any(map(rest.get, moves)):
         built = quick.find(recipe, quick.lock_path(recipe), store)
         if built is not None:
-            built = _as_asked(built, rest, quiet=quiet)
+            built = _as_asked(built, rest)
     if built is None:
         built = _build(recipe, rest, keep_sources=keep_sources, quiet=quiet)
     if as_json:
@@ -66,14 +66,13 @@ def build(
         click.echo(built.reference(store.root))
 
 
-def _as_asked(built: Built, rest: dict[str, Any], *, quiet: bool) -> Built | None:
+def _as_asked(built: Built, rest: dict[str, Any]) -> Built | None:
     """Return what there is already by the name that is asked for; None where it has to be made."""
     from ds01build.cli import wiring
     from ds01build.cli.output import visible
 
     def tell(text: str) -> None:
-        if not quiet:
-            click.echo(visible(text), err=True)
+        click.echo(visible(text), err=True)
 
     if rest["no_load"]:
         return replace(built, tag="")

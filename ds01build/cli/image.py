@@ -17,7 +17,7 @@ __all__ = ["image"]
 
 @click.group()
 def image() -> None:
-    """List and export images."""
+    """List, load and export images."""
 
 
 @image.command("list")
@@ -25,7 +25,8 @@ def image() -> None:
 def list_images(as_json: bool) -> None:
     """List the images of the store, with the generation that each name stands for."""
     from ds01build.cli import wiring
-    from ds01build.cli.output import print_json, readable, table
+    from ds01build.cli.output import print_json, table
+    from ds01build.quantities import readable
     from ds01build.workflow.inventory import images
 
     found = images(wiring.open_store())

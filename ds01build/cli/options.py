@@ -20,7 +20,7 @@ recipe = click.argument(
     "recipe", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="RECIPE"
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
-quiet = click.option("--quiet", "-q", is_flag=True, help="Show no progress.")
+quiet = click.option("--quiet", "-q", is_flag=True, help="Show no progress, only what is wrong.")
 
 _LOCKING = (
     click.option("--locked", is_flag=True, help="Fail (exit 3) if the lock is stale."),

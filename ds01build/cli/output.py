@@ -10,23 +10,12 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["print_json", "readable", "table", "visible"]
-
-_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
-_STEP = 1024
+__all__ = ["print_json", "table", "visible"]
 
 
 def print_json(answer: object) -> None:
     """Print ``answer`` as JSON on stdout."""
     click.echo(json.dumps(answer, indent=2))
-
-
-def readable(size: float) -> str:
-    """Return a number of bytes in the unit that suits it."""
-    unit = 0
-    while size >= _STEP and unit < len(_UNITS) - 1:
-        size, unit = size / _STEP, unit + 1
-    return f"{size:.0f} {_UNITS[unit]}" if unit == 0 else f"{size:.1f} {_UNITS[unit]}"
 
 
 def visible(text: str) -> str:

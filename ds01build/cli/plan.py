@@ -74,7 +74,8 @@ def _answer(planned: Planned) -> dict[str, object]:
 
 
 def _text(planned: Planned) -> str:
-    from ds01build.cli.output import readable, table
+    from ds01build.cli.output import table
+    from ds01build.quantities import counted, readable
 
     made = planned.plan
     rows = [
@@ -91,7 +92,7 @@ def _text(planned: Planned) -> str:
     lines = [
         table(["TIER", "ACTION", "LAYERS", "DOWNLOAD", "REASON"], rows),
         "",
-        f"download  {readable(total)} in {len(made.downloads)} files",
+        f"download  {readable(total)} in {counted(len(made.downloads), 'file')}",
         f"space     {readable(made.space)} needed at the most, {readable(planned.free)} free",
     ]
     return "\n".join([*lines, *_scripts(planned)])
@@ -99,6 +100,8 @@ def _text(planned: Planned) -> str:
 
 def _scripts(planned: Planned) -> list[str]:
     """Return what maintainer scripts would have done, packages with the same gap together."""
+    from ds01build.quantities import counted
+
     alike: dict[str, list[str]] = {}
     for name, missing in planned.scripts.items():
         for what in missing:
@@ -107,5 +110,6 @@ def _scripts(planned: Planned) -> list[str]:
     if lines:
         lines = ["", "not done, because maintainer scripts are not run:", *lines]
     if planned.unread:
-        lines += ["", f"the scripts of {len(planned.unread)} .debs are read when they are fetched"]
+        debs = counted(len(planned.unread), ".deb")
+        lines += ["", f"{debs} to be fetched, whose scripts are still unread"]
     return lines

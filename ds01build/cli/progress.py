@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ds01build.cli.output import readable, visible
-from ds01build.events import Expected, Note, Received, Sent, Written
+from ds01build.cli.output import visible
+from ds01build.events import Expected, Note, Received, Sent, Warned, Written
+from ds01build.quantities import counted, readable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,9 +29,9 @@ _EVERY = 2.0  # seconds between plain lines about downloads
 
 @contextmanager
 def progress(*, quiet: bool) -> Iterator[Report]:
-    """Yield what shows events; ``quiet`` shows none. ``NO_COLOR`` is honoured, as rich does."""
+    """Yield what shows events; ``quiet`` shows warnings alone. ``NO_COLOR`` is honoured by rich."""
     if quiet:
-        yield lambda _: None
+        yield _warn
     elif sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb":
         bars = _bars()
         try:
@@ -39,6 +40,11 @@ def progress(*, quiet: bool) -> Iterator[Report]:
             bars.stop()
     else:
         yield _Lines().show
+
+
+def _warn(event: Event) -> None:
+    if isinstance(event, Warned):
+        click.echo(visible(event.text), err=True)
 
 
 def _bars() -> Progress:
@@ -90,7 +96,7 @@ class _Bars:
         self._sent: TaskID | None = None
 
     def show(self, event: Event) -> None:
-        if isinstance(event, Note):
+        if isinstance(event, (Note, Warned)):
             self._bars.console.print(visible(event.text), markup=False, highlight=False)
         elif isinstance(event, Expected):
             if event.size or event.layers:
@@ -127,7 +133,7 @@ class _Lines:
 
     def show(self, event: Event) -> None:
         with self._lock:
-            if isinstance(event, Note):
+            if isinstance(event, (Note, Warned)):
                 click.echo(visible(event.text), err=True)
             elif isinstance(event, Expected):
                 self._expect(event)
@@ -155,7 +161,7 @@ class _Lines:
         self._expected, self._begin = event, time.monotonic()
         self._received = self._files = 0  # a base's layers may have come before
         if event.files:
-            click.echo(f"fetching {event.files} files, {readable(event.size)}", err=True)
+            click.echo(f"fetching {counted(event.files, 'file')}, {readable(event.size)}", err=True)
 
     def _receive(self, event: Received) -> None:
         self._received += event.size

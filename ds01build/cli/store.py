@@ -35,6 +35,7 @@ def verify(as_json: bool) -> None:
     from ds01build.cli import wiring
     from ds01build.cli.output import print_json
     from ds01build.errors import CheckFailed
+    from ds01build.quantities import counted
     from ds01build.store import audit
 
     opened = wiring.open_store()
@@ -46,7 +47,7 @@ def verify(as_json: bool) -> None:
         for finding in findings:
             click.echo(str(finding))
     if findings:
-        raise CheckFailed(f"{opened.root}: {len(findings)} things are not as they should be")
+        raise CheckFailed(f"{opened.root}: {counted(len(findings), 'finding')}")
     click.echo("the store is whole", err=True)
 
 
@@ -57,7 +58,8 @@ def du(as_json: bool) -> None:
     from dataclasses import asdict
 
     from ds01build.cli import wiring
-    from ds01build.cli.output import print_json, readable, table
+    from ds01build.cli.output import print_json, table
+    from ds01build.quantities import readable
     from ds01build.store import audit
 
     opened = wiring.open_store()

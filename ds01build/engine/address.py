@@ -22,7 +22,9 @@ __all__ = ["Address", "Tls", "addresses"]
 _LIMIT = 1 << 20  # bytes of a file of Docker's configuration
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.+-]{0,254}")
 _UNIX = re.compile(r"unix://(?P<path>/[^\x00-\x1f\x7f]{1,4000})")
-_TCP = re.compile(r"(?:tcp|https?)://(?:[A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\])(?::[0-9]{1,5})?/?")
+_TCP = re.compile(r"(?:tcp|https?)://(?:[A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\]):(?P<port>[0-9]{1,5})/?")
+_LAST_PORT = 65535
+_REMEDIES = {"DOCKER_HOST": "unset DOCKER_HOST", "the default socket": "systemctl restart docker"}
 _SSH = re.compile(r"ssh://[A-Za-z0-9._@:/-]*")
 
 
@@ -57,6 +59,11 @@ class Address:
     def unanswered(self, reason: str) -> str:
         """Say that no engine answers here, and why."""
         return f"no engine answers at {self} (from {self.origin}): {reason}"
+
+    @property
+    def remedy(self) -> str:
+        """The command that gets away from here where something else than an engine answers."""
+        return _REMEDIES.get(self.origin, "docker context ls")
 
 
 def addresses(environment: Mapping[str, str], home: Path) -> tuple[Address, ...]:
@@ -95,7 +102,8 @@ def _sockets(environment: Mapping[str, str]) -> tuple[Path, ...]:
 def _address(url: str, origin: str, tls: Tls | None) -> Address:
     if _UNIX.fullmatch(url):
         return Address(url=url, origin=origin)
-    if _TCP.fullmatch(url):
+    match = _TCP.fullmatch(url)
+    if match and 0 < int(match["port"]) <= _LAST_PORT:
         return Address(url=url, origin=origin, tls=tls)
     if _SSH.fullmatch(url):
         raise Unavailable(
@@ -106,7 +114,7 @@ def _address(url: str, origin: str, tls: Tls | None) -> Address:
     shown = f"{url!r:.200}" if "@" not in url else "something with a user's name"
     raise Unavailable(
         f"{origin} is {shown}: neither unix:///PATH nor tcp://HOST:PORT",
-        hint="docker context ls",
+        hint=_REMEDIES.get(origin, "docker context ls"),
     )
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 import docker
 import docker.errors
@@ -15,14 +16,16 @@ from ds01build.digest import DiffId, Digest
 from ds01build.errors import Ds01Error, Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 
-__all__ = ["Engine", "EngineImage", "Kind", "Row", "asking", "shown"]
+__all__ = ["Engine", "EngineImage", "Kind", "Row", "asking", "attempted", "cause", "shown"]
 
 # How the engine keeps images. Docker's graph drivers know layers by what lies below them; the
 # containerd store keeps the blobs, and knows an image by its manifest; Podman wants all layers.
 Kind = Literal["graph", "containerd", "podman"]
+
+T = TypeVar("T")
 
 _SECONDS = 1800  # an engine says nothing while it unpacks gigabytes
 _SHOWN = 500  # characters of what an engine says
@@ -116,15 +119,10 @@ class Engine:
     def described(self, rows: Iterable[Row]) -> Iterator[EngineImage]:
         """Yield the images of ``rows``; one that is removed meanwhile is left out.
 
-        So is one that the engine fails to describe: a damaged image may be anybody's.
+        So is one that the engine fails to describe.
         """
         for row in rows:
-            try:
-                image = self.inspect(str(row.engine_id))
-            except Unavailable:
-                raise
-            except Ds01Error:
-                continue
+            image = attempted(partial(self.inspect, str(row.engine_id)))
             if image is not None:
                 yield image
 
@@ -133,12 +131,10 @@ class Engine:
 
         Where a damaged image keeps it from listing any, it tells no more than that there is one.
         """
-        try:
-            return any(str(row.engine_id) == engine_id for row in self.rows())
-        except Unavailable:
-            raise
-        except Ds01Error:
+        rows = attempted(self.rows)
+        if rows is None:
             return self.inspect(engine_id) is not None
+        return any(str(row.engine_id) == engine_id for row in rows)
 
     def load(self, archive: Sent) -> str:
         """Load an archive of one image, whose length is that of ``archive``, as it yields it.
@@ -209,9 +205,24 @@ def asking(place: str, what: str) -> Iterator[None]:
         raise Ds01Error(f"the engine at {place}, asked {what}, says: {said}") from error
     except (docker.errors.DockerException, requests.exceptions.RequestException, OSError) as error:
         raise Unavailable(
-            f"the engine at {place}, asked {what}, stopped answering ({_reason(error)})",
+            f"the engine at {place}, asked {what}, stopped answering ({cause(error)})",
             hint="docker info",
         ) from error
+
+
+def attempted(ask: Callable[[], T], tell: Callable[[Ds01Error], None] = lambda _: None) -> T | None:
+    """Return what ``ask`` does, or None, after ``tell``, where an engine answers with an error.
+
+    One damaged image, which may be anybody's, is enough for that. Raises Unavailable where it does
+    not answer at all.
+    """
+    try:
+        return ask()
+    except Unavailable:
+        raise
+    except Ds01Error as error:
+        tell(error)
+        return None
 
 
 def _objection(answer: str) -> str:
@@ -225,7 +236,7 @@ def shown(text: str) -> str:
     return _UNPRINTABLE.sub(" ", text).strip()[:_SHOWN]
 
 
-def _reason(error: BaseException) -> str:
+def cause(error: BaseException) -> str:
     """Return the innermost cause that the operating system names, else the error's kind."""
     seen: BaseException | None = error
     while seen is not None:

@@ -7,12 +7,14 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import docker
+import docker.errors
 import docker.tls
+import requests
 
 from ds01build.engine.address import addresses
-from ds01build.engine.api import Engine, asking
+from ds01build.engine.api import Engine, cause, shown
 from ds01build.engine.unix import UnixConnection
-from ds01build.errors import Ds01Error, NoEngine, Unavailable
+from ds01build.errors import NoEngine, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -58,17 +60,14 @@ def open_engine(address: Address) -> Engine:
     """Return the engine at ``address``. Raises Unavailable."""
     if address.socket is not None:
         _reach(address.socket, address)
-    place = str(address)
-    with _introduction(place):
-        first = _client(address, _OLDEST, _PATIENCE)
-        with asking(place, "for its version"), closing(first):
+    with _introduction(address):
+        with closing(_client(address, _OLDEST, _PATIENCE)) as first:
             version: dict[str, Any] = first.version(api_version=False)
-        client = _client(address, _negotiated(version, place), _SECONDS)
-        with asking(place, "what it is"):
-            description: dict[str, Any] = client.info()
+        client = _client(address, _negotiated(version, address), _SECONDS)
+        description: dict[str, Any] = client.info()
         return Engine(
             client=client,
-            place=place,
+            place=str(address),
             kind=_kind(version, description),
             version=str(version.get("Version") or ""),
             architecture=str(version.get("Arch") or ""),
@@ -76,20 +75,24 @@ def open_engine(address: Address) -> Engine:
 
 
 @contextmanager
-def _introduction(place: str) -> Iterator[None]:
-    """Raise Unavailable for what answers otherwise than an engine would."""
+def _introduction(address: Address) -> Iterator[None]:
+    """Raise Unavailable for what does not answer, or otherwise than an engine would."""
     try:
         yield
-    except Unavailable:
-        raise
-    except Ds01Error as error:
-        raise Unavailable(error.message, error.hint) from error
+    except docker.errors.APIError as error:
+        said = shown(str(error.explanation or ""))
+        raise _stranger(address, f"{error.status_code} {said:.80}".rstrip()) from error
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise _stranger(place) from error
+        raise _stranger(address, "no JSON of the right form") from error
+    except (docker.errors.DockerException, requests.exceptions.RequestException, OSError) as error:
+        raise Unavailable(address.unanswered(cause(error)), hint=_ABSENT) from error
 
 
-def _stranger(place: str) -> Unavailable:
-    return Unavailable(f"what listens at {place} is no engine", hint="docker context ls")
+def _stranger(address: Address, answer: str) -> Unavailable:
+    return Unavailable(
+        f"what listens at {address} (from {address.origin}) is no engine: it answers {answer}",
+        hint=address.remedy,
+    )
 
 
 def _reach(socket: Path, address: Address) -> None:
@@ -112,13 +115,12 @@ def _reach(socket: Path, address: Address) -> None:
 
 
 def _client(address: Address, version: tuple[int, int], seconds: int) -> docker.APIClient:
-    with asking(str(address), "to connect"):
-        client = docker.APIClient(
-            base_url=address.url,
-            version=_text(version),
-            timeout=seconds,
-            tls=_tls(address.tls) if address.tls else False,
-        )
+    client = docker.APIClient(
+        base_url=address.url,
+        version=_text(version),
+        timeout=seconds,
+        tls=_tls(address.tls) if address.tls else False,
+    )
     client.trust_env = False  # no proxy, and no password from .netrc, for an engine
     return client
 
@@ -131,14 +133,14 @@ def _tls(files: Tls) -> docker.tls.TLSConfig:
     return docker.tls.TLSConfig(client_cert=pair, ca_cert=ca, verify=files.verify)
 
 
-def _negotiated(version: Mapping[str, Any], place: str) -> tuple[int, int]:
+def _negotiated(version: Mapping[str, Any], address: Address) -> tuple[int, int]:
     """Return the newest API that both sides speak."""
     newest, least = _number(version.get("ApiVersion")), _number(version.get("MinAPIVersion"))
     if newest is None:
-        raise _stranger(place)
+        raise _stranger(address, "no version")
     if newest < _OLDEST:
         raise Unavailable(
-            f"the engine at {place} speaks API {_text(newest)}; ds01 needs {_text(_OLDEST)} or"
+            f"the engine at {address} speaks API {_text(newest)}; ds01 needs {_text(_OLDEST)} or"
             " later, which is Docker 20.10"
         )
     return max(min(newest, _SPOKEN), least or _OLDEST)

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 from ds01build.digest import Digest
 from ds01build.engine import archive, intermediate
+from ds01build.engine.api import attempted
 from ds01build.engine.archive import Known
-from ds01build.errors import Ds01Error, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from ds01build.digest import DiffId
-    from ds01build.engine.api import Engine, EngineImage, Kind, Row
+    from ds01build.engine.api import Engine, EngineImage, Kind
     from ds01build.engine.archive import Loadable
     from ds01build.layer import Layer
 
@@ -36,7 +36,7 @@ def nearby(
     The likeliest come first: ds01 labels an image with the key of each tier. None does where the
     engine fails to list them: any damaged image is enough for that.
     """
-    rows = _rows(engine)
+    rows = attempted(engine.rows) or ()
     bases = [row for row in rows if not base_digests.isdisjoint(row.digests)]
     kin = sorted(
         (row for row in rows if row.labels.items() & labels.items()),
@@ -46,15 +46,6 @@ def nearby(
     yield from engine.described([*bases, *kin[:_KIN]])
     if not bases if base_digests else not kin:
         yield from engine.described(rows[:_OTHERS])
-
-
-def _rows(engine: Engine) -> tuple[Row, ...]:
-    try:
-        return engine.rows()
-    except Unavailable:
-        raise
-    except Ds01Error:
-        return ()
 
 
 def labels_of(config: bytes) -> dict[str, str]:

@@ -6,6 +6,7 @@ import contextlib
 import re
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol
 
 from urllib3 import exceptions
@@ -23,6 +24,7 @@ __all__ = [
     "Refused",
     "Response",
     "body_of",
+    "check_kind",
     "check_status",
     "finish",
     "reason_of",
@@ -41,6 +43,7 @@ _WORDS = (
 )
 _ABSENT = (404, 410)
 _PARTIAL = 206
+_PAGES = ("text/html", "application/xhtml+xml")
 _RECORD = 16 * 1024  # bytes: the most that TLS hands over at once, RFC 8446, 5.1
 _OK = 200
 _RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/(?:[0-9]{1,18}|\*)")  # RFC 9110, 14.4
@@ -56,6 +59,7 @@ class Interrupted(Exception):
 
     reason: str
     retry_after: float | None = None  # seconds
+    status: int = 0  # that the server answered, 0 where it did not
 
 
 @dataclass(eq=False)
@@ -148,9 +152,24 @@ def check_status(answer: Answer) -> None:
     if status in _ABSENT:
         raise Absent(str(status))
     if status in _PASSING:
-        raise Interrupted(f"the server answered {status}", _retry_after(answer))
+        raise Interrupted(_answered(status), _retry_after(answer), status)
     if status not in (_OK, _PARTIAL):
-        raise Refused(f"the server answered {status}")
+        raise Refused(_answered(status))
+
+
+def _answered(status: int) -> str:
+    phrases = {int(each): f" ({each.phrase})" for each in HTTPStatus}
+    return f"the server answered {status}{phrases.get(status, '')}"
+
+
+def check_kind(answer: Answer) -> None:
+    """Check that what was asked for is not a page for people, which no registry has.
+
+    A network that wants a login first answers so in the place of everybody. Raises Refused.
+    """
+    kind = answer.header("Content-Type").partition(";")[0].strip().lower()
+    if answer.status in (_OK, _PARTIAL) and kind in _PAGES:
+        raise Refused("a web page came instead: does this network want a login first?")
 
 
 def _retry_after(answer: Answer) -> float | None:

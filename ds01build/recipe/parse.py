@@ -209,7 +209,7 @@ def _refuse_same_files(tiers: Sequence[Tier], table: Fields) -> None:
     owners: dict[str, str] = {}
     for tier in tiers:
         for entry in tier.files if isinstance(tier, FilesTier) else ():
-            if entry.to in owners:
+            if entry.to and entry.to in owners:
                 problem = f"{entry.to!r:.100} is written by {owners[entry.to]!r} already"
                 table.report(problem, tier.name, "files")
             owners[entry.to] = tier.name

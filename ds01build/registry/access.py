@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlencode, urlsplit
 
 from ds01build.errors import RejectedFile, Unavailable
-from ds01build.http.answer import Absent, Interrupted, Refused, check_status
+from ds01build.http.answer import Absent, Interrupted, Refused, check_kind, check_status
 from ds01build.http.session import Request, basic
 from ds01build.http.settings import is_near
 from ds01build.location import origin, redact
@@ -72,6 +72,11 @@ class Access:
             self.bases[place.registry] = self._base(place.registry)
         return f"{self.bases[place.registry]}/v2/{place.repository}/{path}"
 
+    def probe(self, registry: str) -> str:
+        """Return the command that shows whether a registry answers at all."""
+        host = _API if registry == DEFAULT_REGISTRY else registry
+        return f"curl -I {self.bases.get(registry, f'https://{host}')}/v2/"
+
     def place_of(self, url: str) -> Place | None:
         """Return the repository of the URL of a blob, None for any other URL."""
         match = _BLOB.fullmatch(url)
@@ -100,6 +105,7 @@ class Access:
                 answer = stack.enter_context(self.session.ask(request))
             if answer.status in _ASKS_FOR_LOGIN:
                 raise _no_access(place, answer.status)
+            check_kind(answer)
             yield answer
 
     def _base(self, registry: str) -> str:
@@ -155,6 +161,7 @@ class Access:
                 check_status(answer)
             except Absent as error:
                 raise Refused(f"{redact(realm)} has no tokens: {error}") from error
+            check_kind(answer)
             name = f"what {redact(realm)} answered"
             chunks = iter(lambda: answer.read(_TOKEN_LIMIT), b"")
             document = parse(limited(chunks, _TOKEN_LIMIT, name), name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -23,16 +24,20 @@ __all__ = ["BlobReader", "Patience", "pieces"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
-    """How often something is tried, and what waits in between."""
+    """How often something is tried, and what waits in between, after who waits was told."""
 
     pace: Pace = field(default_factory=lambda: Pace(retries=2, longest_delay=30.0))
     sleep: Callable[[float], None] = time.sleep
+    tell: Callable[[str], None] = lambda _: None
+    hint: str = ""  # of the error after the last attempt
 
     def wait(self, attempt: int, error: Interrupted, what: str) -> None:
         """Wait before the next attempt. Raises Unavailable after the last one."""
         if attempt >= self.pace.retries:
-            raise Unavailable(f"cannot read {what}: {error.reason}") from error
-        self.sleep(self.pace.delay(attempt, error.retry_after))
+            raise Unavailable(f"cannot read {what}: {error.reason}", hint=self.hint) from error
+        delay = self.pace.delay(attempt, error.retry_after)
+        self.tell(f"{what}: {error.reason}; once more in {math.ceil(delay)} s")
+        self.sleep(delay)
 
 
 class BlobReader:

@@ -6,6 +6,7 @@ import contextlib
 import itertools
 from dataclasses import dataclass, field, replace
 from functools import partial
+from http import HTTPStatus
 from typing import TYPE_CHECKING, TypeVar
 
 from ds01build.digest import Digest
@@ -23,6 +24,7 @@ from ds01build.registry.manifest import (
     choose,
     is_index,
     read_manifest,
+    tags_of,
 )
 
 if TYPE_CHECKING:
@@ -120,7 +122,12 @@ class RegistryClient:
                     raise
 
         content = pieces(
-            get, digest=digest, size=size, offset=offset, name=name, patience=self.patience
+            get,
+            digest=digest,
+            size=size,
+            offset=offset,
+            name=name,
+            patience=replace(self.patience, hint=self.access.probe(reference.registry)),
         )
         with contextlib.closing(BlobReader(content)) as reader:
             yield reader
@@ -157,7 +164,8 @@ class RegistryClient:
 
     def _anywhere(self, reference: Reference, what: str, action: Callable[[Place], T]) -> T:
         """Return what the first place gives that has ``what``, serves, and doesn't lie."""
-        failure: Ds01Error = Ds01Error(f"{reference.registry} has no {what}")
+        hint = "" if reference.digest else tags_of(reference)
+        failure = Ds01Error(f"{reference.registry} has no {what}", hint=hint)
         for place in self._places(reference):
             try:
                 return self._patiently(place, what, action)
@@ -174,9 +182,13 @@ class RegistryClient:
             try:
                 return action(place)
             except Interrupted as error:  # noqa: PERF203  (as above)
-                self.patience.wait(attempt, error, what)
+                is_limited = error.status == HTTPStatus.TOO_MANY_REQUESTS  # often of the nameless
+                login = f"docker login {place.registry}"
+                hint = login if is_limited else self.access.probe(place.registry)
+                replace(self.patience, hint=hint).wait(attempt, error, what)
             except Refused as error:
-                raise Unavailable(f"cannot read {what}: {error.reason}") from error
+                hint = self.access.probe(place.registry)
+                raise Unavailable(f"cannot read {what}: {error.reason}", hint=hint) from error
         raise AssertionError
 
     def _first(
@@ -192,7 +204,9 @@ class RegistryClient:
         except Absent as error:
             raise Ds01Error(f"there is no {what}") from error
         except Refused as error:
-            raise Unavailable(f"cannot read {what}: {error.reason}") from error
+            place = self.access.place_of(own)
+            hint = self.access.probe(place.registry) if place else ""
+            raise Unavailable(f"cannot read {what}: {error.reason}", hint=hint) from error
 
     def _head(self, reference: Reference, place: Place) -> Digest | None:
         """Return what an image's tag points at; None for an index, and where it isn't said."""
@@ -234,7 +248,7 @@ class RegistryClient:
         document = parse(found.content, str(reference))
         if not is_index(document, found.media_type):
             return found
-        found = self._document(reference, choose(document, architecture))
+        found = self._document(reference, choose(document, reference, architecture))
         if is_index(parse(found.content, str(reference)), found.media_type):
             raise RejectedFile(name=str(reference), problem="an index within an index")
         return found

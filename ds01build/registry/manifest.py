@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ds01build.digest import DiffId, Digest
 from ds01build.errors import Ds01Error, MismatchError, RejectedFile
+from ds01build.http.settings import is_near
 from ds01build.layer import GZIP, TAR, ZSTD, Layer
 from ds01build.registry.document import parse
 
@@ -24,6 +25,7 @@ __all__ = [
     "choose",
     "is_index",
     "read_manifest",
+    "tags_of",
 ]
 
 _OCI = "application/vnd.oci.image"
@@ -103,7 +105,7 @@ def is_index(document: Table, announced: str) -> bool:
     return media_type in _INDEXES
 
 
-def choose(index: Table, architecture: str) -> Descriptor:
+def choose(index: Table, reference: Reference, architecture: str) -> Descriptor:
     """Return the entry for linux on ``architecture``. Raises Ds01Error with those there are."""
     there: dict[str, Descriptor] = {}
     for entry in index.tables("manifests", ENTRY_LIMIT):
@@ -114,7 +116,7 @@ def choose(index: Table, architecture: str) -> Descriptor:
         found = there.get(f"linux/{architecture}/{variant}".rstrip("/"))
         if found is not None:
             return found
-    raise _not_for(index.name, architecture, list(there))
+    raise _not_for(reference, architecture, list(there))
 
 
 def read_manifest(document: Table) -> Manifest:
@@ -139,7 +141,7 @@ def assemble(
     document = parse(config, name)
     platform = "/".join(filter(None, map(document.text, ("os", "architecture", "variant"))))
     if document.text("os") != "linux" or document.text("architecture") != architecture:
-        raise _not_for(str(reference), architecture, [platform])
+        raise _not_for(reference, architecture, [platform])
     diff_ids = document.table("rootfs").texts("diff_ids", ENTRY_LIMIT)
     if len(diff_ids) != len(read.layers):
         raise MismatchError(
@@ -192,8 +194,17 @@ def _diff_id(text: str, name: str) -> DiffId:
         raise RejectedFile(name=name, problem=f"a diff_id is {error}") from error
 
 
-def _not_for(name: str, architecture: str, there: list[str]) -> Ds01Error:
+def tags_of(reference: Reference) -> str:
+    """Return the command that lists what else there is in the repository of an image."""
+    plain = " --tls-verify=false" if is_near(f"http://{reference.registry}") else ""
+    return f"skopeo list-tags{plain} docker://{reference.registry}/{reference.repository}"
+
+
+def _not_for(reference: Reference, architecture: str, there: list[str]) -> Ds01Error:
     # Attestations stand in an index as images for an unknown platform.
     known = sorted({f"{one!r:.60}"[1:-1] for one in there if one and "unknown" not in one})
     listed = ", ".join(known[:20]) or "no platform that it names"
-    return Ds01Error(f"{name} is not for linux/{architecture}; there is {listed}")
+    return Ds01Error(
+        f"{reference} is not for linux/{architecture}; there is {listed}",
+        hint=f"name an image for {architecture}: {tags_of(reference)}",
+    )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from ds01build.errors import MissingDebs, Unavailable
 from ds01build.flock import hold
 from ds01build.location import redact
+from ds01build.quantities import counted
 from ds01build.resolve import apt, python
 from ds01build.resolve.archives import Site, archives_of
 from ds01build.resolve.installed import NOTHING, debian_architecture, installed_of
@@ -70,6 +71,7 @@ class MachineResolver:
     update_missing: bool = False
     apt_of: Callable[[BaseFacts], AbstractContextManager[AptRunner]] | None = None
     note: Callable[[str], None] = lambda _: None
+    warn: Callable[[str], None] = lambda _: None  # of what the pins are not as expected for
 
     def with_settings(self, settings: ResolveSettings) -> MachineResolver:
         """Return the resolver for a recipe that names indexes or a mirror of its own.
@@ -101,7 +103,7 @@ class MachineResolver:
         """
         installed = installed_of(base)
         for text in installed.skipped:
-            self.note(text)
+            self.warn(text)
         try:
             pins = self._debs_from(self._site(), base, wanted)
         except (NoSuite, Unavailable) as error:
@@ -109,18 +111,18 @@ class MachineResolver:
             is_lacking = isinstance(error, NoSuite) or self.tool.offline
             if not (is_lacking and self._is_foreign(base)):
                 raise
-            self.note(f"the mirror does not serve the base: {error}")
+            self.warn(f"the mirror does not serve the base: {error}")
             pins = self._debs_from(self._site_without_mirror(), base, wanted)
         had = apt.replaced(pins, installed)
         for pin in pins:
             if pin.name in had:
-                self.note(f"tier {pin.tier} upgrades {pin.name} {had[pin.name]} to {pin.version}")
+                self.warn(f"tier {pin.tier} upgrades {pin.name} {had[pin.name]} to {pin.version}")
         return pins
 
     def _debs_from(self, site: Site, base: BaseFacts, wanted: AptWanted) -> tuple[DebPin, ...]:
         archives = archives_of(base, site)
         for text in archives.notes:
-            self.note(text)
+            self.warn(text)
         with self._session_over(base, archives) as session:
             return self._resolved(session, wanted, installed_of(base))
 
@@ -147,7 +149,7 @@ class MachineResolver:
         urls = {pin: url for pin, url in known.items() if isinstance(url, str)}
         unknown = [pin for pin in pins if pin not in urls]
         if unknown:
-            self.note(f"locating {len(unknown)} wheels")
+            self.note(f"locating {counted(len(unknown), 'wheel')}")
             urls.update((one.pin, one.url) for one in self._located(unknown, python_version))
         return urls
 
@@ -189,7 +191,7 @@ class MachineResolver:
             if not self.update_missing:
                 raise
             gone = frozenset(name.partition("=")[0] for name in error.debs)
-            self.note(f"replacing {', '.join(error.debs)}")
+            self.warn(f"replacing {', '.join(error.debs)}")
             return resolved(wanted.release | gone)
 
     def _located(self, pins: Sequence[WheelPin], python_version: str) -> tuple[Located, ...]:
@@ -271,7 +273,7 @@ class MachineResolver:
 
     def _tell(self, session: AptSession) -> None:
         for source, reason in session.absent:
-            self.note(f"going on without {source.suite} of {redact(source.uri)}: {reason}")
+            self.warn(f"going on without {source.suite} of {redact(source.uri)}: {reason}")
 
     @contextmanager
     def _alone(self, directory: Path) -> Iterator[None]:

@@ -11,12 +11,14 @@ from ds01build.base.config import parse_config
 from ds01build.base.derive import derive
 from ds01build.base.layers import read_layers
 from ds01build.base.stored import from_json, to_json
-from ds01build.catalogue import LATEST, frameworks, select
+from ds01build.catalogue import LATEST, NotInCatalogue, frameworks, select
 from ds01build.digest import Digest
 from ds01build.errors import Ds01Error, Issue, MismatchError, Unavailable
-from ds01build.events import Note
+from ds01build.events import Note, Warned
+from ds01build.fields import nearest
 from ds01build.grammar import image_reference
 from ds01build.lock import LockedImage
+from ds01build.quantities import counted, readable
 from ds01build.recipe import FrameworkBase, ImageBase
 from ds01build.reference import parse_reference
 from ds01build.registry.document import parse
@@ -121,7 +123,7 @@ class ImageBases:
             found = self._described(image)
         except Ds01Error as error:
             name = parse_reference(image.reference).familiar
-            self.report(Note(f"whether the lock has {name} right is not known: {error}"))
+            self.report(Warned(f"whether the lock has {name} right is not known: {error}"))
             return ()
         return tuple(_contradictions(image, found))
 
@@ -212,9 +214,8 @@ class ImageBases:
     def _streamed(self, image: LockedImage) -> Tree:
         reference = pinned(image)
         size = sum(layer.size for layer in image.layers)
-        self.report(
-            Note(f"reading {reference.familiar} ({size} bytes in {len(image.layers)} layers)")
-        )
+        what = f"{readable(size)} in {counted(len(image.layers), 'layer')}"
+        self.report(Note(f"reading {reference.familiar} ({what})"))
         with ExitStack() as stack:
             streams = ((layer, self._stream(stack, reference, layer)) for layer in image.layers)
             return read_layers(streams, clock=time.monotonic)
@@ -234,7 +235,7 @@ class ImageBases:
         found = self.selected(wanted)
         self.report(Note(f"{wanted.framework} is {found.reference} ({found.reason})"))
         for warning in found.warnings:
-            self.report(Note(f"warning: {warning}"))
+            self.report(Warned(f"warning: {warning}"))
         return parse_reference(found.reference)
 
     def selected(self, wanted: FrameworkBase) -> Selected:
@@ -283,23 +284,41 @@ def look(bases: ImageBases, name: str) -> Seen:
 
     Raises Ds01Error where there is no such image, and Unavailable.
     """
-    framework, _, version = name.partition(":")
     known = {each.name.lower() for each in frameworks()}
-    wanted: ImageBase | FrameworkBase
-    if framework.lower() in known:
-        wanted = FrameworkBase(framework=framework.lower(), version=version or LATEST)
-        architecture = bases.selected(wanted).architecture
+    framework, _, version = name.lower().partition(":")
+    if framework in known:
+        wanted = FrameworkBase(framework=framework, version=version or LATEST)
+        architecture = _selected(bases, wanted).architecture
+        image = bases.locked(wanted, None)
     else:
-        wanted, architecture = _image(name), ""
-    image = bases.locked(wanted, None)
+        image, architecture = _named(bases, name, nearest(framework, known)), ""
     reference = parse_reference(image.reference).familiar
     return Seen(reference=reference, architecture=architecture, facts=bases.facts(image))
 
 
-def _image(name: str) -> ImageBase:
+def _selected(bases: ImageBases, wanted: FrameworkBase) -> Selected:
+    """Return the image of a framework. What there is instead is said as a command, not a recipe."""
     try:
-        return ImageBase(reference=image_reference(name))
+        return bases.selected(wanted)
+    except NotInCatalogue as error:
+        setting = f"MLC_ARCH={error.architecture} " if error.architecture else ""
+        version = error.version or wanted.version
+        name = wanted.framework if version == LATEST else f"{wanted.framework}:{version}"
+        raise replace(error, hint=f"{setting}ds01 base show {name}") from error
+
+
+def _named(bases: ImageBases, name: str, framework: str) -> LockedImage:
+    """Return the image ``name``. Where it cannot be had, ``framework`` may have been meant."""
+    try:
+        reference = image_reference(name)
     except ValueError as error:
         raise Ds01Error(
             f"{name!r:.200} is {error}", hint="ds01 base show python:3.12-slim"
         ) from error
+    try:
+        return bases.locked(ImageBase(reference=reference), None)
+    except Ds01Error as error:
+        if not framework:
+            raise
+        meant = f"if the framework {framework} is meant: ds01 base show {framework}"
+        raise replace(error, hint=f"{error.hint}; or, {meant}" if error.hint else meant) from error

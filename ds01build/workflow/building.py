@@ -7,11 +7,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ds01build.errors import CollisionError, StoreError, Unavailable
-from ds01build.events import Note
+from ds01build.events import Warned
 from ds01build.fetch import NotThere
 from ds01build.labels import labels_of
 from ds01build.lock import LockedImage
 from ds01build.pin import WheelPin
+from ds01build.quantities import counted
 from ds01build.workflow import owners, quick
 from ds01build.workflow.assembling import assembled, title
 from ds01build.workflow.built import Built, BuiltLayer
@@ -60,7 +61,7 @@ def build(recipe: Path, edges: Edges, choices: Choices) -> Built:
         missing = missing_debs(error, locked.lock)
         if not missing or not choices.update_missing:
             raise not_there(error, missing, recipe) from error
-    edges.report(Note(f"the mirror no longer has {', '.join(missing)}: replacing them"))
+    edges.report(Warned(f"the mirror no longer has {', '.join(missing)}: replacing them"))
     names = frozenset(name.partition("=")[0] for name in missing)
     locked = write_lock(locked.request, locked.lock, edges, Upgrade(packages=names))
     return _build(locked, edges, choices, timer)
@@ -135,8 +136,9 @@ def _refuse_offline(planned: Planned, choices: Choices) -> None:
     if choices.offline and pins:
         more = ", ..." if len(pins) > _NAMED else ""
         names = ", ".join(map(str, pins[:_NAMED])) + more
+        lacking = counted(len(pins), "file")
         raise Unavailable(
-            f"{len(pins)} files are not in the store, and --offline forbids to fetch them: {names}",
+            f"the store lacks {lacking}, and --offline forbids to fetch: {names}",
             hint=f"ds01 build {planned.locked.request.path}",
         )
 

@@ -13,7 +13,7 @@ from ds01build.engine.execution import EngineExecutor
 from ds01build.engine.intermediate import LABEL, this_builder
 from ds01build.engine.owner import current
 from ds01build.errors import Ds01Error, Unavailable
-from ds01build.events import Note
+from ds01build.events import Note, Warned
 from ds01build.layers.executed import Execution
 from ds01build.lock import LockedImage
 from ds01build.spec import InstallSpec, RunSpec
@@ -99,7 +99,7 @@ class Executing:
             with executor.execute(execution) as captured:
                 yield captured.entries
                 for note in captured.notes:
-                    self.edges.report(Note(f"{tier}: {note}"))
+                    self.edges.report(Warned(f"{tier}: {note}"))
         log.unlink(missing_ok=True)
 
     def _execution(

@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import os
+import shlex
 import shutil
 import tarfile
 import tempfile
@@ -40,7 +41,9 @@ def export(image: Stored, form: Form, destination: Path) -> None:
     MismatchError, and StoreError naming the file that cannot be written.
     """
     if os.path.lexists(destination):
-        raise Ds01Error(f"{destination} exists already")
+        aside = shlex.quote(f"{destination}.old")
+        hint = f"mv -T -- {shlex.quote(str(destination))} {aside}"
+        raise Ds01Error(f"{destination} exists already", hint=hint)
     for digest in image.blobs():
         if not image.path(digest).exists():
             raise StoreError(f"{digest} is not in the store", hint="ds01 store verify")

@@ -16,7 +16,7 @@ from ds01build.engine.names import fixed_tag, moving_tag
 from ds01build.engine.owner import current
 from ds01build.engine.sandbox import sweep
 from ds01build.errors import Ds01Error, NoEngine, Unavailable
-from ds01build.events import Note, Sent
+from ds01build.events import Note, Sent, Warned
 from ds01build.workflow.registered import fetch_layers
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def engine_for(load: Load, edges: Edges) -> Engine | None:
         if load == "always":
             raise
         if not isinstance(error, NoEngine):
-            edges.report(Note(f"the image is not loaded: {error}"))
+            edges.report(Warned(f"the image is not loaded: {error}"))
         return None
 
 

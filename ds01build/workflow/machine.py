@@ -19,12 +19,18 @@ from ds01build.base.config import parse_config
 from ds01build.configuration import configure
 from ds01build.engine.connect import connect
 from ds01build.engine.sandbox import Site
-from ds01build.events import Note
+from ds01build.events import Note, Warned
 from ds01build.fetch.transfer import remote_size
 from ds01build.fetch.transport import HttpTransport, Proxies, Settings
 from ds01build.location import origin, split_credentials
 from ds01build.reference import DEFAULT_REGISTRY
-from ds01build.registry import Keyring, RegistryClient, credential_files, open_client
+from ds01build.registry import (
+    Keyring,
+    Patience,
+    RegistryClient,
+    credential_files,
+    open_client,
+)
 from ds01build.resolve.machine import MachineResolver, Memory
 from ds01build.resolve.session import host_checks_expiry
 from ds01build.resolve.sources import parse_sources
@@ -75,7 +81,7 @@ def edges(
     transport = _transport(configuration, sources)
     resolver = _resolver(configuration, sources, transport, facts, report, offline=offline)
     bases = ImageBases(
-        registry=_registry(configuration, environment, home),
+        registry=_registry(configuration, environment, home, report),
         store=store,
         cache=facts,
         probes=probes,
@@ -120,6 +126,7 @@ def _resolver(
         environment=configuration.environment,
         size_of=lambda url: remote_size(transport, url),
         note=lambda text: report(Note(text)),
+        warn=lambda text: report(Warned(text)),
     )
 
 
@@ -140,7 +147,7 @@ def _now() -> str:
 
 
 def _registry(
-    configuration: Configuration, environment: Mapping[str, str], home: Path
+    configuration: Configuration, environment: Mapping[str, str], home: Path, report: Report
 ) -> RegistryClient:
     return open_client(
         _settings(configuration),
@@ -150,6 +157,7 @@ def _registry(
         ),
         plain=configuration.plain_registries,
         mirrors={DEFAULT_REGISTRY: configuration.registry_mirrors},
+        patience=Patience(tell=lambda text: report(Note(text))),
     )
 
 

@@ -7,11 +7,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from ds01build.engine.api import attempted
 from ds01build.engine.apt_runner import ContainerRunner
 from ds01build.engine.owner import current
 from ds01build.engine.probe import tree_of
 from ds01build.engine.sandbox import opened
-from ds01build.errors import Ds01Error, Unavailable
+from ds01build.errors import Unavailable
 from ds01build.events import Note
 
 if TYPE_CHECKING:
@@ -55,13 +56,10 @@ class EngineProbes:
 
     def _found(self, engine: Engine, diff_ids: tuple[DiffId, ...]) -> EngineImage | None:
         """Return the image with these layers; None, which is told, where the list fails."""
-        try:
-            return next((each for each in engine.images() if each.diff_ids == diff_ids), None)
-        except Unavailable:
-            raise
-        except Ds01Error as error:
-            self.report(Note(f"no image of the engine can be used: {error}"))
-            return None
+        return attempted(
+            lambda: next((each for each in engine.images() if each.diff_ids == diff_ids), None),
+            lambda error: self.report(Note(f"no image of the engine can be used: {error}")),
+        )
 
     @contextmanager
     def apt(self, base: BaseFacts) -> Iterator[ContainerRunner]:

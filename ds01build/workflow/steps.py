@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, TypeGuard
 from ds01build import beneath, graph, lockfile, plan, spec
 from ds01build.digest import Digest, Key
 from ds01build.errors import Ds01Error, Issue, LockError, MissingDebs
-from ds01build.events import Note
+from ds01build.events import Note, Warned
 from ds01build.layers.wheel import check_platform
 from ds01build.lock import LockedDebian, LockedImage
 from ds01build.plan import Present
@@ -143,7 +143,7 @@ def check_lock(recipe: Path) -> Locked:
 def find_move(locked: Locked, bases: ImageBases) -> Digest | None:
     """Return where the tag of a lock's base points now, if that is another image.
 
-    Notes that it does, and that a registry cannot be asked: neither makes a lock stale, since what
+    Warns that it does, and that a registry cannot be asked: neither makes a lock stale, since what
     is built is the locked digest.
     """
     base = locked.lock.base
@@ -153,11 +153,11 @@ def find_move(locked: Locked, bases: ImageBases) -> Digest | None:
     try:
         now = bases.moved(base)
     except Ds01Error as error:
-        bases.report(Note(f"whether {name} has moved is not known: {error}"))
+        bases.report(Warned(f"whether {name} has moved is not known: {error}"))
         return None
     if now is not None:
         bases.report(
-            Note(
+            Warned(
                 f"{name} is another image now, {now}; the lock holds {base.manifest}, and builds"
                 f" that; to move: ds01 lock --upgrade {locked.request.path}"
             )
@@ -204,7 +204,7 @@ def write_lock(request: Request, previous: Lock | None, edges: Edges, upgrade: U
                 resolver=resolver,
                 bases=edges.bases,
                 sources=lambda found: sourcing(edges, resolver, found),
-                warn=lambda text: edges.report(Note(f"warning: {text}")),
+                warn=lambda text: edges.report(Warned(f"warning: {text}")),
                 note=lambda text: edges.report(Note(text)),
             )
         )

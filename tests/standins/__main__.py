@@ -1,8 +1,9 @@
-"""Makes stand-ins by hand: ``python tests/standins push HOST:PORT``, or ``serve DIRECTORY``."""
+"""Makes stand-ins by hand: ``push HOST:PORT [NAME...]``, ``serve DIRECTORY [NAME...]``."""
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import signal
 import sys
 from pathlib import Path
@@ -22,14 +23,18 @@ if TYPE_CHECKING:
 
 
 def main(arguments: Sequence[str]) -> int:
-    chosen = _parser().parse_args(arguments)
+    chosen = parse(arguments)
     if chosen.command == "push":
-        _push(Registry(chosen.registry), chosen.names or STAND_INS)
+        _push(Registry(chosen.place), chosen.names or STAND_INS)
         return 0
-    with running(chosen.directory, chosen.port) as registry:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with (
+        contextlib.suppress(KeyboardInterrupt),
+        running(Path(chosen.place), chosen.port) as registry,
+    ):
         _push(registry, chosen.names or STAND_INS)
         say(f"registry at {registry.address} until this ends")
-        signal.sigwait({signal.SIGINT, signal.SIGTERM})
+        signal.pause()
     return 0
 
 
@@ -44,17 +49,22 @@ def _push(registry: Registry, names: Iterable[str]) -> None:
         say(registry.push(shop.layout(name, STAND_INS[name])))
 
 
-def _parser() -> argparse.ArgumentParser:
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """Read the command line, on which options and names may stand in any order."""
     parser = argparse.ArgumentParser(prog="standins", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    push = commands.add_parser("push", help="make them and push them to a registry that is there")
-    push.add_argument("registry", help="HOST:PORT, plain HTTP")
-    serve = commands.add_parser("serve", help="start a registry, and stop it when interrupted")
-    serve.add_argument("directory", type=Path, help="of its files")
-    serve.add_argument("--port", type=int, default=0, help="a free one unless given")
-    for each in (push, serve):
-        each.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(STAND_INS)}")
-    return parser
+    parser.add_argument(
+        "command",
+        choices=["push", "serve"],
+        help="push to a registry that is there, or start one and stop it when interrupted",
+    )
+    parser.add_argument("place", help="HOST:PORT to push to (plain HTTP), DIRECTORY to serve from")
+    parser.add_argument("--port", type=int, default=0, help="to serve at, a free one unless given")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(STAND_INS))
+    chosen = parser.parse_intermixed_args(arguments)
+    unknown = [name for name in chosen.names if name not in STAND_INS]
+    if unknown:
+        parser.error(f"there is no stand-in {unknown[0]}; there are {', '.join(STAND_INS)}")
+    return chosen
 
 
 if __name__ == "__main__":

@@ -56,7 +56,10 @@ class Registry:
 
 @contextmanager
 def running(directory: Path, port: int = 0) -> Iterator[Registry]:
-    """Run Debian's docker-registry with its files in ``directory`` until the block ends."""
+    """Run Debian's docker-registry with its files in ``directory`` until the block ends.
+
+    It ends with this process, too, in whatever way that ends.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     registry = Registry(f"127.0.0.1:{port or _free_port()}")
     configuration = directory / "config.yml"
@@ -65,8 +68,9 @@ def running(directory: Path, port: int = 0) -> Iterator[Registry]:
         _CONFIGURATION.format(directory=storage, address=registry.address), encoding="utf-8"
     )
     with (directory / "log").open("w") as log:
+        serve = ("docker-registry", "serve", configuration)
         process = subprocess.Popen(
-            ["docker-registry", "serve", configuration], stdout=log, stderr=log
+            ["setpriv", "--pdeathsig", "TERM", "--", *serve], stdout=log, stderr=log
         )
     try:
         _wait(registry, process, directory / "log")
