@@ -54,6 +54,7 @@ class Resolver:
         exclude: tuple[str, ...] = (),
         overrides: tuple[str, ...] = (),
         prerelease: str = "",
+        settled: tuple[WheelPin, ...] = (),
     ) -> python.Resolution:
         """Resolve over ``base``, each of ``requests`` in a tier of its own: tier0, tier1, ..."""
         tiers = enumerate(requests)
@@ -66,6 +67,7 @@ class Resolver:
             overrides=overrides,
             prerelease=prerelease,
             holding=hold(base, allow.split()),
+            settled=settled,
         )
         directory = self.root / str(next(NUMBERS))
         directory.mkdir()
@@ -259,6 +261,18 @@ def test_a_package_that_a_hold_keeps_far_behind_is_named_with_the_hold(resolve: 
     )
     keep = {"framed": wheel_pin("framed", version="1.4", tier="tier0")}
     assert resolve(BASE, "framed colour", keep=keep).warnings == ()  # it was told once
+
+
+def test_the_file_of_a_settled_pin_stays_where_its_version_does(resolve: Resolver) -> None:
+    resolve.index.offer("framed", "1.4", requires=["torch<2.9"])
+    mine = wheel_pin("framed", version="1.4", tier="old", content="mine")
+    gone = wheel_pin("colour", version="0.9", content="gone")
+    found = resolve(BASE, "framed colour", keep={"framed": mine}, settled=(mine, gone))
+    assert names(found) == ["colour==1.0", "framed==1.4"]
+    colour, framed = found.located
+    assert (framed.pin, framed.url) == (replace(mine, tier="tier0"), "")
+    assert colour.url
+    assert colour.pin.digest != gone.digest
 
 
 def test_a_package_that_something_else_keeps_behind_is_no_warning(resolve: Resolver) -> None:

@@ -18,7 +18,7 @@ from ds01build.resolve.request import PythonRequest, limits, options
 from ds01build.resolve.uv import NoSolution, compile_requirements
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from ds01build.base.holding import Held
     from ds01build.resolve.request import Wanted
@@ -78,7 +78,7 @@ def far_behind(
     """
     if not wanted.holding:
         return []
-    newest = _newest(wanted, tool, workspace)
+    newest = _newest(wanted, chosen, tool, workspace)
     warnings = []
     for name in sorted(chosen.keys() & newest):
         own, last = chosen[name], newest[name]
@@ -91,15 +91,18 @@ def far_behind(
     return warnings
 
 
-def _newest(wanted: Wanted, tool: Uv, workspace: Workspace) -> dict[str, Release]:
-    """Return the newest release of each package that a tier asks for by name.
+def _newest(
+    wanted: Wanted, chosen: Collection[str], tool: Uv, workspace: Workspace
+) -> dict[str, Release]:
+    """Return the newest release of each of ``chosen`` that a tier asks for by name.
 
     It fits the platform and what the recipe says of it, and nothing else is looked at. What the
     base has is left out.
     """
     ours = {each.name for each in wanted.present}
     lines = {line for request in wanted.requests for line in request.requirements}
-    asked = sorted(line for line in lines if requirement_name(line) not in {*ours, *wanted.exclude})
+    names = {*chosen}.difference(ours, wanted.exclude)
+    asked = sorted(line for line in lines if requirement_name(line) in names)
     if not asked:
         return {}
     arguments = [*options(wanted), *limits(wanted, workspace), "--no-deps"]

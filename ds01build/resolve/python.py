@@ -29,7 +29,7 @@ from ds01build.resolve.solution import parse_solution, tiers_of
 from ds01build.resolve.uv import NoSolution, Uv, Workspace, compile_requirements
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from ds01build.base.holding import Held, Holding
     from ds01build.resolve.solution import Found
@@ -41,7 +41,7 @@ __all__ = ["Located", "PythonRequest", "Resolution", "Wanted", "locate", "resolv
 class Located:
     """Where an index has a wheel. ``url`` holds no credentials; a pin of size 0 has no size yet.
 
-    ``url`` is empty for a wheel that is at hand.
+    ``url`` is empty for a wheel that is at hand, or that the last lock has.
     """
 
     pin: WheelPin
@@ -72,7 +72,8 @@ def resolve(
     wheels = {name: found for name, found in solution.items() if name in tiers.keys() - staying}
     refuse_unreadable(wanted.holding, wheels)
     at_hand = _at_hand(wanted, wheels)
-    offered = {name: found for name, found in wheels.items() if name not in at_hand}
+    settled = _settled(wanted, wheels.keys() - at_hand.keys(), wheels)
+    offered = {n: found for n, found in wheels.items() if n not in at_hand and n not in settled}
     packages = _pinned(wanted, offered, tool, workspace)
     tags = wheel_tags(wanted.platform)
     warnings = list(wanted.holding.warnings())
@@ -80,7 +81,8 @@ def resolve(
     fresh = {name: one for name, one in releases(packages).items() if not _is_kept(one, keep)}
     warnings += far_behind(wanted, fresh, tool, workspace)
     located = [_located(each, _best_wheel(each, tags), tiers, wheels) for each in packages]
-    located += [_supplied(each, tiers, wheels) for each in at_hand.values()]
+    known = (*settled.values(), *(each.pin for each in at_hand.values()))
+    located += [_known(pin, tiers, wheels) for pin in known]
     return Resolution(tuple(sorted(located, key=lambda one: one.pin.name)), tuple(warnings))
 
 
@@ -203,10 +205,22 @@ def _at_hand(wanted: Wanted, wheels: Mapping[str, Found]) -> dict[str, Supplied]
     }
 
 
-def _supplied(supplied: Supplied, tiers: Mapping[str, str], wheels: Mapping[str, Found]) -> Located:
-    name = supplied.pin.name
-    requires = tuple(sorted(n for n, found in wheels.items() if name in found.required_by))
-    return Located(replace(supplied.pin, tier=tiers[name], requires=requires), "")
+def _settled(
+    wanted: Wanted, names: Collection[str], wheels: Mapping[str, Found]
+) -> dict[str, WheelPin]:
+    """Return the pins that stand as they are, by the names of their packages."""
+    return {
+        pin.name: pin
+        for pin in wanted.settled
+        if pin.name in names
+        and pin.source is None
+        and (wheels[pin.name].version, wheels[pin.name].index) == (pin.version, pin.index)
+    }
+
+
+def _known(pin: WheelPin, tiers: Mapping[str, str], wheels: Mapping[str, Found]) -> Located:
+    requires = tuple(sorted(n for n, found in wheels.items() if pin.name in found.required_by))
+    return Located(replace(pin, tier=tiers[pin.name], requires=requires), "")
 
 
 def _is_kept(one: Release, keep: Mapping[str, WheelPin]) -> bool:

@@ -47,7 +47,11 @@ class Supplied:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What the resolver is asked: the tiers in order, and everything else that decides."""
+    """What the resolver is asked: the tiers in order, and everything else that decides.
+
+    ``settled`` are pins that were chosen for this very platform: their files are not looked for
+    again where their versions come out again.
+    """
 
     requests: tuple[PythonRequest, ...]
     platform: Platform
@@ -58,6 +62,7 @@ class Wanted:
     exclude_newer: str = ""
     holding: Holding = field(default_factory=Holding)
     supplied: tuple[Supplied, ...] = ()
+    settled: tuple[WheelPin, ...] = field(default=(), repr=False)
 
     @property
     def present(self) -> tuple[Held, ...]:

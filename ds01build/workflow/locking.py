@@ -15,7 +15,7 @@ from ds01build.recipe import PythonTier, excludes_of
 from ds01build.resolve.request import PythonRequest, Wanted, Wheels
 from ds01build.target import Ground, resolve
 from ds01build.workflow import supplied
-from ds01build.workflow.footing import footing
+from ds01build.workflow.footing import footing, locked_platform
 from ds01build.workflow.stacking import layers
 
 if TYPE_CHECKING:
@@ -104,7 +104,9 @@ def _wheels(asked: Relocking, found: Footing) -> Wheels:
         return Wheels()
     keep = {pin.name: pin for pin in previous.wheels} if previous else {}
     keep = {name: keep[name] for name in asked.upgrade.keeps(tuple(keep.values()))}
-    wanted = _wanted(request, found, found.platform)
+    had = locked_platform(previous) if previous and previous.wheels else None
+    settled = tuple(keep.values()) if had == found.platform else ()
+    wanted = replace(_wanted(request, found, found.platform), settled=settled)
     with asked.sources(found) as sources:
         wheels = supplied.wheels(asked.resolver, sources, wanted, supplied.Known(keep, previous))
     for pin in wheels.pins:
