@@ -30,6 +30,7 @@ __all__ = [
     "key",
     "outcome_inputs",
     "sources",
+    "title",
 ]
 
 SCHEMA = "ds01.layer/1"
@@ -217,3 +218,15 @@ def sources(spec: LayerSpec) -> tuple[Pin, ...]:
     if isinstance(spec, (RunSpec, RemovedSpec)):
         return ()
     return spec.debs
+
+
+def title(spec: LayerSpec) -> str:
+    """Say in a few words what a layer holds, from its pins alone."""
+    if isinstance(spec, RunSpec):
+        return f"{len(spec.commands)} commands"
+    if isinstance(spec, RemovedSpec):
+        return f"without {', '.join(one.name for one in spec.removed)}"
+    pins = sources(spec)
+    if isinstance(spec, StateSpec):
+        return f"state of {len(pins)} .debs"
+    return str(pins[0]) if len(pins) == 1 else f"{len(pins)} packages, {pins[0]} to {pins[-1]}"

@@ -11,7 +11,7 @@ from ds01build.errors import MismatchError
 from ds01build.image import ImageConfig, StackedLayer, assemble
 from ds01build.labels import inherited, labels_of
 from ds01build.lock import LockedDebian
-from ds01build.spec import InstallSpec, RemovedSpec, RunSpec, StateSpec
+from ds01build.spec import InstallSpec, RemovedSpec, RunSpec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,14 +74,7 @@ def base_config(base: LockedBase, edges: Edges) -> BaseConfig:
 
 def title(step: LayerStep) -> str:
     """Say in a few words what a layer holds, from its pins alone."""
-    if isinstance(step.spec, RunSpec):
-        return f"{len(step.spec.commands)} commands"
-    if isinstance(step.spec, RemovedSpec):
-        return f"without {', '.join(one.name for one in step.spec.removed)}"
-    pins = spec.sources(step.spec)
-    if isinstance(step.spec, StateSpec):
-        return f"state of {len(pins)} .debs"
-    return str(pins[0]) if len(pins) == 1 else f"{len(pins)} packages, {pins[0]} to {pins[-1]}"
+    return spec.title(step.spec)
 
 
 def _stacked(made: Sequence[Made]) -> list[StackedLayer]:
