@@ -50,6 +50,7 @@ VALUES = (
         "labels",
         "drawing",
         "difference",
+        "cause",
         "explanation",
         "origin",
         "dockerfile",
