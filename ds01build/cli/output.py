@@ -10,7 +10,7 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["print_json", "readable", "table", "visible"]
+__all__ = ["grown", "print_json", "print_lines", "readable", "table", "visible"]
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 _STEP = 1024
@@ -19,6 +19,16 @@ _STEP = 1024
 def print_json(answer: object) -> None:
     """Print ``answer`` as JSON on stdout."""
     click.echo(json.dumps(answer, indent=2))
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Print text on stdout, whatever names are in it."""
+    click.echo("\n".join(visible(line) for line in lines))
+
+
+def grown(size: int) -> str:
+    """Return how many bytes something grew by, with its sign."""
+    return f"{'-' if size < 0 else '+'}{readable(abs(size))}"
 
 
 def readable(size: float) -> str:
