@@ -174,7 +174,7 @@ def _unchanged(step: LayerStep, last: Last, *, is_in_place: bool) -> LayerReason
     if step.action != "reuse":
         text = f"nothing differs from generation {last.number}, but the store lacks its layer now"
     elif not is_in_place:
-        text += ", over other layers now: an engine extracts it again"
+        text += ", over other layers now"
     place: Literal["in place", "moved"] = "in place" if is_in_place else "moved"
     return replace(_alone(step), text=text, place=place, was=step.key)
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["explain"]
 
 _SHOWN = 12  # causes of a layer; --json has all
+_TITLES = 3
 
 
 @click.command()
@@ -130,30 +131,39 @@ def _layer_answer(layer: LayerReason) -> dict[str, object]:
 
 def _lines(found: Explanation) -> Iterator[str]:
     if found.generation is None:
-        yield f"{found.name} has no last build in the store: this is what the store itself has"
+        yield f"{found.name} has no last build here: this is what the store has of it"
     else:
         yield f"{found.name}, compared with generation {found.generation}"
     width = max(len(each.name) for each in found.tiers)
     for tier in found.tiers:
         yield ""
-        yield from _tier_lines(tier, width)
+        yield f"{tier.name:{width}}  {tier.action:5}  {tier.text}"
+        yield from (f"  {cause}" for cause in tier.causes)
+        if found.generation is not None:  # the tier's own reason says it all otherwise
+            yield from _layer_lines(tier, found.generation)
     for text in found.gone:
         yield from ("", text)
 
 
-def _tier_lines(tier: TierReason, width: int) -> Iterator[str]:
-    yield f"{tier.name:{width}}  {tier.action:5}  {tier.text}"
-    yield from (f"  {cause}" for cause in tier.causes)
+def _layer_lines(tier: TierReason, generation: int) -> Iterator[str]:
+    reused = [each for each in tier.layers if each.action == "reuse" and each.place == "moved"]
+    if reused:
+        titles = [each.title for each in reused]
+        more = f" and {len(titles) - _TITLES} more" if len(titles) > _TITLES else ""
+        yield f"  reuse  {', '.join(titles[:_TITLES])}{more}:"
+        yield f"           as in generation {generation}, over other layers now{_engine(reused)}"
     for layer in tier.layers:
-        if layer.place != "in place" or layer.action != "reuse":
-            yield from _layer_lines(layer)
+        if layer.action != "reuse" or not layer.place:
+            yield f"  {layer.action:5}  {layer.title}: {layer.text}{_engine([layer])}"
+            yield from (f"           {cause}" for cause in layer.causes[:_SHOWN])
+            if len(layer.causes) > _SHOWN:
+                yield f"           and {len(layer.causes) - _SHOWN} more; --json has all"
 
 
-def _layer_lines(layer: LayerReason) -> Iterator[str]:
-    engine = {None: "", True: "; the engine has it", False: ""}[layer.in_engine]
-    if layer.in_engine is False and layer.action == "reuse":
-        engine = "; it is to be sent to the engine"
-    yield f"  {layer.action:5}  {layer.title}: {layer.text}{engine}"
-    yield from (f"           {cause}" for cause in layer.causes[:_SHOWN])
-    if len(layer.causes) > _SHOWN:
-        yield f"           and {len(layer.causes) - _SHOWN} more; --json has all"
+def _engine(layers: list[LayerReason]) -> str:
+    """Say what an engine does about layers that the store has."""
+    if layers[0].action != "reuse":
+        return ""
+    if all(each.in_engine for each in layers):
+        return "; the engine has it" if len(layers) == 1 else "; the engine has them"
+    return ": an engine extracts it again" if layers[0].place else ""

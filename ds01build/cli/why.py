@@ -21,6 +21,12 @@ __all__ = ["why"]
 _SHOWN = 10  # chains, and packages that need it; --json has all
 
 
+_UNBOUND = {
+    "python": "nothing in the recipe bounds it: the newest that fitted when it was locked",
+    "debian": "nothing in the recipe bounds it: what the archives had when it was locked",
+}
+
+
 @click.command()
 @options.recipe
 @click.argument("package")
@@ -103,7 +109,8 @@ def _origin_lines(origin: Origin, bounds: Sequence[Bound]) -> Iterator[str]:
     yield from _rows("because", [_chain(each) for each in longer])
     if not longer:
         yield from _rows("needed", [f"by {name}" for name in origin.needers])
-    yield from _rows("version", [f"{each.by}: {each.says}" for each in bounds])
+    told = [f"{each.by}: {each.says}" for each in bounds]
+    yield from _rows("version", told or [_UNBOUND[origin.kind]])
     if not origin.is_complete:
         yield "  what .debs need of each other is known once they have been unpacked here"
 

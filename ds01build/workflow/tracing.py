@@ -160,6 +160,5 @@ def _unknown(name: str, locked: Locked, facts: BaseFacts | None) -> Ds01Error:
     # Few are looked at, so those that start alike come first.
     near = sorted(names, key=lambda each: (each[:2] != name[:2].lower(), each))
     return Ds01Error(
-        f"{locked.path.name} has no package {name!r:.100}{did_you_mean(name.lower(), near)}",
-        hint=f"ds01 plan {locked.request.path}",
+        f"{locked.path.name} has no package {name!r:.100}{did_you_mean(name.lower(), near)}"
     )
