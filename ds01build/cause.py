@@ -157,8 +157,9 @@ def _stack(new: Inputs, all_new: Whole, old: Inputs, all_old: Whole) -> Iterator
         yield Cause(kind="field", name="below", before="one order", after="another")
     images = cast("tuple[Sequence[str], ...]", (old.get("image", ()), new.get("image", ())))
     if images[0] != images[1]:
-        told = [f"{len(each)} layers" for each in images]
-        yield Cause(kind="base", name="the base image is another", before=told[0], after=told[1])
+        shared = len({*images[0]} & {*images[1]})
+        told = f"{len(images[0])} layers", f"{len(images[1])} layers, {shared} of them the same"
+        yield Cause(kind="base", name="the base image", before=told[0], after=told[1])
 
 
 def _keys(inputs: Inputs) -> list[str]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable
 
     from ds01build.digest import Canonical
 
@@ -44,20 +44,24 @@ class Change:
 
 
 def changes(before: Canonical, after: Canonical, field: str = "") -> tuple[Change, ...]:
-    """Return where ``after`` differs from ``before``; equal values have no changes, others some.
+    """Return where ``after`` differs from ``before``: equal values have no changes, others some.
 
-    Lists of tables are compared by their name, path or destination, and lists of rows by what
-    stands first; other lists by what they hold, and by its order if that alone differs.
+    What is not there equals what is empty. Lists of tables are compared by their name, path or
+    destination, and lists of rows by what stands first; other lists by what they hold, and by its
+    order where that alone differs.
     """
     if _is_same(before, after):
         return ()
-    old, new = _table(before), _table(after)
-    if old is not None and new is not None:
-        return tuple(_inside(old, new, field))
-    rows = _rows(before), _rows(after)
-    if rows[0] is not None and rows[1] is not None:
-        return tuple(_elements(rows[0], rows[1], field))
-    return (Change(field=field, before=_text(before), after=_text(after)),)
+    tables = _table(before), _table(after)
+    if tables[0] is not None and tables[1] is not None:
+        return tuple(_inside(tables[0], tables[1], field))
+    lists = _list(before), _list(after)
+    if lists[0] is None or lists[1] is None:
+        return (Change(field=field, before=_text(before), after=_text(after)),)
+    names = _by_name(lists[0]), _by_name(lists[1])
+    if names[0] is not None and names[1] is not None:
+        return tuple(_inside(names[0], names[1], field))
+    return tuple(_elements(lists[0], lists[1], field))
 
 
 def _is_same(before: Canonical, after: Canonical) -> bool:
@@ -81,32 +85,31 @@ def _elements(old: list[Canonical], new: list[Canonical], field: str) -> Iterabl
 
 
 def _table(value: Canonical) -> _Table | None:
-    """Return ``value`` as a table, if it is one, or a list of what has names; None otherwise."""
     if value is None:
         return {}
-    if isinstance(value, str):
-        return None
-    if hasattr(value, "keys"):
-        return dict(cast("Mapping[str, Canonical]", value))
-    rows = _rows(value) or []
-    named = dict(map(_named, rows))
-    return named if rows and len(named) == len(rows) and "" not in named else None
+    return dict(value) if isinstance(value, dict) else None
 
 
-def _rows(value: Canonical) -> list[Canonical] | None:
+def _list(value: Canonical) -> list[Canonical] | None:
     if value is None:
         return []
     return list(value) if isinstance(value, (list, tuple)) else None
 
 
+def _by_name(rows: list[Canonical]) -> _Table | None:
+    """Return elements by their names, None unless each has one of its own."""
+    named = dict(map(_named, rows))
+    return named if len(named) == len(rows) and "" not in named else None
+
+
 def _named(row: Canonical) -> tuple[str, Canonical]:
     """Return the name of an element and the rest of it; the name is empty where it has none."""
     if isinstance(row, dict):
-        name = next((key for key in _NAMES if key in row), "")
-        return str(row.get(name, "")), {key: each for key, each in row.items() if key != name}
+        key = next((key for key in _NAMES if isinstance(row.get(key), str)), "")
+        return str(row.get(key, "")), {name: each for name, each in row.items() if name != key}
     if isinstance(row, (list, tuple)) and len(row) > 1 and isinstance(row[0], str):
-        rest = cast("Sequence[Canonical]", row)[1:]
-        return row[0], rest[0] if len(rest) == 1 else list(rest)
+        rest = list(row[1:])
+        return row[0], rest[0] if len(rest) == 1 else rest
     return "", row
 
 
