@@ -3,6 +3,7 @@ from __future__ import annotations
 import html
 import re
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,7 +13,9 @@ from values import a_lock, digest, wheel_pin
 from ds01build.cli.markdown import code, markdown
 from ds01build.cli.output import visible
 from ds01build.difference import Side, compare, stack_of
-from ds01build.lock import Lock
+
+if TYPE_CHECKING:
+    from ds01build.lock import Lock
 
 HOSTILE = st.text(alphabet="a|`\\<>&*_[](){}#@!~ \n\r\t\x1b\u202e\u200b-$é", max_size=12)
 
