@@ -191,7 +191,7 @@ def test_a_wheel_is_traced_to_its_request(world: World) -> None:
     (lib,) = found["found"]
     assert text(world, "why", "demo.toml", "Lib") == (
         f"lib 1.0, a wheel of {lib['size']} B in tier python\n"
-        f"  layer    {lib['layer']['place']} of {lib['layer']['total']}, with 1 others;"
+        f"  layer    {lib['layer']['place']} of {lib['layer']['total']}, with 1 other;"
         f" key {Key(lib['layer']['key']).hex[:12]}\n"
         "  because  tier python: app -> lib\n"
         "  version  nothing in the recipe bounds it: the newest that fitted when it was locked\n"

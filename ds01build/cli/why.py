@@ -102,7 +102,8 @@ def _origin_lines(origin: Origin, bounds: Sequence[Bound]) -> Iterator[str]:
     what = "wheel" if origin.kind == "python" else ".deb"
     yield f"{pin.name} {pin.version}, a {what} of {readable(pin.size)} in tier {pin.tier}"
     if holder:
-        shared = f", with {holder.packages - 1} others" if holder.packages > 1 else ", alone"
+        others = holder.packages - 1
+        shared = f", with {others} other{'s' if others > 1 else ''}" if others else ", alone"
         yield f"  layer    {holder.place} of {holder.total}{shared}; key {holder.key.hex[:12]}"
     yield from _rows("asked", [f"tier {each.tier}: {each.line}" for each in origin.asked])
     longer = [each for each in origin.chains if len(each.names) > 1]
