@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ds01build.digest import Key
+from ds01build.quantities import counted
 from ds01build.versions import CAPTURE, COMPRESSOR, RULES, WRITER
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ __all__ = [
     "key",
     "outcome_inputs",
     "sources",
+    "title",
 ]
 
 SCHEMA = "ds01.layer/1"
@@ -217,3 +219,16 @@ def sources(spec: LayerSpec) -> tuple[Pin, ...]:
     if isinstance(spec, (RunSpec, RemovedSpec)):
         return ()
     return spec.debs
+
+
+def title(spec: LayerSpec) -> str:
+    """Say in a few words what a layer holds, from its pins alone."""
+    if isinstance(spec, RunSpec):
+        return counted(len(spec.commands), "command")
+    if isinstance(spec, RemovedSpec):
+        return f"without {', '.join(one.name for one in spec.removed)}"
+    pins = sources(spec)
+    if isinstance(spec, StateSpec):
+        return f"state of {counted(len(pins), '.deb')}"
+    kind = "file" if isinstance(spec, FileSpec) else "package"
+    return str(pins[0]) if len(pins) == 1 else f"{len(pins)} {kind}s, {pins[0]} to {pins[-1]}"

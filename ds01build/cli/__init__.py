@@ -16,7 +16,19 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from ds01build import __version__
-from ds01build.cli import base, build, dockerfile, graph, image, lock, plan, store
+from ds01build.cli import (
+    base,
+    build,
+    diff,
+    dockerfile,
+    explain,
+    graph,
+    image,
+    lock,
+    plan,
+    store,
+    why,
+)
 from ds01build.cli.output import visible
 from ds01build.errors import Ds01Error
 
@@ -38,6 +50,9 @@ def ds01() -> None:
 for command in (
     lock.lock,
     plan.plan,
+    explain.explain,
+    why.why,
+    diff.diff,
     build.build,
     graph.graph,
     image.image,

@@ -7,15 +7,27 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ds01build.quantities import readable
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["print_json", "table", "visible"]
+__all__ = ["grown", "print_json", "print_lines", "table", "visible"]
 
 
 def print_json(answer: object) -> None:
     """Print ``answer`` as JSON on stdout."""
     click.echo(json.dumps(answer, indent=2))
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Print text on stdout, whatever names are in it."""
+    click.echo("\n".join(visible(line) for line in lines))
+
+
+def grown(size: int) -> str:
+    """Return how many bytes something grew by, with its sign."""
+    return f"{'-' if size < 0 else '+'}{readable(abs(size))}"
 
 
 def visible(text: str) -> str:

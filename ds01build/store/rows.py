@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from ds01build.digest import Canonical, Key
 
-__all__ = ["document_row", "layer_row", "read_document", "read_layer", "row_path"]
+__all__ = ["document_row", "layer_row", "read_document", "read_inputs", "read_layer", "row_path"]
 
 _LAYER = "ds01.layer/1"
 _DOCUMENT = "ds01.document/1"
@@ -60,6 +60,11 @@ def read_layer(row: bytes | None, key: Key) -> Layer | None:
         return Layer(digest=Digest(digest), diff_id=DiffId(diff_id), size=size)
     except ValueError:
         return None
+
+
+def read_inputs(row: bytes | None, key: Key) -> Mapping[str, Canonical] | None:
+    """Return what the layer of a row was made from, or None unless it is a whole one of ``key``."""
+    return _member(row, key, schema=_LAYER, name="inputs")
 
 
 def read_document(row: bytes | None, key: Key) -> Mapping[str, Canonical] | None:

@@ -11,8 +11,7 @@ from ds01build.errors import MismatchError
 from ds01build.image import ImageConfig, StackedLayer, assemble
 from ds01build.labels import inherited, labels_of
 from ds01build.lock import LockedDebian
-from ds01build.quantities import counted
-from ds01build.spec import FileSpec, InstallSpec, RemovedSpec, RunSpec, StateSpec
+from ds01build.spec import InstallSpec, RemovedSpec, RunSpec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,15 +74,7 @@ def base_config(base: LockedBase, edges: Edges) -> BaseConfig:
 
 def title(step: LayerStep) -> str:
     """Say in a few words what a layer holds, from its pins alone."""
-    if isinstance(step.spec, RunSpec):
-        return counted(len(step.spec.commands), "command")
-    if isinstance(step.spec, RemovedSpec):
-        return f"without {', '.join(one.name for one in step.spec.removed)}"
-    pins = spec.sources(step.spec)
-    if isinstance(step.spec, StateSpec):
-        return f"state of {counted(len(pins), '.deb')}"
-    kind = "file" if isinstance(step.spec, FileSpec) else "package"
-    return str(pins[0]) if len(pins) == 1 else f"{len(pins)} {kind}s, {pins[0]} to {pins[-1]}"
+    return spec.title(step.spec)
 
 
 def _stacked(made: Sequence[Made]) -> list[StackedLayer]:

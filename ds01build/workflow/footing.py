@@ -98,7 +98,12 @@ class Relocking:
     @property
     def tiers(self) -> tuple[LockedTier, ...]:
         """The tiers of the request as a lock has them."""
-        return tuple(_locked_tier(tier, self.request) for tier in self.request.recipe.tiers)
+        return locked_tiers(self.request)
+
+
+def locked_tiers(request: Request) -> tuple[LockedTier, ...]:
+    """Return the tiers of a request as a lock has them."""
+    return tuple(_locked_tier(tier, request) for tier in request.recipe.tiers)
 
 
 def _locked_tier(tier: Tier, request: Request) -> LockedTier:

@@ -27,9 +27,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
+    from ds01build.digest import Canonical
     from ds01build.recipe import Tier
 
-__all__ = ["Request", "read_request"]
+__all__ = ["Request", "read_request", "request_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +49,12 @@ class Request:
     digests: dict[str, tuple[Digest, ...]]
     included: dict[str, Digest]
     files: tuple[FilePin, ...]
-    digest: Digest
+    projected: dict[str, Canonical] = field(repr=False)  # what decides the lock
+
+    @property
+    def digest(self) -> Digest:
+        """The digest that says whether a lock is stale."""
+        return Digest.of(canonical(self.projected))
 
     @property
     def content(self) -> Digest:
@@ -67,7 +73,14 @@ def read_request(path: Path) -> Request:
     Raises RecipeError and CycleError, and Ds01Error where an included or declared file is not
     there, is a link, or lies outside the recipe's directory.
     """
-    text = beneath.read_text(path.parent, path.name)
+    return request_of(path, beneath.read_text(path.parent, path.name))
+
+
+def request_of(path: Path, text: str) -> Request:
+    """Return what a recipe of that text would ask for if it lay at ``path``.
+
+    Raises as ``read_request`` does.
+    """
     recipe = _with_least(parse(text, source=str(path)))
     texts: dict[str, str] = {}
 
@@ -90,7 +103,7 @@ def read_request(path: Path) -> Request:
         digests=_common(one.digests for one in extra.values()),
         included={**{name: Digest.of(text.encode()) for name, text in texts.items()}, **sources},
         files=files,
-        digest=Digest.of(canonical(projected)),
+        projected=projected,
     )
 
 

@@ -56,6 +56,7 @@ __all__ = [
     "find_move",
     "make_lock",
     "make_plan",
+    "read_lock",
 ]
 
 LOCK_LIMIT = 32 * 1024 * 1024  # bytes
@@ -134,7 +135,7 @@ def check_lock(recipe: Path) -> Locked:
     Asks no network. Raises RecipeError, LockError, CheckFailed.
     """
     request, path = read_request(recipe), lock_path(recipe)
-    found, content = _read_lock(path)
+    found, content = read_lock(path)
     fresh = require_fresh(found, request, path.name)
     require_consistent(fresh, request, str(path))
     return Locked(request=request, path=path, lock=fresh, content=content)
@@ -176,7 +177,7 @@ def make_lock(recipe: Path, edges: Edges, choices: Choices) -> Locked:
         require_base(locked, edges.bases)
         return locked
     request, path = read_request(recipe), lock_path(recipe)
-    found, content = _read_lock(path)
+    found, content = read_lock(path)
     if choices.mode == "frozen" and found is None:
         raise LockError(source=str(path), issues=(Issue("", "does not exist"),))
     fresh = found is not None and found.recipe == request.digest and not choices.upgrade
@@ -285,7 +286,7 @@ def _is_list(value: object) -> TypeGuard[list[object]]:
     return isinstance(value, list)
 
 
-def _read_lock(path: Path) -> tuple[Lock | None, Digest]:
+def read_lock(path: Path) -> tuple[Lock | None, Digest]:
     """Return the lock of a file, None where there is no file, and the digest of its bytes."""
     try:
         content = beneath.read(path.parent, path.name, limit=LOCK_LIMIT)
