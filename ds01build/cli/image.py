@@ -61,7 +61,7 @@ def export_image(
     recompress: bool,
     quiet: bool,
 ) -> None:
-    """Write IMAGE (NAME, NAME@DIGEST or DIGEST) to a new file or directory and print its path.
+    """Write IMAGE (NAME, NAME@N or DIGEST) to a new file or directory and print its path.
 
     Layers of its base that the store does not have are fetched from their registry.
 
@@ -99,7 +99,7 @@ def export_image(
 @options.as_json
 @options.quiet
 def load_image(name: str, as_json: bool, quiet: bool) -> None:
-    """Load IMAGE (NAME, NAME@DIGEST or DIGEST) of the store into the engine and print its tag.
+    """Load IMAGE (NAME, NAME@N or DIGEST) of the store into the engine and print its tag.
 
     Only layers travel that the engine does not have.
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from ds01build.digest import Canonical
 
-__all__ = ["Generation", "append", "generations", "latest", "names"]
+__all__ = ["Generation", "append", "fits", "generations", "latest", "names"]
 
 _SCHEMA = "ds01.generation/2"
 _NAME = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")
@@ -83,7 +83,7 @@ def generations(store: Path, name: str) -> tuple[Generation, ...]:
 def names(store: Path) -> tuple[str, ...]:
     """Return the names of all roots, sorted."""
     try:
-        return tuple(sorted(path.name for path in (store / "roots").iterdir() if _fits(path.name)))
+        return tuple(sorted(path.name for path in (store / "roots").iterdir() if fits(path.name)))
     except OSError as error:
         raise StoreError(f"cannot read {store / 'roots'}: {error.strerror}") from error
 
@@ -127,12 +127,13 @@ def _document(name: str, generation: Generation) -> dict[str, Canonical]:
     }
 
 
-def _fits(name: str) -> bool:
+def fits(name: str) -> bool:
+    """Say whether a root can have this name."""
     return len(name) <= _MAX_NAME and _NAME.fullmatch(name) is not None
 
 
 def _directory(store: Path, name: str) -> Path:
-    if not _fits(name):
+    if not fits(name):
         raise ValueError(f"not a name for a root: {name!r:.100}")
     return store / "roots" / name
 
