@@ -83,14 +83,16 @@ def export_image(
     given = [(form, place) for form, place in places.items() if place is not None]
     if len(given) != 1:
         raise click.UsageError("give one of --oci-dir, --oci-archive, --docker-archive")
-    (form, place), found = given[0], find(wiring.open_store(), name)
-    with progress(quiet=quiet) as report:
-        bring_base(found, lambda: wiring.edges(report, Choices()))
-    if recompress and form != "docker-archive":  # its layers are plain
-        with recompressed(found, place.parent) as again:
-            export(again, form, place)
-    else:
-        export(found, form, place)
+    opened = wiring.open_store()
+    (form, place), found = given[0], find(opened, name)
+    with opened.lease(found.blobs()):
+        with progress(quiet=quiet) as report:
+            bring_base(found, lambda: wiring.edges(report, Choices()))
+        if recompress and form != "docker-archive":  # its layers are plain
+            with recompressed(found, place.parent) as again:
+                export(again, form, place)
+        else:
+            export(found, form, place)
     click.echo(place)
 
 
