@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from ds01build.digest import Digest
 from ds01build.errors import StoreError
-from ds01build.flock import hold, remove_abandoned
+from ds01build.flock import hold, hold_briefly, remove_abandoned
 from ds01build.store import index, layout, leases
 from ds01build.store.blobs import BlobSource, Expected, blob_writer
 from ds01build.store.durable import (
@@ -33,7 +33,7 @@ from ds01build.store.index import Tag
 from ds01build.store.rows import document_row, layer_row, read_document, read_layer, row_path
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -223,7 +223,7 @@ class DirStore:
 
         Every build waits for it: hold it for milliseconds.
         """
-        return hold(self.root / "locks" / "leases", lambda _: None)
+        return hold_briefly(self.root / "locks" / "leases")
 
     def tag(
         self,
@@ -246,21 +246,21 @@ class DirStore:
             raise StoreError(f"{tag.manifest} ({tag.size} bytes) is not in the store")
         self._change_index(lambda there: index.replaced(there, tag))
 
-    def untag(self, names: Collection[str]) -> None:
-        """Take names away from what they stand for."""
-        self._change_index(lambda there: index.without(there, names))
+    def untag(self, is_gone: Callable[[Tag], bool]) -> None:
+        """Take their names away from those images that ``is_gone`` says."""
+        self._change_index(lambda there: index.without(there, is_gone))
 
     def _change_index(self, change: Callable[[index.Descriptors], index.Descriptors]) -> None:
         path = self.root / "index.json"
         with disk_errors(path), hold(self.root / "locks" / "index", lambda _: None):
-            descriptors = self._descriptors()
+            descriptors = self.descriptors()
             if descriptors is None and path.exists():
                 path.rename(self.root / "quarantine" / "index.json")
             write_durably(path, index.encode(change(descriptors or [])), aside=self.aside)
 
     def tags(self) -> tuple[Tag, ...]:
         """Return the images that have a name, sorted by it; none where the index is damaged."""
-        tags = map(index.tag_of, self._descriptors() or [])
+        tags = map(index.tag_of, self.descriptors() or [])
         return tuple(sorted((tag for tag in tags if tag), key=lambda tag: tag.name))
 
     @property
@@ -281,7 +281,8 @@ class DirStore:
             make_directory(path.parent)
         write_durably(path, row, aside=self.aside)
 
-    def _descriptors(self) -> index.Descriptors | None:
+    def descriptors(self) -> index.Descriptors | None:
+        """Return what index.json describes, by whatever tool; None where it is damaged."""
         text = read_own(self.root / "index.json", uid=self.uid, limit=LIMIT)
         try:
             return None if text is None else index.parse(text)

@@ -119,7 +119,7 @@ def discard(path: Path) -> None:
         path.unlink()
 
 
-def read_own(path: Path, *, uid: int, limit: int) -> bytes | None:
+def read_own(path: Path | str, *, uid: int, limit: int) -> bytes | None:
     """Return the content of a file, or None unless it is one that only ``uid`` can have written.
 
     None also for what is missing, not a regular file, or longer than ``limit`` bytes.

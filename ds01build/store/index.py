@@ -10,7 +10,7 @@ from ds01build.digest import Digest, canonical
 from ds01build.store.sealed import parse_json
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from ds01build.digest import Canonical
 
@@ -80,9 +80,10 @@ def replaced(descriptors: Descriptors, tag: Tag) -> Descriptors:
     return [*others, _descriptor(tag)]
 
 
-def without(descriptors: Descriptors, names: Collection[str]) -> Descriptors:
-    """Return ``descriptors`` but for those with one of these names."""
-    return [one for one in descriptors if _name(one) not in names]
+def without(descriptors: Descriptors, is_gone: Callable[[Tag], bool]) -> Descriptors:
+    """Return ``descriptors`` but for those with a tag that ``is_gone`` says."""
+    tags = [(one, tag_of(one)) for one in descriptors]
+    return [one for one, tag in tags if tag is None or not is_gone(tag)]
 
 
 def tag_of(descriptor: Mapping[str, Canonical]) -> Tag | None:

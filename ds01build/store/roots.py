@@ -18,8 +18,19 @@ if TYPE_CHECKING:
 
     from ds01build.digest import Canonical
 
-__all__ = ["Generation", "append", "fits", "generations", "latest", "names"]
+__all__ = [
+    "CURRENT",
+    "Generation",
+    "append",
+    "damaged",
+    "fits",
+    "generations",
+    "latest",
+    "names",
+    "remove",
+]
 
+CURRENT = "ds01.generation"  # annotation of a name in index.json: the number that it stands for
 _SCHEMA = "ds01.generation/2"
 _NAME = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")  # RFC 3339, UTC
@@ -62,6 +73,20 @@ def append(store: Path, name: str, new: Generation) -> Generation:
         path = directory / f"{new.number}.json"
         write_durably(path, seal(_document(name, new)), aside=store / "tmp")
         return new
+
+
+def remove(store: Path, name: str, number: int) -> None:
+    """Delete a generation of a root, if it is there. The newest has to stay: numbers go on."""
+    path = _directory(store, name) / f"{number}.json"
+    with disk_errors(path):
+        path.unlink(missing_ok=True)
+
+
+def damaged(store: Path, name: str) -> tuple[Path, ...]:
+    """Return the files of generations that ``generations`` leaves out."""
+    directory = _directory(store, name)
+    there = {one.number for one in generations(store, name)}
+    return tuple(directory / f"{n}.json" for n in sorted(_numbers(directory) - there))
 
 
 def latest(store: Path, name: str) -> Generation | None:
