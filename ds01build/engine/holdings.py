@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 from ds01build.engine.api import asking
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from ds01build.engine.api import Engine
 
-__all__ = ["Holding", "Holdings", "holdings"]
+__all__ = ["Holding", "Holdings", "holdings", "own_labels"]
 
 _TIER = re.compile(r"ds01/tier:([0-9a-f]{64})")
 _OWN = re.compile(r"ds01-([0-9]{1,10})/([a-z0-9._-]{1,128}):([0-9a-f]{12}|latest)")
@@ -48,9 +48,10 @@ class Holdings:
     used: frozenset[str]  # engine_ids of images that containers were made from
     used_labels: frozenset[frozenset[tuple[str, str]]]  # ds01's, of those containers
 
-    def uses(self, one: Holding) -> bool:
-        """Say whether there is a container of an image."""
-        return one.engine_id in self.used or (bool(one.labels) and one.labels in self.used_labels)
+    def uses(self, engine_id: str, labels: frozenset[tuple[str, str]]) -> bool:
+        """Say whether there is a container of an image with that name and those labels."""
+        inherits = bool(labels) and any(labels <= each for each in self.used_labels)
+        return engine_id in self.used or inherits
 
 
 def holdings(engine: Engine) -> Holdings:
@@ -62,7 +63,7 @@ def holdings(engine: Engine) -> Holdings:
     return Holdings(
         images=tuple(sorted(map(_holding, images), key=lambda one: one.engine_id)),
         used=frozenset(_address(each.get("ImageID")) for each in containers),
-        used_labels=frozenset(_labels(each.get("Labels")) for each in containers)
+        used_labels=frozenset(own_labels(each.get("Labels")) for each in containers)
         - {frozenset[tuple[str, str]]()},
     )
 
@@ -72,12 +73,12 @@ def _holding(row: Mapping[str, Any]) -> Holding:
     return Holding(
         engine_id=_address(row.get("Id")),
         tags=tuple(sorted(tag for tag in tags if tag != "<none>:<none>")),
-        labels=_labels(row.get("Labels")),
+        labels=own_labels(row.get("Labels")),
         created=float(row.get("Created") or 0),
     )
 
 
-def _labels(labels: Mapping[str, str] | None) -> frozenset[tuple[str, str]]:
+def own_labels(labels: Mapping[str, str] | None) -> frozenset[tuple[str, str]]:
     """Return the labels that say of what an image was made; containers inherit them."""
     return frozenset(
         (str(name), str(value)) for name, value in (labels or {}).items() if name.startswith(_MADE)

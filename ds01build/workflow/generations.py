@@ -70,6 +70,12 @@ class Past:
     is_pinned: bool
     is_loaded: bool | None
 
+    @property
+    def state(self) -> tuple[str, ...]:
+        """What there is to say of it, in words."""
+        words = {"current": self.is_current, "pinned": self.is_pinned, "loaded": self.is_loaded}
+        return tuple(word for word, is_so in words.items() if is_so)
+
     def answer(self) -> dict[str, object]:
         """Return the object that ``ds01 image history --json`` prints."""
         packages = self.packages
@@ -160,6 +166,20 @@ def pinned(store: DirStore, name: str) -> frozenset[int]:
     """Return the numbers of the generations of ``name`` that are pinned."""
     pins = (parse_numbered(tag.name) for tag in store.tags())
     return frozenset(pin[1] for pin in pins if pin and pin[0] == name)
+
+
+def numbered(store: DirStore, text: str) -> tuple[str, int]:
+    """Return the name and number that NAME@N says, or NAME: then of what that stands for.
+
+    Raises Ds01Error where it stands for no generation.
+    """
+    found = parse_numbered(text)
+    if found is not None:
+        return found
+    now = current(store, text) if roots.fits(text) else None
+    if now is None:
+        raise Ds01Error(f"{text!r:.200} stands for no generation", hint="ds01 image list")
+    return text, now.number
 
 
 def pin(store: DirStore, name: str, number: int) -> Generation:
