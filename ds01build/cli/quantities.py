@@ -20,8 +20,13 @@ def size(text: str) -> int:
         raise click.BadParameter(f"{text!r:.40} is not a size, such as 500M or 20GiB")
     whole, fraction, unit, rest = match.groups()
     base = 1000 if rest and rest.upper() == "B" else 1024
+    number = int(whole + (fraction or ""))
     power = "KMGT".index(unit.upper()) + 1 if unit else 0
-    return int(whole + (fraction or "")) * int(base**power) // 10 ** len(fraction or "")
+    for _ in range(power):
+        number *= base
+    for _ in fraction or "":
+        number //= 10
+    return number
 
 
 def age(text: str) -> float:

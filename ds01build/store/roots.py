@@ -85,8 +85,10 @@ def remove(store: Path, name: str, number: int) -> None:
 def damaged(store: Path, name: str) -> tuple[Path, ...]:
     """Return the files of generations that ``generations`` leaves out."""
     directory = _directory(store, name)
+    listed = _numbers(directory)  # before they are read: more may come meanwhile
     there = {one.number for one in generations(store, name)}
-    return tuple(directory / f"{n}.json" for n in sorted(_numbers(directory) - there))
+    paths = (directory / f"{number}.json" for number in sorted(listed - there))
+    return tuple(path for path in paths if path.exists())
 
 
 def latest(store: Path, name: str) -> Generation | None:

@@ -8,7 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from ds01build import lockfile
-from ds01build.digest import Digest
+from ds01build.digest import Digest, Key
 from ds01build.errors import LockError
 from ds01build.events import Note
 from ds01build.image import BASE_LAYERS
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Collected", "Wish", "collect", "sources"]
 
-_ADDRESS = re.compile(r"sha256:[0-9a-f]{64}")
+_HEX = re.compile(r"\b[0-9a-f]{64}\b")  # locks write most digests without their algorithm
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,8 +84,11 @@ def collect(
     ``now`` is in seconds since the epoch. Raises StoreError where a root is damaged, and what the
     engine raises.
     """
+    one_at_a_time = store.lock(
+        Key.of({"collection": 1}), lambda holder: report(Note(f"waiting for {holder}"))
+    )
     busy = store.leases() != Leases()
-    with store.lease(()):
+    with one_at_a_time, store.lease(()):
         report(Note("looking through store and engine"))
         use = use_of(engine, store.uid)
         scene = look(
@@ -153,7 +156,7 @@ def sources(text: str, *, every: bool) -> frozenset[Digest]:
     except LockError:
         lock = None
     if lock is None:
-        return frozenset(map(Digest, _ADDRESS.findall(text)))
+        return frozenset(Digest(f"sha256:{each}") for each in _HEX.findall(text))
     return frozenset(_kept(lock))
 
 
