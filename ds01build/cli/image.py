@@ -11,13 +11,14 @@ from ds01build.cli import options
 
 if TYPE_CHECKING:
     from ds01build.workflow.export import Form
+    from ds01build.workflow.loading import Load
 
 __all__ = ["image"]
 
 
 @click.group()
 def image() -> None:
-    """List, load and export images."""
+    """List, load and export images, and go back to earlier ones."""
 
 
 @image.command("list")
@@ -62,7 +63,7 @@ def export_image(
     recompress: bool,
     quiet: bool,
 ) -> None:
-    """Write IMAGE (NAME, NAME@DIGEST or DIGEST) to a new file or directory and print its path.
+    """Write IMAGE (NAME, NAME@N or DIGEST) to a new file or directory and print its path.
 
     Layers of its base that the store does not have are fetched from their registry.
 
@@ -84,14 +85,16 @@ def export_image(
     given = [(form, place) for form, place in places.items() if place is not None]
     if len(given) != 1:
         raise click.UsageError("give one of --oci-dir, --oci-archive, --docker-archive")
-    (form, place), found = given[0], find(wiring.open_store(), name)
-    with progress(quiet=quiet) as report:
-        bring_base(found, lambda: wiring.edges(report, Choices()))
-    if recompress and form != "docker-archive":  # its layers are plain
-        with recompressed(found, place.parent) as again:
-            export(again, form, place)
-    else:
-        export(found, form, place)
+    opened = wiring.open_store()
+    (form, place), found = given[0], find(opened, name)
+    with opened.lease(found.blobs()):
+        with progress(quiet=quiet) as report:
+            bring_base(found, lambda: wiring.edges(report, Choices()))
+        if recompress and form != "docker-archive":  # its layers are plain
+            with recompressed(found, place.parent) as again:
+                export(again, form, place)
+        else:
+            export(found, form, place)
     click.echo(place)
 
 
@@ -100,7 +103,7 @@ def export_image(
 @options.as_json
 @options.quiet
 def load_image(name: str, as_json: bool, quiet: bool) -> None:
-    """Load IMAGE (NAME, NAME@DIGEST or DIGEST) of the store into the engine and print its tag.
+    """Load IMAGE (NAME, NAME@N or DIGEST) of the store into the engine and print its tag.
 
     Only layers travel that the engine does not have.
 
@@ -122,3 +125,96 @@ def load_image(name: str, as_json: bool, quiet: bool) -> None:
         print_json({"schema": "ds01.loaded/1", **answer})
     else:
         click.echo(loaded.tag)
+
+
+@image.command("history")
+@click.argument("name", metavar="NAME")
+@options.as_json
+@options.quiet
+def show_history(name: str, as_json: bool, quiet: bool) -> None:
+    """List the generations of NAME, and what changed from one to the next.
+
+    An engine that answers is asked which of them it has.
+    """
+    from ds01build.cli import wiring
+    from ds01build.cli.output import print_json, table
+    from ds01build.cli.progress import progress
+    from ds01build.quantities import readable
+    from ds01build.workflow.engine_use import loaded
+    from ds01build.workflow.generations import history
+
+    opened = wiring.open_store()
+    with progress(quiet=quiet) as report:
+        engine = wiring.engine(report)
+        past = history(opened, name, loaded(engine, opened.uid, name))
+    if as_json:
+        rows = [one.answer() for one in past]
+        print_json({"schema": "ds01.history/1", "name": name, "generations": rows})
+        return
+    click.echo(
+        table(
+            ["GENERATION", "BUILT", "DIGEST", "LAYERS", "SIZE", "PACKAGES", "STATE"],
+            [
+                [
+                    f"{name}@{one.number}",
+                    one.created,
+                    one.image.hex[:12],
+                    "-" if one.layers is None else str(one.layers),
+                    "-" if one.size is None else readable(one.size),
+                    str(one.packages or "-"),
+                    ", ".join(one.state),
+                ]
+                for one in past
+            ],
+        )
+    )
+
+
+@image.command("rollback")
+@click.argument("name", metavar="NAME")
+@click.argument("number", metavar="[N]", type=click.IntRange(1, 999_999_999), required=False)
+@options.loading
+@click.option("--restore", is_flag=True, help="Put its recipe and lock back where they lay.")
+@click.option("--yes", is_flag=True, help="With --restore: over changes that no generation has.")
+@click.option("--dry-run", is_flag=True, help="Say what would change, and change nothing.")
+@options.as_json
+@options.quiet
+def rollback(
+    name: str, number: int | None, dry_run: bool, as_json: bool, quiet: bool, **rest: bool
+) -> None:
+    """Let NAME stand for its generation N again, by default the one before, and print its tag.
+
+    Nothing is built, and nothing fetched but layers of a base that neither store nor engine has.
+    Recipe and lock stay as they are, so the next build comes to what they say.
+
+    \b
+    ds01 image rollback thesis
+    ds01 image rollback thesis 3 --restore
+    """  # noqa: D301
+    from ds01build.cli import wiring
+    from ds01build.cli.output import print_json
+    from ds01build.cli.progress import progress
+    from ds01build.workflow import rolling
+    from ds01build.workflow.generations import previous
+    from ds01build.workflow.steps import Choices
+    from ds01build.workflow.stored import generation
+
+    if rest["load"] and rest["no_load"]:
+        raise click.UsageError("--load and --no-load contradict each other")
+    load: Load = "always" if rest["load"] else "never" if rest["no_load"] else "if-there"
+    opened = wiring.open_store()
+    to = previous(opened, name) if number is None else generation(opened, name, number)
+    if dry_run:
+        done = rolling.preview(opened, name, to)
+    else:
+        with progress(quiet=quiet) as report:
+            edges = wiring.edges(report, Choices(load=load))
+            done = rolling.roll_back(
+                name, to, edges, load, restore=rest["restore"], force=rest["yes"]
+            )
+    if as_json:
+        print_json(done.answer(opened.root, is_done=not dry_run))
+    elif dry_run:
+        click.echo(f"{name}: from generation {done.before or '-'} to {done.number}")
+    else:
+        click.echo(done.reference(opened.root))

@@ -1,10 +1,16 @@
-"""``ds01 store``: where the store is, whether it is whole, and what fills it."""
+"""``ds01 store``: where the store is, whether it is whole, what fills it, and what can go."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ds01build.cli import options
+from ds01build.cli.quantities import age, size
+
+if TYPE_CHECKING:
+    from ds01build.workflow.collecting import Collected
 
 __all__ = ["store"]
 
@@ -69,3 +75,121 @@ def du(as_json: bool) -> None:
         print_json({"schema": "ds01.usage/1", "store": str(opened.root), "bytes": sizes})
     else:
         click.echo(table(["WHAT", "SIZE"], [[what, readable(n)] for what, n in sizes.items()]))
+
+
+@store.command()
+@click.option("--dry-run", is_flag=True, help="Print what would be deleted, and delete nothing.")
+@click.option(
+    "--keep",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Drop generations beyond the newest N of each name.",
+)
+@click.option(
+    "--older-than",
+    type=age,
+    metavar="AGE",
+    help="Drop generations of that age, such as 30d, 12h, 8w.",
+)
+@click.option(
+    "--min-free",
+    type=size,
+    metavar="SIZE",
+    help="Delete the oldest until that much is free, such as 20GiB.",
+)
+@click.option("--keep-sources", is_flag=True, help="Keep every file that a kept lock names.")
+@click.option("--no-engine", is_flag=True, help="Ask no engine, whatever it has or runs.")
+@options.as_json
+@options.quiet
+def gc(dry_run: bool, as_json: bool, quiet: bool, **rest: Any) -> None:
+    """Delete what nothing needs: no generation, no name, no build, no container.
+
+    Without --keep, --older-than or --min-free every generation stays; with both of the first two,
+    those go that both would drop. The generation that a name stands for, its newest, and those that
+    are pinned, or that a container in the engine was made from, stay whatever is asked.
+
+    \b
+    ds01 store gc --dry-run --keep 3
+    ds01 store gc --older-than 90d
+    ds01 store gc --min-free 20GiB
+    """  # noqa: D301
+    import time
+
+    from ds01build.cli import wiring
+    from ds01build.cli.output import print_json
+    from ds01build.cli.progress import progress
+    from ds01build.store.gc import Policy
+    from ds01build.workflow.collecting import Wish, collect
+
+    opened, now = wiring.open_store(), time.time()
+    old = rest["older_than"]
+    policy = Policy(
+        keep=rest["keep"],
+        before=None if old is None else _rfc3339(now - old),
+        min_free=rest["min_free"],
+    )
+    wish = Wish(policy=policy, keep_sources=rest["keep_sources"], delete=not dry_run)
+    with progress(quiet=quiet) as report:
+        engine = "none" if rest["no_engine"] else wiring.engine(report)
+        found = collect(opened, engine, wish, report, now)
+    if as_json:
+        head = {"schema": "ds01.collected/1", "store": str(opened.root), "dry_run": dry_run}
+        print_json({**head, **found.answer()})
+    else:
+        _show(found, "would be deleted" if dry_run else "deleted")
+
+
+def _show(found: Collected, done: str) -> None:
+    from ds01build.quantities import readable
+
+    deletion = found.deletion
+    for one in deletion.generations:
+        click.echo(f"generation {one}, built {one.created}")
+    for name in found.engine:
+        click.echo(f"image {name} in the engine")
+    for digest in deletion.blobs:
+        click.echo(f"blob {digest}")
+    click.echo(f"{readable(deletion.size)} {done}", err=True)
+
+
+def _rfc3339(seconds: float) -> str:
+    from datetime import datetime, timezone
+
+    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@store.command()
+@click.argument("generation", metavar="NAME[@N]")
+@options.as_json
+def pin(generation: str, as_json: bool) -> None:
+    """Keep a generation, by default the one that NAME stands for, until it is unpinned."""
+    from ds01build.cli import wiring
+    from ds01build.cli.output import print_json
+    from ds01build.workflow import generations
+
+    opened = wiring.open_store()
+    name, number = generations.numbered(opened, generation)
+    pinned = generations.pin(opened, name, number)
+    if as_json:
+        answer = {"name": name, "number": number, "digest": str(pinned.image), "pinned": True}
+        print_json({"schema": "ds01.pin/1", **answer})
+    else:
+        click.echo(f"{name}@{number}")
+
+
+@store.command()
+@click.argument("generation", metavar="NAME[@N]")
+@options.as_json
+def unpin(generation: str, as_json: bool) -> None:
+    """Let a generation go again."""
+    from ds01build.cli import wiring
+    from ds01build.cli.output import print_json
+    from ds01build.workflow import generations
+
+    opened = wiring.open_store()
+    name, number = generations.numbered(opened, generation)
+    generations.unpin(opened, name, number)
+    if as_json:
+        print_json({"schema": "ds01.pin/1", "name": name, "number": number, "pinned": False})
+    else:
+        click.echo(f"{name}@{number}")

@@ -6,7 +6,7 @@ import errno
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from ds01build.configuration import store_path
 from ds01build.errors import Ds01Error
@@ -14,12 +14,13 @@ from ds01build.errors import Ds01Error
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ds01build.engine.api import Engine
     from ds01build.events import Report
     from ds01build.store import DirStore
     from ds01build.workflow.built import Built
     from ds01build.workflow.steps import Choices, Edges
 
-__all__ = ["docker_environment", "edges", "open_store", "still_loaded", "where"]
+__all__ = ["docker_environment", "edges", "engine", "open_store", "still_loaded", "where"]
 
 
 def where() -> Path:
@@ -32,6 +33,21 @@ def open_store() -> DirStore:
     from ds01build import store
 
     return store.open_store(where(), uid=os.geteuid())
+
+
+def engine(report: Report) -> Engine | Literal["none", "silent"]:
+    """Return the engine of this user: none where there is none, silent where one doesn't answer."""
+    from ds01build.engine.connect import connect
+    from ds01build.errors import NoEngine, Unavailable
+    from ds01build.events import Note
+
+    try:
+        return connect(os.environ, Path.home())
+    except NoEngine:
+        return "none"
+    except Unavailable as error:
+        report(Note(f"what the engine has is not known: {error}"))
+        return "silent"
 
 
 def still_loaded(built: Built, *, must: bool, tell: Callable[[str], None]) -> Built | None:

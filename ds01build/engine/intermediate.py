@@ -15,12 +15,12 @@ from ds01build.digest import canonical
 from ds01build.engine.owner import Owner, current
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from ds01build.engine.api import Engine
     from ds01build.layer import Layer
 
-__all__ = ["LABEL", "Builder", "config", "remove_intermediates", "this_builder"]
+__all__ = ["LABEL", "Builder", "abandoned", "config", "remove_intermediates", "this_builder"]
 
 LABEL = "ds01.intermediate"
 _LEASE = re.compile(r"[0-9a-f]{16}")
@@ -68,9 +68,12 @@ def remove_intermediates(engine: Engine, uid: int) -> int:
 
     A layer that another build counted on meanwhile is sent again by that build.
     """
-    removed = 0
+    return sum(map(engine.remove, abandoned(engine, uid)))
+
+
+def abandoned(engine: Engine, uid: int) -> Iterator[str]:
+    """Yield what ``engine`` calls the images that dead builders of the user ``uid`` left there."""
     for image in engine.images(LABEL):
         builder = Builder.parse(image.labels.get(LABEL, ""))
         if builder and builder.owner.uid == uid and not builder.owner.may_live:
-            removed += engine.remove(str(image.engine_id))
-    return removed
+            yield str(image.engine_id)

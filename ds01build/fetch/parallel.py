@@ -109,8 +109,8 @@ class _Sink(Protocol):
 class Blobs(Protocol):
     """What fetching needs of a store."""
 
-    def has(self, digest: Digest, size: int | None = None) -> bool:
-        """Say whether the blob is there."""
+    def renew(self, digest: Digest, size: int | None = None) -> bool:
+        """Say whether a blob is there, and keep it from being removed while it is used."""
 
     def writer(
         self, expected: Digest | None = None, expected_size: int | None = None, *, name: str = ""
@@ -139,7 +139,7 @@ def fetch(
     """
     line = _Line(store=store, transport=transport, report=report, pace=pace or Pace())
     for download in sorted(downloads, key=lambda one: -one.size if one.size >= _LARGE else 0):
-        if store.has(download.digest, download.size):
+        if store.renew(download.digest, download.size):
             line.tell(Finished(download, 0))
             yield download
         else:
@@ -219,7 +219,7 @@ class _Line:
     def _fetch(self, download: Download) -> Download:
         key = Key.of({"fetch": download.digest.value})
         with self.store.lock(key, lambda holder: self._give_way(download, holder)):
-            there = self.store.has(download.digest, download.size)
+            there = self.store.renew(download.digest, download.size)
             if not there:
                 self._from_anywhere(download)
         self.tell(Finished(download, 0 if there else download.size))

@@ -13,7 +13,8 @@ from ds01build.errors import MismatchError, StoreError
 from ds01build.store.durable import discard, disk_errors, publish, temporary, write_all
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
 __all__ = ["BlobSource", "BlobWriter", "Expected", "blob_writer", "digest_of"]
@@ -40,8 +41,15 @@ class Expected:
 class BlobWriter:
     """A blob on its way in. Nothing of it can be seen before ``commit`` returns."""
 
-    def __init__(self, directory: Path, aside: Path, expected: Expected) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        aside: Path,
+        expected: Expected,
+        guard: Callable[[], AbstractContextManager[None]],
+    ) -> None:
         self._directory = directory
+        self._guard = guard
         self._expected = expected
         self._sum = hashlib.sha256()
         self._size = 0
@@ -109,7 +117,7 @@ class BlobWriter:
             raise self._mismatch(str(want.digest), str(digest))
         path = self._directory / digest.hex
         with disk_errors(path, self._size):
-            publish(self._descriptor, self._temp, path, mode=0o444)
+            publish(self._descriptor, self._temp, path, mode=0o444, guard=self._guard())
         self._release()  # nothing may be written to it any more
         return digest, self._size
 
@@ -128,9 +136,17 @@ class BlobWriter:
 
 
 @contextlib.contextmanager
-def blob_writer(directory: Path, aside: Path, expected: Expected) -> Iterator[BlobWriter]:
-    """Open a writer into ``directory``; what isn't committed when the block ends is gone."""
-    writer = BlobWriter(directory, aside, expected)
+def blob_writer(
+    directory: Path,
+    aside: Path,
+    expected: Expected,
+    guard: Callable[[], AbstractContextManager[None]],
+) -> Iterator[BlobWriter]:
+    """Open a writer into ``directory``; what isn't committed when the block ends is gone.
+
+    ``guard`` is held for the moment in which the blob gets its name.
+    """
+    writer = BlobWriter(directory, aside, expected, guard)
     try:
         yield writer
     finally:

@@ -19,22 +19,18 @@ from typing import TYPE_CHECKING, Protocol
 
 from ds01build.digest import Digest
 from ds01build.errors import StoreError
-from ds01build.flock import hold, remove_abandoned
-from ds01build.store import index, layout
+from ds01build.flock import hold, hold_briefly, remove_abandoned
+from ds01build.store import index, layout, leases
 from ds01build.store.blobs import BlobSource, Expected, blob_writer
 from ds01build.store.durable import (
-    discard,
     disk_errors,
     make_directory,
     read_own,
     sync_directory,
-    temporary,
-    write_all,
     write_durably,
 )
 from ds01build.store.index import Tag
 from ds01build.store.rows import document_row, layer_row, read_document, read_layer, row_path
-from ds01build.store.sealed import seal, unseal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -44,10 +40,10 @@ if TYPE_CHECKING:
     from ds01build.digest import Canonical, Key
     from ds01build.layer import Layer
     from ds01build.store.blobs import BlobWriter
+    from ds01build.store.leases import Leases
 
 __all__ = ["DirStore", "Store", "open_store"]
 
-_LEASE = "ds01.lease/1"
 LIMIT = 64 * 1024 * 1024  # bytes of a row or index
 
 
@@ -64,6 +60,9 @@ class Store(Protocol):
 
     def has(self, digest: Digest, size: int | None = None) -> bool:
         """Say whether the blob is there, with ``size`` bytes; its bytes are not read."""
+
+    def renew(self, digest: Digest, size: int | None = None) -> bool:
+        """Say what ``has`` says, and let the blob count as written now."""
 
     def source(self, digest: Digest) -> BlobSource:
         """Return a reader of the blob."""
@@ -101,12 +100,13 @@ class DirStore:
         ``name`` stands for it in messages. What isn't committed when the block ends is removed.
         """
         want = Expected(digest=expected, size=expected_size, name=name)
-        return blob_writer(self._blobs, self.aside, want)
+        return blob_writer(self._blobs, self.aside, want, self.guard)
 
     def put(self, content: bytes) -> Digest:
         """Store ``content`` durably, unless these very bytes are there, and return their digest."""
         digest = Digest.of(content)
-        if read_own(self.path(digest), uid=self.uid, limit=len(content)) != content:
+        same = read_own(self.path(digest), uid=self.uid, limit=len(content)) == content
+        if not same or not self.renew(digest):
             with self.writer(digest, len(content)) as writer:
                 writer.write(content)
                 writer.commit()
@@ -119,6 +119,20 @@ class DirStore:
         except OSError:
             return False
         return stat.S_ISREG(status.st_mode) and size in (None, status.st_size)
+
+    def renew(self, digest: Digest, size: int | None = None) -> bool:
+        """Say what ``has`` says, and let the blob count as written now.
+
+        So a process that holds a lease and has found a blob keeps it, without having named it.
+        """
+        path = self.path(digest)
+        with disk_errors(path), self.guard():
+            if not self.has(digest, size):
+                return False
+            status = path.stat()
+            # Only the time of the last change moves, which nothing but the kernel sets.
+            os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+        return True
 
     def path(self, digest: Digest) -> Path:
         """Return where the blob is, or would be."""
@@ -152,7 +166,7 @@ class DirStore:
         missing or has another size.
         """
         layer = read_layer(self._row(key), key)
-        return layer if layer is not None and self.has(layer.digest, layer.size) else None
+        return layer if layer is not None and self.renew(layer.digest, layer.size) else None
 
     def record(self, key: Key, layer: Layer, inputs: Mapping[str, Canonical]) -> None:
         """Remember durably that ``key``, made of ``inputs``, came out as ``layer``.
@@ -188,29 +202,28 @@ class DirStore:
     def lease(self, digests: Iterable[Digest]) -> Iterator[None]:
         """Declare blobs in use for as long as the block runs, whether they exist yet or not.
 
-        A lease is a locked file under leases/ that names them; one that isn't locked has no owner.
+        So is every blob that is written, put or renewed meanwhile, also those of ``layer``.
         """
-        names = sorted({digest.value for digest in digests})
-        text = seal({"schema": _LEASE, "process": os.getpid(), "digests": names})
-        with disk_errors(self.root / "leases", len(text)):
-            descriptor, temp = temporary(self.aside)
-        path = self.root / "leases" / f"{temp.name}.json"
-        try:
-            with disk_errors(path, len(text)), self._leases():
-                write_all(descriptor, text)
-                temp.rename(path)  # not synced: it means nothing after a crash
+        with leases.lease(self.root, digests, self.guard):
             yield
-        finally:
-            discard(temp)
-            discard(path)
-            os.close(descriptor)
+
+    def leases(self) -> Leases:
+        """Return what the leases of running processes declare."""
+        return leases.read(self.root, uid=self.uid)
 
     def remove_unleased(self, digests: Iterable[Digest]) -> None:
         """Delete those blobs that no lease names."""
-        with disk_errors(self._blobs), self._leases():
+        with disk_errors(self._blobs), self.guard():
             remove_abandoned(self.root / "leases")
-            for digest in sorted(set(digests) - self._leased()):
+            for digest in sorted(set(digests) - self.leases().digests):
                 self.path(digest).unlink(missing_ok=True)
+
+    def guard(self) -> AbstractContextManager[None]:
+        """Keep leases, and names of blobs, from being added while a decision about them is made.
+
+        Every build waits for it: hold it for milliseconds.
+        """
+        return hold_briefly(self.root / "locks" / "leases")
 
     def tag(
         self,
@@ -231,31 +244,24 @@ class DirStore:
         )
         if not self.has(tag.manifest, tag.size):
             raise StoreError(f"{tag.manifest} ({tag.size} bytes) is not in the store")
+        self._change_index(lambda there: index.replaced(there, tag))
+
+    def untag(self, is_gone: Callable[[Tag], bool]) -> None:
+        """Take their names away from those images that ``is_gone`` says."""
+        self._change_index(lambda there: index.without(there, is_gone))
+
+    def _change_index(self, change: Callable[[index.Descriptors], index.Descriptors]) -> None:
         path = self.root / "index.json"
         with disk_errors(path), hold(self.root / "locks" / "index", lambda _: None):
-            descriptors = self._descriptors()
+            descriptors = self.descriptors()
             if descriptors is None and path.exists():
                 path.rename(self.root / "quarantine" / "index.json")
-            text = index.encode(index.replaced(descriptors or [], tag))
-            write_durably(path, text, aside=self.aside)
+            write_durably(path, index.encode(change(descriptors or [])), aside=self.aside)
 
     def tags(self) -> tuple[Tag, ...]:
         """Return the images that have a name, sorted by it; none where the index is damaged."""
-        tags = map(index.tag_of, self._descriptors() or [])
+        tags = map(index.tag_of, self.descriptors() or [])
         return tuple(sorted((tag for tag in tags if tag), key=lambda tag: tag.name))
-
-    def _leases(self) -> AbstractContextManager[None]:
-        """Keep leases from being added, for the moment that a decision about them takes."""
-        return hold(self.root / "locks" / "leases", lambda _: None)
-
-    def _leased(self) -> set[Digest]:
-        found: set[Digest] = set()
-        for path in (self.root / "leases").iterdir():
-            text = read_own(path, uid=self.uid, limit=LIMIT)
-            names = (unseal(text) or {}).get("digests") if text is not None else None
-            if isinstance(names, list):
-                found.update(Digest(name) for name in names if isinstance(name, str))
-        return found
 
     @property
     def _blobs(self) -> Path:
@@ -275,7 +281,8 @@ class DirStore:
             make_directory(path.parent)
         write_durably(path, row, aside=self.aside)
 
-    def _descriptors(self) -> index.Descriptors | None:
+    def descriptors(self) -> index.Descriptors | None:
+        """Return what index.json describes, by whatever tool; None where it is damaged."""
         text = read_own(self.root / "index.json", uid=self.uid, limit=LIMIT)
         try:
             return None if text is None else index.parse(text)

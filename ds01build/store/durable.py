@@ -14,6 +14,7 @@ from ds01build.flock import is_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
 __all__ = [
@@ -76,11 +77,22 @@ def write_all(descriptor: int, content: bytes | bytearray | memoryview) -> None:
         rest = rest[os.write(descriptor, rest) :]
 
 
-def publish(descriptor: int, temp: Path, path: Path, *, mode: int) -> None:
-    """Move the finished file ``temp`` to ``path``: when this returns, no crash can undo it."""
+def publish(
+    descriptor: int,
+    temp: Path,
+    path: Path,
+    *,
+    mode: int,
+    guard: AbstractContextManager[None] | None = None,
+) -> None:
+    """Move the finished file ``temp`` to ``path``: when this returns, no crash can undo it.
+
+    ``guard`` is held while it gets its name.
+    """
     os.fchmod(descriptor, mode)
     os.fsync(descriptor)
-    temp.rename(path)
+    with guard or contextlib.nullcontext():
+        temp.rename(path)
     sync_directory(path.parent)
 
 
@@ -107,7 +119,7 @@ def discard(path: Path) -> None:
         path.unlink()
 
 
-def read_own(path: Path, *, uid: int, limit: int) -> bytes | None:
+def read_own(path: Path | str, *, uid: int, limit: int) -> bytes | None:
     """Return the content of a file, or None unless it is one that only ``uid`` can have written.
 
     None also for what is missing, not a regular file, or longer than ``limit`` bytes.

@@ -10,11 +10,11 @@ from ds01build.digest import Digest, canonical
 from ds01build.store.sealed import parse_json
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from ds01build.digest import Canonical
 
-__all__ = ["Descriptors", "Tag", "encode", "is_sealed", "parse", "replaced", "tag_of"]
+__all__ = ["Descriptors", "Tag", "encode", "is_sealed", "parse", "replaced", "tag_of", "without"]
 
 INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
 _NAME = "org.opencontainers.image.ref.name"
@@ -78,6 +78,12 @@ def replaced(descriptors: Descriptors, tag: Tag) -> Descriptors:
     """Return ``descriptors`` with ``tag``, in the place of what had its name."""
     others = [one for one in descriptors if _name(one) != tag.name]
     return [*others, _descriptor(tag)]
+
+
+def without(descriptors: Descriptors, is_gone: Callable[[Tag], bool]) -> Descriptors:
+    """Return ``descriptors`` but for those with a tag that ``is_gone`` says."""
+    tags = [(one, tag_of(one)) for one in descriptors]
+    return [one for one, tag in tags if tag is None or not is_gone(tag)]
 
 
 def tag_of(descriptor: Mapping[str, Canonical]) -> Tag | None:

@@ -18,8 +18,19 @@ if TYPE_CHECKING:
 
     from ds01build.digest import Canonical
 
-__all__ = ["Generation", "append", "generations", "latest", "names"]
+__all__ = [
+    "CURRENT",
+    "Generation",
+    "append",
+    "damaged",
+    "fits",
+    "generations",
+    "latest",
+    "names",
+    "remove",
+]
 
+CURRENT = "ds01.generation"  # annotation of a name in index.json: the number that it stands for
 _SCHEMA = "ds01.generation/2"
 _NAME = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")  # RFC 3339, UTC
@@ -64,6 +75,22 @@ def append(store: Path, name: str, new: Generation) -> Generation:
         return new
 
 
+def remove(store: Path, name: str, number: int) -> None:
+    """Delete a generation of a root, if it is there. The newest has to stay: numbers go on."""
+    path = _directory(store, name) / f"{number}.json"
+    with disk_errors(path):
+        path.unlink(missing_ok=True)
+
+
+def damaged(store: Path, name: str) -> tuple[Path, ...]:
+    """Return the files of generations that ``generations`` leaves out."""
+    directory = _directory(store, name)
+    listed = _numbers(directory)  # before they are read: more may come meanwhile
+    there = {one.number for one in generations(store, name)}
+    paths = (directory / f"{number}.json" for number in sorted(listed - there))
+    return tuple(path for path in paths if path.exists())
+
+
 def latest(store: Path, name: str) -> Generation | None:
     """Return the newest generation of a root, or None where there is none."""
     return max(generations(store, name), key=lambda one: one.number, default=None)
@@ -83,7 +110,7 @@ def generations(store: Path, name: str) -> tuple[Generation, ...]:
 def names(store: Path) -> tuple[str, ...]:
     """Return the names of all roots, sorted."""
     try:
-        return tuple(sorted(path.name for path in (store / "roots").iterdir() if _fits(path.name)))
+        return tuple(sorted(path.name for path in (store / "roots").iterdir() if fits(path.name)))
     except OSError as error:
         raise StoreError(f"cannot read {store / 'roots'}: {error.strerror}") from error
 
@@ -127,12 +154,13 @@ def _document(name: str, generation: Generation) -> dict[str, Canonical]:
     }
 
 
-def _fits(name: str) -> bool:
+def fits(name: str) -> bool:
+    """Say whether a root can have this name."""
     return len(name) <= _MAX_NAME and _NAME.fullmatch(name) is not None
 
 
 def _directory(store: Path, name: str) -> Path:
-    if not _fits(name):
+    if not fits(name):
         raise ValueError(f"not a name for a root: {name!r:.100}")
     return store / "roots" / name
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from ds01build.digest import DiffId, Digest
@@ -14,10 +15,23 @@ if TYPE_CHECKING:
 
     from ds01build.digest import Canonical, Key
 
-__all__ = ["document_row", "layer_row", "read_document", "read_inputs", "read_layer", "row_path"]
+__all__ = [
+    "document_row",
+    "layer_row",
+    "read_document",
+    "read_inputs",
+    "read_layer",
+    "row_path",
+    "subject",
+]
 
 _LAYER = "ds01.layer/1"
 _DOCUMENT = "ds01.document/1"
+# How the row of a layer ends, since members of canonical JSON are sorted.
+_END = re.compile(
+    rb'"layer":\{"diff_id":"sha256:[0-9a-f]{64}","digest":"(sha256:[0-9a-f]{64})","size":[0-9]{1,18}\}'
+    rb',"schema":"ds01\.layer/1"\}\n\Z'
+)
 
 
 def row_path(directory: Path, key: Key) -> Path:
@@ -70,6 +84,21 @@ def read_inputs(row: bytes | None, key: Key) -> Mapping[str, Canonical] | None:
 def read_document(row: bytes | None, key: Key) -> Mapping[str, Canonical] | None:
     """Return the document of a row, or None unless it is a whole and unchanged one of ``key``."""
     return _member(row, key, schema=_DOCUMENT, name="document")
+
+
+def subject(row: bytes | None, key: Key) -> Digest | None:
+    """Return the blob that a row is of: its layer, or what its document has as ``digest``.
+
+    None where it is of none, or damaged, as far as one need look: thousands are read at a time.
+    """
+    end = _END.search(row) if row is not None else None
+    if end is not None:
+        return Digest(end[1].decode())
+    named = (read_document(row, key) or {}).get("digest")
+    try:
+        return Digest(named) if isinstance(named, str) else None
+    except ValueError:
+        return None
 
 
 def _member(

@@ -192,6 +192,10 @@ class ImageBases:
         known = self.known(image)
         if known is not None:
             return known
+        with self.store.lease(()):  # what is read of it in the store stays until then
+            return self._facts(image)
+
+    def _facts(self, image: LockedImage) -> BaseFacts:
         config = parse_config(self.config(image))
         tree = self.probes.tree(tuple(layer.diff_id for layer in image.layers))
         if tree is None and self.loads and self.probes.has_engine():
@@ -222,7 +226,7 @@ class ImageBases:
 
     def _stream(self, stack: ExitStack, reference: Reference, layer: Layer) -> Iterable[bytes]:
         """Return the bytes of a layer as it is stored, from the store where it has them."""
-        if self.store.has(layer.digest, layer.size):
+        if self.store.renew(layer.digest, layer.size):
             source = self.store.source(layer.digest)
             return (source.read(at, _CHUNK) for at in range(0, layer.size, _CHUNK))
         self._require_network(str(reference))

@@ -52,6 +52,11 @@ def build(recipe: Path, edges: Edges, choices: Choices) -> Built:
     the store and the engine; until the last step of each the image's name stands there for what it
     stood for before.
     """
+    with edges.store.lease(()):  # what is found for the lock is there when the layers are made
+        return _locked_and_built(recipe, edges, choices)
+
+
+def _locked_and_built(recipe: Path, edges: Edges, choices: Choices) -> Built:
     timer = Timer(edges.clock)
     locked = make_lock(recipe, edges, choices)
     timer.lock = timer.elapsed()

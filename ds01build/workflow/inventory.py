@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ds01build.digest import Digest
 from ds01build.store import roots
 from ds01build.store.durable import read_own
+from ds01build.workflow.generations import current
 
 if TYPE_CHECKING:
     from ds01build.store import DirStore
@@ -18,7 +19,7 @@ __all__ = ["Held", "images"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """An image by the name that moves. ``generation`` and ``created`` are of its last build."""
+    """An image by the name that moves. ``generation`` and ``created`` are of what it stands for."""
 
     name: str
     digest: Digest
@@ -46,7 +47,7 @@ def images(store: DirStore) -> tuple[Held, ...]:
     """
     held: list[Held] = []
     for tag in store.tags():
-        latest = roots.latest(store.root, tag.name) if "@" not in tag.name else None
+        latest = current(store, tag.name) if roots.fits(tag.name) else None
         content = read_own(store.path(tag.manifest), uid=store.uid, limit=tag.size)
         if latest is None or content is None or Digest.of(content) != tag.manifest:
             continue

@@ -239,6 +239,11 @@ class Loader:
 
 def load_stored(stored: Stored, edges: Edges) -> InEngine:
     """Load an image of the store into the engine, under the tags of its name."""
+    with edges.store.lease(stored.blobs()):
+        return _load_stored(stored, edges)
+
+
+def _load_stored(stored: Stored, edges: Edges) -> InEngine:
     image, base = stored.image(), stored.base()
     engine_loader = Loader(engine=edges.engine(), edges=edges)
     own = image.layers[len(base.layers) if base else 0 :]

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ds01build.lock import Lock
     from ds01build.pin import DebPin
     from ds01build.realise import Made
+    from ds01build.store import DirStore
     from ds01build.workflow.steps import Edges, Locked
 
 __all__ = ["drop_sources", "publish"]
@@ -30,14 +31,7 @@ def publish(image: Image, locked: Locked, edges: Edges) -> None:
     store, name = edges.store, locked.lock.name
     store.put(image.config)
     store.put(image.manifest)
-    for tag in (f"{name}@{image.digest}", name):
-        store.tag(
-            tag,
-            manifest=image.digest,
-            size=len(image.manifest),
-            media_type=oci.MANIFEST_TYPE,
-            annotations={},
-        )
+    _tag(store, f"{name}@{image.digest}", image, {})
     made = roots.Generation(
         image=image.digest,
         lock=store.put(lockfile.dumps(locked.lock).encode()),
@@ -45,7 +39,18 @@ def publish(image: Image, locked: Locked, edges: Edges) -> None:
         place=_text(locked.request.path.absolute()),
         created=edges.now(),
     )
-    roots.append(store.root, name, made)
+    number = roots.append(store.root, name, made).number
+    _tag(store, name, image, {roots.CURRENT: str(number)})
+
+
+def _tag(store: DirStore, name: str, image: Image, annotations: dict[str, str]) -> None:
+    store.tag(
+        name,
+        manifest=image.digest,
+        size=len(image.manifest),
+        media_type=oci.MANIFEST_TYPE,
+        annotations=annotations,
+    )
 
 
 def _text(path: Path) -> str:

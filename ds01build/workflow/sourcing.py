@@ -161,7 +161,7 @@ class Sourcing:
 
     def _sdist_again(self, pin: WheelPin, source: Source) -> WheelPin:
         with self.benches.open(pin.name) as bench:
-            if not self.benches.edges.store.has(Digest(f"sha256:{source.address}")):
+            if not self.benches.edges.store.renew(Digest(f"sha256:{source.address}")):
                 found = packages_of(bench.located(pin.name, [str(pin)], (), ()))
                 offered, url, _ = self._offered(pin.name, found)
                 if offered != source:
@@ -210,7 +210,7 @@ class Sourcing:
         if row is None:
             return None
         digest = Digest(str(row["digest"]))
-        if not self.benches.edges.store.has(digest):
+        if not self.benches.edges.store.renew(digest):
             return None
         return self._pin(name, str(row["file"]), digest, source)
 
@@ -264,7 +264,7 @@ class Sourcing:
         )
 
     def _is_here(self, pin: WheelPin) -> bool:
-        return self.benches.edges.store.has(pin.digest, pin.size)
+        return self.benches.edges.store.renew(pin.digest, pin.size)
 
     def _offered(self, name: str, found: Sequence[Mapping[str, Any]]) -> tuple[Source, str, str]:
         """Return the source distribution of a pylock.toml, its URL, and the alias of its index."""
@@ -282,7 +282,7 @@ class Sourcing:
         raise ResolveError(f"the package index has no source distribution of {name}")
 
     def _fetch(self, name: str, url: str, digest: Digest) -> None:
-        if self.benches.edges.store.has(digest):
+        if self.benches.edges.store.renew(digest):
             return
         if self.benches.resolver.tool.offline:
             raise Unavailable(

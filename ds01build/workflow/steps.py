@@ -194,6 +194,11 @@ def make_lock(recipe: Path, edges: Edges, choices: Choices) -> Locked:
 
 def write_lock(request: Request, previous: Lock | None, edges: Edges, upgrade: Upgrade) -> Locked:
     """Resolve ``request`` and write its lock, all of it or nothing."""
+    with edges.store.lease(()):  # layers of the base are read, wheels are built
+        return _write_lock(request, previous, edges, upgrade)
+
+
+def _write_lock(request: Request, previous: Lock | None, edges: Edges, upgrade: Upgrade) -> Locked:
     resolver = edges.resolver.with_settings(request.recipe.resolve)
     try:
         made = relock(

@@ -12,6 +12,7 @@ from ds01build.errors import Ds01Error, MismatchError, StoreError
 from ds01build.image import BASE_LAYERS, Image
 from ds01build.layer import Layer
 from ds01build.reference import parse_reference
+from ds01build.store import roots
 from ds01build.workflow.registered import Registered
 
 if TYPE_CHECKING:
@@ -19,8 +20,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ds01build.store import DirStore
+    from ds01build.store.roots import Generation
 
-__all__ = ["Stored", "find"]
+__all__ = ["Stored", "find", "generation", "parse_numbered"]
+
+_NUMBER = re.compile(r"[1-9][0-9]{0,8}")  # shorter than any abbreviated digest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,10 +79,15 @@ class Stored:
 def find(store: DirStore, image: str) -> Stored:
     """Return the image that is called ``image``.
 
-    NAME, NAME@DIGEST, DIGEST, at least 12 of its digits, or what ``ds01 build`` printed.
+    NAME, NAME@N for its generation N, NAME@DIGEST, DIGEST, at least 12 of its digits, or what
+    ``ds01 build`` printed.
 
-    Raises Ds01Error with the names that there are.
+    Raises Ds01Error with the names, or numbers, that there are.
     """
+    numbered = parse_numbered(image)
+    if numbered is not None:
+        found = generation(store, *numbered).image
+        return Stored(name=numbered[0], manifest=_read(store.path(found), found), path=store.path)
     tags = store.tags()
     name = image.removeprefix(f"oci:{store.root}:")
     short = name if re.fullmatch(r"[0-9a-f]{12,64}", name) else "-"
@@ -94,6 +103,28 @@ def find(store: DirStore, image: str) -> Stored:
         )
     manifest = _read(store.path(match.manifest), match.manifest)
     return Stored(name=match.name.partition("@")[0], manifest=manifest, path=store.path)
+
+
+def parse_numbered(image: str) -> tuple[str, int] | None:
+    """Return the name and the number in NAME@N; None for what names an image otherwise."""
+    name, _, number = image.partition("@")
+    return (name, int(number)) if _NUMBER.fullmatch(number) and roots.fits(name) else None
+
+
+def generation(store: DirStore, name: str, number: int) -> Generation:
+    """Return the generation ``number`` of ``name``.
+
+    Raises Ds01Error with the numbers that there are.
+    """
+    there = roots.generations(store.root, name) if roots.fits(name) else ()
+    found = next((each for each in there if each.number == number), None)
+    if found is None:
+        numbers = ", ".join(str(each.number) for each in there)
+        raise Ds01Error(
+            f"{name!r:.200} has no generation {number}; there are {numbers or 'none'}",
+            hint=f"ds01 image history {name}" if there else "ds01 image list",
+        )
+    return found
 
 
 def _read(path: Path, digest: Digest) -> bytes:

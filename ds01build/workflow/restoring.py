@@ -1,0 +1,112 @@
+"""Puts the recipe and the lock of a generation back to where they lay."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ds01build import beneath
+from ds01build.digest import Digest
+from ds01build.errors import Ds01Error, StoreError
+from ds01build.store import roots
+from ds01build.store.durable import read_own, sync_directory
+from ds01build.workflow.quick import lock_path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ds01build.store import DirStore
+    from ds01build.store.roots import Generation
+
+__all__ = ["Restoration", "restoration", "staged"]
+
+_LIMIT = 32 * 1024 * 1024  # bytes of a recipe or lock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restoration:
+    """Files with the bytes that they will have: the lock first, and the recipe."""
+
+    files: tuple[tuple[Path, bytes], ...]
+
+
+def restoration(store: DirStore, name: str, one: Generation, *, force: bool) -> Restoration:
+    """Return what puts recipe and lock of a generation back.
+
+    Raises Ds01Error where nobody knows them any more, and unless ``force``, where a file has
+    changes that no generation of ``name`` has: they would be lost.
+    """
+    if not one.place or one.recipe is None or one.lock is None:
+        raise Ds01Error(f"where the recipe of {name}@{one.number} lay is not known")
+    recipe = Path(one.place)
+    there = roots.generations(store.root, name)
+    known = {recipe: {g.recipe for g in there}, lock_path(recipe): {g.lock for g in there}}
+    if not force:
+        for path, digests in known.items():
+            _refuse_changes(path, digests, f"ds01 image rollback {name} {one.number}")
+    return Restoration(
+        files=(
+            (lock_path(recipe), _content(store, one.lock)),
+            (recipe, _content(store, one.recipe)),
+        )
+    )
+
+
+@contextmanager
+def staged(restoring: Restoration | None) -> Iterator[None]:
+    """Write the files aside, and let them take their places when the block has ended well.
+
+    What can fail, fails before the block begins, apart from the renaming itself. A crash between
+    the two renamings leaves a lock that its recipe calls stale. Raises Ds01Error.
+    """
+    aside: list[tuple[str, Path]] = []
+    try:
+        for path, content in restoring.files if restoring else ():
+            with _writing(path):
+                aside.append((_write_aside(path, content), path))
+        yield
+        for temp, path in aside:
+            with _writing(path):
+                Path(temp).replace(path)
+                sync_directory(path.parent)
+    finally:
+        for temp, _ in aside:
+            with suppress(OSError):
+                Path(temp).unlink()
+
+
+def _refuse_changes(path: Path, known: set[Digest | None], command: str) -> None:
+    if os.path.lexists(path) and Digest.of(beneath.read(path.parent, path.name)) not in known:
+        raise Ds01Error(
+            f"{path} has changes that no generation has, and they would be lost",
+            hint=f"cp {path} {path}.mine && {command} --restore --yes",
+        )
+
+
+def _content(store: DirStore, digest: Digest) -> bytes:
+    content = read_own(store.path(digest), uid=store.uid, limit=_LIMIT)
+    if content is None or Digest.of(content) != digest:
+        raise StoreError(f"{digest} is damaged, or not in the store", hint="ds01 store verify")
+    return content
+
+
+def _write_aside(path: Path, content: bytes) -> str:
+    descriptor, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    with os.fdopen(descriptor, "wb") as file:
+        os.fchmod(descriptor, 0o644)
+        file.write(content)
+        file.flush()
+        os.fsync(descriptor)
+    return aside
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise Ds01Error(f"{path} cannot be written: {error.strerror}") from error
