@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ds01build.workflow.built import Built
     from ds01build.workflow.steps import Choices, Edges
 
-__all__ = ["docker_environment", "edges", "open_store", "still_loaded", "where"]
+__all__ = ["docker_environment", "edges", "examined_store", "open_store", "still_loaded", "where"]
 
 
 def where() -> Path:
@@ -32,6 +32,13 @@ def open_store() -> DirStore:
     from ds01build import store
 
     return store.open_store(where(), uid=os.geteuid())
+
+
+def examined_store() -> DirStore:
+    """Return the store of this user to be verified, however damaged."""
+    from ds01build.store import audit
+
+    return audit.examined(where(), uid=os.geteuid())
 
 
 def still_loaded(built: Built, *, must: bool, tell: Callable[[str], None]) -> Built | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ds01build.digest import DiffId, Digest
+from ds01build.digest import DiffId, Digest, Key
 from ds01build.layer import Layer
 from ds01build.store.sealed import seal, unseal
 
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from ds01build.digest import Canonical, Key
+    from ds01build.digest import Canonical
 
-__all__ = ["document_row", "layer_row", "read_document", "read_layer", "row_path"]
+__all__ = ["document_row", "key_of", "layer_row", "read_document", "read_layer", "row_path"]
 
 _LAYER = "ds01.layer/1"
 _DOCUMENT = "ds01.document/1"
@@ -23,6 +23,15 @@ _DOCUMENT = "ds01.document/1"
 def row_path(directory: Path, key: Key) -> Path:
     """Return where the row of ``key`` is kept."""
     return directory / key.hex[:2] / f"{key.hex}.json"
+
+
+def key_of(directory: Path, path: Path) -> Key | None:
+    """Return the key whose row would be at ``path``, None where no row could be."""
+    try:
+        key = Key(f"sha256:{path.name.removesuffix('.json')}")
+    except ValueError:
+        return None
+    return key if row_path(directory, key) == path else None
 
 
 def layer_row(key: Key, layer: Layer, inputs: Mapping[str, Canonical]) -> bytes:
