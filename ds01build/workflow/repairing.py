@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 from ds01build import spec
 from ds01build.errors import Ds01Error, StoreError
 from ds01build.events import Note
+from ds01build.fetch import NotThere
 from ds01build.labels import labels_of
 from ds01build.lock import LockedImage
 from ds01build.pin import WheelPin
@@ -20,6 +21,7 @@ from ds01build.workflow.assembling import assembled
 from ds01build.workflow.executing import Executing
 from ds01build.workflow.kept import Kept, kept, recover
 from ds01build.workflow.making import Making, made_of
+from ds01build.workflow.missing import missing_debs, not_there
 from ds01build.workflow.registered import fetch_layers, registered
 from ds01build.workflow.sourcing import build_again
 from ds01build.workflow.steps import make_plan
@@ -140,6 +142,10 @@ def _bring(
             if _lacks(store, one):
                 try:
                     _make(one, locked, edges)
+                except NotThere as error:
+                    debs = missing_debs(error, locked.lock)
+                    told = not_there(error, debs, locked.request.path)
+                    reasons.errors.append(_told(one, told))
                 except Ds01Error as error:
                     reasons.errors.append(_told(one, error))
             _fetch(locked, {digest for digest in lost if not store.has(digest)}, edges)
