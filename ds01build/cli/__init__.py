@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from ds01build import __version__
-from ds01build.cli import base, build, dockerfile, graph, image, lock, plan, store
+from ds01build.cli import base, build, dockerfile, graph, image, lock, plan, store, verify
 from ds01build.cli.output import visible
 from ds01build.errors import Ds01Error
 
@@ -42,6 +42,7 @@ for command in (
     graph.graph,
     image.image,
     store.store,
+    verify.verify,
     dockerfile.dockerfile,
     base.base,
 ):

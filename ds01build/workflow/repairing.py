@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
-from ds01build import spec
 from ds01build.errors import Ds01Error, StoreError
 from ds01build.events import Note
 from ds01build.fetch import NotThere
 from ds01build.labels import labels_of
 from ds01build.lock import LockedImage
 from ds01build.pin import WheelPin
-from ds01build.spec import FileSpec, InstallSpec, RunSpec, StateSpec
 from ds01build.store import audit, mending, roots
 from ds01build.store.manifests import needed
 from ds01build.workflow import downloads
 from ds01build.workflow.assembling import assembled
 from ds01build.workflow.executing import Executing
 from ds01build.workflow.kept import Kept, kept, recover
-from ds01build.workflow.making import Making, made_of
+from ds01build.workflow.making import Making, made_of, native
 from ds01build.workflow.missing import missing_debs, not_there
 from ds01build.workflow.registered import fetch_layers, registered
 from ds01build.workflow.sourcing import build_again
@@ -28,11 +26,10 @@ from ds01build.workflow.steps import make_plan
 from ds01build.workflow.timer import Timer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
     from ds01build.digest import Digest
     from ds01build.pin import DebPin
-    from ds01build.plan import LayerStep
     from ds01build.store import DirStore
     from ds01build.store.audit import Finding
     from ds01build.workflow.steps import Edges, Locked, Planned
@@ -174,9 +171,9 @@ def _make(one: Kept, locked: Locked, edges: Edges) -> None:
     edges.report(Note(f"repairing {one}"))
     planned = _planned(locked, edges)
     with Executing(locked=locked, edges=edges, labels={}) as none:
-        native = _native(planned)
-        if native.plan.stack:
-            made_of(native, edges, Making(executor=none, timer=Timer(edges.clock), take=_ignore))
+        part = native(planned)
+        if part.plan.stack:
+            made_of(part, edges, Making(executor=none, timer=Timer(edges.clock), take=_ignore))
     if not _lacks(edges.store, one):
         return
     planned = _planned(locked, edges)
@@ -203,25 +200,6 @@ def _planned(locked: Locked, edges: Edges) -> Planned:
         return planned
     build_again(built, locked, edges)
     return make_plan(locked, edges)
-
-
-def _native(planned: Planned) -> Planned:
-    """Return what of a plan has to be made without an engine."""
-    stack = [
-        step
-        for step in planned.plan.stack
-        if step.action == "write" and not isinstance(step.spec, (InstallSpec, RunSpec))
-    ]
-    read = {digest for step in stack for digest in _read(step)}
-    pins = tuple(pin for pin in planned.plan.downloads if pin.digest in read)
-    return replace(planned, plan=replace(planned.plan, stack=tuple(stack), downloads=pins))
-
-
-def _read(step: LayerStep) -> Iterator[Digest]:
-    layer = step.spec
-    if isinstance(layer, FileSpec) and isinstance(layer.base, StateSpec):
-        layer = layer.base
-    return (pin.digest for pin in spec.sources(layer))
 
 
 def _fetch(locked: Locked, lost: set[Digest], edges: Edges) -> None:
