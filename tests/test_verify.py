@@ -19,8 +19,9 @@ from ds01build.store import open_store
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ds01build.store import DirStore
     from world import World
+
+    from ds01build.store import DirStore
 
 pytest_plugins = ("world_fixtures",)
 
@@ -164,7 +165,7 @@ def test_a_stale_lock_is_refused(world: World) -> None:
 
 def test_offline_takes_files_from_the_store_alone(world: World) -> None:
     lost = [
-        path for path in (world.store / "blobs/sha256").iterdir() if b"PK" == path.read_bytes()[:2]
+        path for path in (world.store / "blobs/sha256").iterdir() if path.read_bytes()[:2] == b"PK"
     ]
     world.index.server.requests.clear()
     outcome = world.ds01("verify", "--offline", "--json", "demo.toml")
