@@ -225,7 +225,10 @@ def test_a_wheel_that_nobody_has_any_more_is_named(world: World) -> None:
     why = "no package index offers the locked file of rare==1.0 any more"
     assert f"not repaired: generation 2 of demo: {why}" in outcome.err
     assert "Traceback" not in outcome.err
-    assert len(world.ds01(*REPAIR, "--json").answer["findings"]) == 1  # all else is there again
+    answer = world.ds01(*REPAIR, "--json").answer
+    assert len(answer["findings"]) == 1  # all else is there again
+    assert answer["reasons"][0]["problem"] == f"generation 2 of demo: {why}"
+    assert answer["reasons"][0]["hint"].startswith("ds01 lock --upgrade-package rare ")
 
 
 needs_strace = pytest.mark.skipif(shutil.which("strace") is None, reason="injects with strace")

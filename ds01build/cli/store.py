@@ -58,7 +58,7 @@ def verify(repair: bool, dry_run: bool, as_json: bool, quiet: bool) -> None:
         left = _repair(opened, as_json=as_json, quiet=quiet)
     else:
         left = sorted(audit.verify(opened))
-        _print_findings(opened, left, (), as_json=as_json, remedies=dry_run)
+        _print_findings(opened, left, {}, as_json=as_json, remedies=dry_run)
     if left:
         hint = "" if repair and not dry_run else "ds01 store verify --repair"
         raise CheckFailed(f"{opened.root}: {len(left)} things are not as they should be", hint)
@@ -75,7 +75,12 @@ def _repair(opened: DirStore, *, as_json: bool, quiet: bool) -> Sequence[Finding
 
     with progress(quiet=quiet) as report:
         done = repair(opened, lambda: wiring.edges(report, Choices(load="never")))
-    _print_findings(opened, done.left, done.repaired, as_json=as_json, remedies=False)
+    reasons = [{"problem": str(error), "hint": error.hint} for error in done.reasons]
+    more = {"repaired": list(map(_row, done.repaired)), "reasons": reasons}
+    _print_findings(opened, done.left, more, as_json=as_json, remedies=False)
+    if not as_json:
+        for finding in done.repaired:
+            click.echo(visible(f"repaired: {finding}"))
     for reason in done.reasons:
         hint = f" ({reason.hint})" if reason.hint else ""
         click.echo(visible(f"not repaired: {reason}{hint}"), err=True)
@@ -85,7 +90,7 @@ def _repair(opened: DirStore, *, as_json: bool, quiet: bool) -> Sequence[Finding
 def _print_findings(
     opened: DirStore,
     findings: Sequence[Finding],
-    repaired: Sequence[Finding],
+    more: dict[str, list[dict[str, str]]],
     *,
     as_json: bool,
     remedies: bool,
@@ -93,17 +98,18 @@ def _print_findings(
     from ds01build.cli.output import print_json, visible
     from ds01build.store.mending import remedy
 
-    def row(one: Finding) -> dict[str, str]:
-        return {"path": one.path, "kind": one.kind, "problem": one.problem, "remedy": remedy(one)}
-
     if as_json:
-        rows = {"findings": list(map(row, findings)), "repaired": list(map(row, repaired))}
+        rows = {"findings": list(map(_row, findings)), "repaired": [], "reasons": [], **more}
         print_json({"schema": "ds01.verified/2", "store": str(opened.root), **rows})
         return
-    for finding in repaired:
-        click.echo(visible(f"repaired: {finding}"))
     for finding in findings:
         click.echo(visible(f"{finding}; {remedy(finding)}" if remedies else str(finding)))
+
+
+def _row(one: Finding) -> dict[str, str]:
+    from ds01build.store.mending import remedy
+
+    return {"path": one.path, "kind": one.kind, "problem": one.problem, "remedy": remedy(one)}
 
 
 @store.command()
