@@ -37,7 +37,10 @@ def furnished(world: World) -> World:
     return world
 
 
-@pytest.mark.parametrize(("count", "has_lock"), [(2, False), (2, True), (4, True)])
+MANY = [pytest.param(16, lock, marks=pytest.mark.slow) for lock in (False, True)]
+
+
+@pytest.mark.parametrize(("count", "has_lock"), [(2, False), (2, True), (4, True), *MANY])
 def test_builds_at_once_do_the_work_once(world: World, count: int, has_lock: bool) -> None:  # noqa: FBT001
     world = furnished(world)
     if has_lock:
@@ -47,12 +50,10 @@ def test_builds_at_once_do_the_work_once(world: World, count: int, has_lock: boo
         world.lock.unlink()
     world.index.server.requests.clear()
     started = [world.start("build", "--json", "demo.toml") for _ in range(count)]
-    outcomes = [ended(process) for process in started]
+    outcomes = [ended(process, 30 + 10 * count) for process in started]
     assert [outcome.code for outcome in outcomes] == [0] * count, [o.err for o in outcomes]
     assert len({outcome.answer["image"]["digest"] for outcome in outcomes}) == 1
-    fetched = Counter(
-        path for path in world.index.server.paths() if path.endswith((".whl", ".deb"))
-    )
+    fetched = _fetched(world)
     assert len(fetched) > 30
     assert set(fetched.values()) == {1}, fetched.most_common(3)
     assert _written(outcomes) == {1}
@@ -60,6 +61,43 @@ def test_builds_at_once_do_the_work_once(world: World, count: int, has_lock: boo
         waits = [line for line in outcome.err.splitlines() if "waiting for what" in line]
         assert len(waits) == len(set(waits)), outcome.err
     assert world.verified() == ""
+
+
+@pytest.mark.parametrize("count", [4, pytest.param(16, marks=pytest.mark.slow)])
+def test_overlapping_builds_at_once_do_the_common_work_once(world: World, count: int) -> None:
+    """Each recipe has two tiers that all have, and one that half of the others have."""
+    shutil.rmtree(world.store)
+    alone = [f"own-{number}" for number in range(count // 2)]
+    for name in alone:
+        world.index.offer(name)
+    recipes = [f"r{number}" for number in range(count)]
+    for number, name in enumerate(recipes):
+        tier = f'\n[tiers.more]\nkind = "python"\npackages = ["{alone[number // 2]}"]\n'
+        text = RECIPE.replace('"demo"', f'"{name}"') + tier
+        world.write(text, f"{name}.toml")
+        assert world.ds01("lock", f"{name}.toml").code == 0
+    world.index.server.requests.clear()
+    started = [world.start("build", "--json", f"{name}.toml") for name in recipes]
+    outcomes = [ended(process, 30 + 10 * count) for process in started]
+    assert [outcome.code for outcome in outcomes] == [0] * count, [o.err for o in outcomes]
+    assert set(_fetched(world).values()) == {1}, _fetched(world).most_common(3)
+    assert _written(outcomes) == {1}
+    images = world.images()
+    assert images.keys() == set(recipes)
+    assert {o.answer["name"]: o.answer["image"]["digest"] for o in outcomes} == images
+    assert world.verified() == ""
+    layers = [each["digest"] for o in outcomes for each in o.answer["layers"]]
+    assert len(set(layers)) == 3 + count // 2
+    alone_again = replace(world, variables={"DS01_STORE": str(world.root / "other")})
+    for name in recipes[::5]:
+        digest = alone_again.ds01("build", "--json", f"{name}.toml").answer["image"]["digest"]
+        assert digest == images[name]
+
+
+def _fetched(world: World) -> Counter[str]:
+    """Return how often each file was asked for."""
+    paths = world.index.server.paths()
+    return Counter(path for path in paths if path.endswith((".whl", ".deb")))
 
 
 def _written(outcomes: list[Outcome]) -> set[int]:

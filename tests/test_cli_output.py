@@ -137,9 +137,11 @@ def test_the_answers_about_lock_images_and_store(world: World) -> None:
     assert world.ds01("store", "path").out == f"{world.store}\n"
     verified = world.ds01("store", "verify", "--json")
     assert verified.answer == {
-        "schema": "ds01.verified/1",
+        "schema": "ds01.verified/2",
         "store": str(world.store),
         "findings": [],
+        "repaired": [],
+        "reasons": [],
     }
     used = world.ds01("store", "du", "--json").answer
     sizes = used["bytes"]

@@ -27,6 +27,7 @@ from ds01build.cli import (
     lock,
     plan,
     store,
+    verify,
     why,
 )
 from ds01build.cli.output import visible
@@ -57,6 +58,7 @@ for command in (
     graph.graph,
     image.image,
     store.store,
+    verify.verify,
     dockerfile.dockerfile,
     base.base,
 ):

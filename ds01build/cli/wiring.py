@@ -20,7 +20,15 @@ if TYPE_CHECKING:
     from ds01build.workflow.built import Built
     from ds01build.workflow.steps import Choices, Edges
 
-__all__ = ["docker_environment", "edges", "engine", "open_store", "still_loaded", "where"]
+__all__ = [
+    "docker_environment",
+    "edges",
+    "engine",
+    "examined_store",
+    "open_store",
+    "still_loaded",
+    "where",
+]
 
 
 def where() -> Path:
@@ -48,6 +56,13 @@ def engine(report: Report) -> Engine | Literal["none", "silent"]:
     except Unavailable as error:
         report(Note(f"what the engine has is not known: {error}"))
         return "silent"
+
+
+def examined_store() -> DirStore:
+    """Return the store of this user to be verified, however damaged."""
+    from ds01build.store import audit
+
+    return audit.examined(where(), uid=os.geteuid())
 
 
 def still_loaded(built: Built, *, must: bool, tell: Callable[[str], None]) -> Built | None:

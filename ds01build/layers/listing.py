@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import tarfile
-from typing import IO, TYPE_CHECKING, cast
+from typing import IO, TYPE_CHECKING, NamedTuple, cast
 
 from isal import igzip
 
@@ -14,11 +14,11 @@ from ds01build.layers.tar import WHITEOUT, XATTR
 from ds01build.stack import Kind, Listing, Stat
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from ds01build.layers.entry import Attributes, Entry, Source
 
-__all__ = ["from_json", "noted", "read", "to_json"]
+__all__ = ["Member", "from_json", "noted", "read", "to_json", "walk"]
 
 SCHEMA = "ds01.listing/1"
 
@@ -28,6 +28,16 @@ _KINDS: dict[bytes, Kind] = {
     tarfile.SYMTYPE: "symlink",
     tarfile.LNKTYPE: "hardlink",
 }
+
+
+class Member(NamedTuple):
+    """All that a layer says of a path. ``body`` is there only for files that were asked for."""
+
+    path: str
+    stat: Stat
+    size: int  # bytes
+    time: float  # seconds since 1970
+    body: bytes | None
 
 
 def noted(entries: Iterable[Entry], paths: Listing) -> Iterator[Entry]:
@@ -62,15 +72,21 @@ def read(source: Source) -> Listing:
 
     Slow: every byte is inflated and hashed. The caller has verified the layer's digest.
     """
-    paths: Listing = {}
+    return {member.path: member.stat for member in walk(source)}
+
+
+def walk(source: Source, kept: Collection[str] = ()) -> Iterator[Member]:
+    """Yield all that a layer says, in its order, with the bodies of the files at ``kept``."""
     packed = io.BufferedReader(_Stream(source), 1 << 20)
     inflated = cast("IO[bytes]", igzip.open(packed))  # type: ignore[no-untyped-call]
     with inflated as plain, tarfile.open(fileobj=plain, mode="r|") as archive:
-        for member in archive:
-            path, stat = _path(member.name), _stat(archive, member)
+        for info in archive:
+            path = _path(info.name)
+            stat, body = _read(archive, info, keep=path in kept)
             removed = _removed(path)
-            paths[removed or path] = stat._replace(kind="whiteout", content="") if removed else stat
-    return paths
+            if removed:
+                path, stat = removed, stat._replace(kind="whiteout", content="")
+            yield Member(path, stat, info.size, info.mtime, body)
 
 
 def _path(name: str) -> str:
@@ -91,17 +107,22 @@ def _xattrs(member: tarfile.TarInfo) -> Attributes:
     )
 
 
-def _stat(archive: tarfile.TarFile, member: tarfile.TarInfo) -> Stat:
+def _read(
+    archive: tarfile.TarFile, member: tarfile.TarInfo, *, keep: bool
+) -> tuple[Stat, bytes | None]:
     kind = _KINDS[member.type]
-    content = member.linkname
+    content, body = member.linkname, None
     if kind == "file":
-        summed = hashlib.sha256()
-        body = archive.extractfile(member)
-        assert body is not None, "a regular file has a body"
-        while chunk := body.read(1 << 20):
+        summed, pieces = hashlib.sha256(), []
+        stream = archive.extractfile(member)
+        assert stream is not None, "a regular file has a body"
+        while chunk := stream.read(1 << 20):
             summed.update(chunk)
-        content = summed.hexdigest()
-    return Stat(kind, member.mode, member.uid, member.gid, marked(content, _xattrs(member)))
+            if keep:
+                pieces.append(chunk)
+        content, body = summed.hexdigest(), b"".join(pieces) if keep else None
+    content = marked(content, _xattrs(member))
+    return Stat(kind, member.mode, member.uid, member.gid, content), body
 
 
 class _Stream(io.RawIOBase):

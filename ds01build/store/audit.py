@@ -3,37 +3,33 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from ds01build.digest import Digest, Key
+from ds01build.digest import Digest
 from ds01build.errors import StoreError
-from ds01build.image import BASE_LAYERS, MANIFEST_TYPE
+from ds01build.flock import remove_abandoned
 from ds01build.store import roots
 from ds01build.store.blobs import digest_of
+from ds01build.store.directory import DirStore, open_store
 from ds01build.store.durable import read_own
 from ds01build.store.index import is_sealed
-from ds01build.store.layout import DIRECTORIES, FILES, FORMAT, LAYOUT
-from ds01build.store.rows import read_document, read_layer, row_path
-from ds01build.store.sealed import parse_json
+from ds01build.store.layout import DIRECTORIES, FILES, FORMAT, LAYOUT, look
+from ds01build.store.manifests import LIMIT, document, needed, parts
+from ds01build.store.rows import key_of, read_document, read_layer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from ds01build.digest import Canonical
-    from ds01build.store import DirStore
+    from ds01build.store.roots import Generation
 
-__all__ = ["Finding", "Usage", "recorded_layers", "usage", "verify"]
+__all__ = ["Finding", "Usage", "examined", "recorded_layers", "usage", "verify"]
 
-LIMIT = 64 * 1024 * 1024  # bytes of a manifest, row or index
+_PASSING = ("leases", "locks", "tmp")  # what lies in these, processes hold that run now
 
-_COUNT = re.compile(r"[0-9]{1,3}")
-
-_Part = tuple[Digest, int]  # of an image, with its size in bytes
 Kind = Literal["corrupt", "missing", "foreign"]
 
 
@@ -69,12 +65,33 @@ class Usage:
         return kept + self.rows + self.facts + self.temporary + self.quarantined
 
 
+def examined(root: Path, *, uid: int) -> DirStore:
+    """Return the store of ``uid`` at ``root``, however damaged, to be verified; no other use of it.
+
+    Nothing is changed, but that leftovers of killed processes go, as when any store is opened. One
+    that is not there is made. Raises StoreError as ``open_store`` does for one that is not to be
+    trusted.
+    """
+    if not root.exists():
+        return open_store(root, uid=uid)
+    store = DirStore(root=look(root, uid=uid), uid=uid)
+    for name in _PASSING:
+        if (store.root / name).is_dir():
+            remove_abandoned(store.root / name)
+    return store
+
+
 def verify(store: DirStore, *, threads: int = 2) -> Iterator[Finding]:
     """Read everything and yield what is wrong; nothing is changed.
 
     Blobs are compared with their names, rows and generations with their seals, and all that they
-    and the index name is looked for. What running processes write is left alone.
+    and the index name is looked for; so are the names of each generation. What running processes
+    write is left alone.
     """
+    missing = list(_directories(store))
+    yield from missing
+    if any(finding.kind == "missing" for finding in missing):
+        return  # the rest would say it again, of all that was in there
     yield from _files(store)
     blobs = sorted((store.root / "blobs" / "sha256").iterdir())
     with ThreadPoolExecutor(threads) as pool:
@@ -83,6 +100,9 @@ def verify(store: DirStore, *, threads: int = 2) -> Iterator[Finding]:
                 yield finding
     yield from _rows(store)
     yield from _roots(store)
+    named = {tag.name: tag.manifest for tag in store.tags()}
+    for name, generation in _generations(store):
+        yield from _generation(store, name, generation, named)
     for manifest, by in sorted(dict(_image_names(store)).items()):
         yield from _image(store, manifest, by)
 
@@ -103,6 +123,18 @@ def usage(store: DirStore) -> Usage:
     )
 
 
+def _directories(store: DirStore) -> Iterator[Finding]:
+    for name in DIRECTORIES:
+        if not (store.root / name).is_dir():
+            yield Finding(path=name, kind="missing", problem="no such directory")
+    for name in ("keys", "roots"):
+        for path in sorted((store.root / name).glob("*/")):
+            mode = stat.S_IMODE(path.lstat().st_mode)
+            if mode & 0o022 and not path.is_symlink():
+                problem = f"others can write to it (mode {mode:04o})"
+                yield Finding(path=_relative(store.root, path), kind="corrupt", problem=problem)
+
+
 def _files(store: DirStore) -> Iterator[Finding]:
     root = store.root
     tops = {name.partition("/")[0] for name in DIRECTORIES}
@@ -112,6 +144,9 @@ def _files(store: DirStore) -> Iterator[Finding]:
     for path in sorted((root / "blobs").iterdir()):
         if path.name != "sha256":
             yield Finding(path=_relative(root, path), kind="foreign", problem="not part of a store")
+    for path in (path for name in _PASSING for path in sorted((root / name).iterdir())):
+        if path.is_symlink() or path.is_dir():
+            yield Finding(path=_relative(root, path), kind="foreign", problem="not part of a store")
     checks = {
         "oci-layout": LAYOUT.__eq__,
         "version": (b"%d\n" % FORMAT).__eq__,
@@ -120,7 +155,9 @@ def _files(store: DirStore) -> Iterator[Finding]:
     for name, is_right in checks.items():
         content = read_own(root / name, uid=store.uid, limit=LIMIT)
         if content is None:
-            yield Finding(path=name, kind="missing", problem="no such file of yours")
+            where = root / name
+            kind: Kind = "corrupt" if where.exists() or where.is_symlink() else "missing"
+            yield Finding(path=name, kind=kind, problem="no such file of yours alone")
         elif not is_right(content):
             yield Finding(path=name, kind="corrupt", problem="not what ds01 wrote")
 
@@ -154,7 +191,7 @@ def _rows(store: DirStore) -> Iterator[Finding]:
     keys = store.root / "keys"
     for path in sorted(_paths_below(keys)):
         where = _relative(store.root, path)
-        key = _key_of(keys, path)
+        key = key_of(keys, path)
         if key is None:
             yield Finding(path=where, kind="foreign", problem="not the name of a row")
             continue
@@ -165,14 +202,6 @@ def _rows(store: DirStore) -> Iterator[Finding]:
         elif layer is not None and not store.has(layer.digest, layer.size):
             problem = f"no {layer.digest} of {layer.size} bytes"
             yield Finding(path=where, kind="missing", problem=problem, digest=layer.digest)
-
-
-def _key_of(keys: Path, path: Path) -> Key | None:
-    try:
-        key = Key(f"sha256:{path.name.removesuffix('.json')}")
-    except ValueError:
-        return None
-    return key if row_path(keys, key) == path else None
 
 
 def _roots(store: DirStore) -> Iterator[Finding]:
@@ -190,9 +219,32 @@ def _image_names(store: DirStore) -> Iterator[tuple[Digest, str]]:
     """Yield the manifests that must be there, and what names them."""
     for tag in store.tags():
         yield tag.manifest, "index.json"
+    for name, generation in _generations(store):
+        yield generation.image, _path_of(name, generation)
+
+
+def _generations(store: DirStore) -> Iterator[tuple[str, Generation]]:
     for name in roots.names(store.root):
         for generation in roots.generations(store.root, name):
-            yield generation.image, f"roots/{name}/{generation.number}.json"
+            yield name, generation
+
+
+def _path_of(name: str, generation: Generation) -> str:
+    return f"roots/{name}/{generation.number}.json"
+
+
+def _generation(
+    store: DirStore, name: str, generation: Generation, named: Mapping[str, Digest]
+) -> Iterator[Finding]:
+    """Look for what a generation was made from, and for the names of its image."""
+    where = _path_of(name, generation)
+    for what, digest in (("lock", generation.lock), ("recipe", generation.recipe)):
+        if digest is not None and not store.has(digest):
+            yield Finding(path=where, kind="missing", problem=f"no {what} {digest}", digest=digest)
+    image = generation.image
+    if store.has(image) and (named.get(f"{name}@{image}") != image or name not in named):
+        problem = f"generation {generation.number} of {name} has no name there"
+        yield Finding(path="index.json", kind="missing", problem=problem, digest=image)
 
 
 def _image(store: DirStore, manifest: Digest, by: str) -> Iterator[Finding]:
@@ -201,52 +253,16 @@ def _image(store: DirStore, manifest: Digest, by: str) -> Iterator[Finding]:
         return
     where = f"blobs/sha256/{manifest.hex}"
     try:
-        config, layers = _parts(store, manifest)
-        layers = layers[_base_layers(store, manifest) :]
-        if store.has(config[0]):
-            _document(store, config[0])
+        every = needed(store, manifest)
+        if store.has(every[0][0]):
+            document(store, every[0][0])
     except (ValueError, StoreError) as error:
         yield Finding(path=where, kind="corrupt", problem=str(error), digest=manifest)
         return
-    for digest, size in (config, *layers):
+    for digest, size in every:
         if not store.has(digest, size):
             problem = f"no {digest} of {size} bytes"
             yield Finding(path=where, kind="missing", problem=problem, digest=digest)
-
-
-def _parts(store: DirStore, manifest: Digest) -> tuple[_Part, list[_Part]]:
-    """Return the configuration and the layers of an image. Raises ValueError."""
-    document = _document(store, manifest)
-    layers = document.get("layers")
-    if document.get("mediaType") != MANIFEST_TYPE or not isinstance(layers, list):
-        raise ValueError("not a manifest of an image")
-    return _part(document.get("config")), [_part(one) for one in layers]
-
-
-def _base_layers(store: DirStore, manifest: Digest) -> int:
-    """Return how many layers are those of a base: they are fetched only for who needs them."""
-    annotations = _document(store, manifest).get("annotations")
-    count = annotations.get(BASE_LAYERS) if isinstance(annotations, dict) else None
-    return int(count) if isinstance(count, str) and _COUNT.fullmatch(count) else 0
-
-
-def _part(value: Canonical) -> _Part:
-    if not isinstance(value, dict):
-        raise ValueError("not a descriptor")  # noqa: TRY004 (of the file, not of a caller)
-    digest, size = value.get("digest"), value.get("size")
-    if type(size) is not int or not isinstance(digest, str):
-        raise ValueError("not a descriptor")
-    return Digest(digest), size
-
-
-def _document(store: DirStore, digest: Digest) -> dict[str, Canonical]:
-    source = store.source(digest)
-    if source.size > LIMIT:
-        raise ValueError(f"{source.size} bytes of JSON")
-    document = parse_json(source.read(0, source.size))
-    if not isinstance(document, dict):
-        raise ValueError("not a JSON object")  # noqa: TRY004 (of the file, not of a caller)
-    return document
 
 
 def _named(store: DirStore) -> tuple[set[Digest], set[Digest]]:
@@ -256,9 +272,9 @@ def _named(store: DirStore) -> tuple[set[Digest], set[Digest]]:
     for manifest, _ in _image_names(store):
         images.add(manifest)
         with contextlib.suppress(ValueError, StoreError):  # not an image, or missing
-            config, parts = _parts(store, manifest)
+            config, every = parts(store, manifest)
             images.add(config[0])
-            layers.update(digest for digest, _ in parts)
+            layers.update(digest for digest, _ in every)
     return images, layers
 
 
@@ -266,7 +282,7 @@ def recorded_layers(store: DirStore) -> Iterator[Digest]:
     """Yield the layers that keys stand for: those which ``store`` made, not those of bases."""
     keys = store.root / "keys"
     for path in _paths_below(keys):
-        key = _key_of(keys, path)
+        key = key_of(keys, path)
         layer = key and read_layer(read_own(path, uid=store.uid, limit=LIMIT), key)
         if layer:
             yield layer.digest

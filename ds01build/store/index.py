@@ -42,7 +42,7 @@ class Tag:
 def parse(text: bytes) -> Descriptors:
     """Return the descriptors of an index, by whatever tool it was written.
 
-    Raises ValueError when it isn't an index.
+    Raises ValueError when it isn't an index, or when a byte has changed since ``encode``.
     """
     document = parse_json(text)
     if not isinstance(document, dict) or document.get("schemaVersion") != 2:  # noqa: PLR2004
@@ -52,6 +52,9 @@ def parse(text: bytes) -> Descriptors:
     manifests = document.get("manifests")
     if not isinstance(manifests, list) or not all(isinstance(one, dict) for one in manifests):
         raise ValueError("an index without manifests")
+    notes = document.get("annotations")
+    if isinstance(notes, dict) and _CHECK in notes and encode(manifests) != text:
+        raise ValueError("an index that was changed")
     return manifests
 
 

@@ -12,7 +12,7 @@ from ds01build.flock import hold, remove_abandoned
 from ds01build.store.durable import disk_errors, make_directory, read_own, write_durably
 from ds01build.store.index import encode
 
-__all__ = ["DIRECTORIES", "FILES", "FORMAT", "LAYOUT", "prepare"]
+__all__ = ["DIRECTORIES", "FILES", "FORMAT", "LAYOUT", "look", "prepare"]
 
 FORMAT = 1
 LAYOUT = b'{"imageLayoutVersion":"1.0.0"}\n'  # OCI image-spec, image-layout.md
@@ -64,6 +64,27 @@ def prepare(root: Path, *, uid: int, mounts: Path = MOUNTS) -> Path:
     return root
 
 
+def look(root: Path, *, uid: int, mounts: Path = MOUNTS) -> Path:
+    """Return the real path of the store at ``root``, however damaged; nothing is changed.
+
+    Raises StoreError as ``prepare`` does, but not for what is missing or can be put right.
+    """
+    root = Path(os.path.realpath(root))
+    _refuse_network(root, mounts)
+    with disk_errors(root):
+        _check(root, uid)
+        _check_ancestors(root)
+        text = read_own(root / "version", uid=uid, limit=64)
+        if text is not None and text.strip().isdigit():
+            _check_format(root, uid)
+        there = [root / name for name in DIRECTORIES if os.path.lexists(root / name)]
+        if len(there) < len(DIRECTORIES) // 2:
+            _refuse_foreign(root)
+        for directory in there:
+            _check(directory, uid)
+    return root
+
+
 def _make_with_parents(root: Path) -> None:
     missing = [path for path in (root, *root.parents) if not path.exists()]
     for path in reversed(missing):
@@ -103,11 +124,12 @@ def _check_format(root: Path, uid: int) -> None:
         _refuse_foreign(root)
         return
     if not text.strip().isdigit():
-        raise StoreError(f"{root / 'version'} is damaged: {text!r}")
+        raise StoreError(f"{root / 'version'} is damaged: {text!r}", "ds01 store verify --repair")
     if int(text) > FORMAT:
         raise StoreError(
             f"the store {root} has format {int(text)}, and this ds01 knows formats up to {FORMAT}",
-            "upgrade ds01, or " + _ELSEWHERE,
+            f"upgrade ds01, or {_ELSEWHERE}; if no newer ds01 was ever used, {root / 'version'} is"
+            f" damaged and should hold {FORMAT}",
         )
 
 

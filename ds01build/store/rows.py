@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from ds01build.digest import DiffId, Digest
+from ds01build.digest import DiffId, Digest, Key
 from ds01build.layer import Layer
 from ds01build.store.sealed import seal, unseal
 
@@ -13,10 +13,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from ds01build.digest import Canonical, Key
+    from ds01build.digest import Canonical
 
 __all__ = [
     "document_row",
+    "key_of",
     "layer_row",
     "read_document",
     "read_inputs",
@@ -37,6 +38,15 @@ _END = re.compile(
 def row_path(directory: Path, key: Key) -> Path:
     """Return where the row of ``key`` is kept."""
     return directory / key.hex[:2] / f"{key.hex}.json"
+
+
+def key_of(directory: Path, path: Path) -> Key | None:
+    """Return the key whose row would be at ``path``, None where no row could be."""
+    try:
+        key = Key(f"sha256:{path.name.removesuffix('.json')}")
+    except ValueError:
+        return None
+    return key if row_path(directory, key) == path else None
 
 
 def layer_row(key: Key, layer: Layer, inputs: Mapping[str, Canonical]) -> bytes:

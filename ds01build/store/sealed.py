@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
     from ds01build.digest import Canonical
 
-__all__ = ["parse_json", "seal", "unseal"]
+__all__ = ["corrected", "parse_json", "seal", "unseal"]
+
+_SMALL = 2048  # bytes of a document that is searched for one that is wrong
 
 Document = dict[str, "Canonical"]
 
@@ -37,6 +39,19 @@ def unseal(text: bytes) -> Document | None:
         return document if seal(document) == text else None
     except (ValueError, TypeError):
         return None
+
+
+def corrected(text: bytes) -> bytes | None:
+    """Return the sealed document from which ``text`` differs in one byte, or None.
+
+    Tries them all, which takes seconds, and only for small documents.
+    """
+    for place in range(len(text) if len(text) <= _SMALL else 0):
+        for byte in range(256):
+            one = b"%b%c%b" % (text[:place], byte, text[place + 1 :])
+            if unseal(one) is not None:
+                return one
+    return None
 
 
 def parse_json(text: bytes) -> Canonical:

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from ds01build import beneath
+from ds01build import beneath, spec
 from ds01build.digest import Digest
 from ds01build.errors import MismatchError
 from ds01build.events import Expected, Written
 from ds01build.realise import Materials, realise
+from ds01build.spec import FileSpec, InstallSpec, RunSpec, StateSpec
 from ds01build.workflow import downloads
 from ds01build.workflow.assembling import title
 from ds01build.workflow.spools import no_spool
 from ds01build.workflow.transfers import once
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
     from contextlib import AbstractContextManager
 
     from ds01build.layer import Layer
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from ds01build.workflow.steps import Edges, Locked, Planned
     from ds01build.workflow.timer import Timer
 
-__all__ = ["Making", "Rising", "made_of"]
+__all__ = ["Making", "Rising", "made_of", "native"]
 
 
 class Rising:
@@ -113,3 +114,22 @@ def _read_file(pin: FilePin, locked: Locked) -> bytes:
             hint=f"ds01 lock {locked.request.path}",
         )
     return content
+
+
+def native(planned: Planned) -> Planned:
+    """Return what of a plan is to be made and needs no engine for it."""
+    stack = [
+        step
+        for step in planned.plan.stack
+        if step.action == "write" and not isinstance(step.spec, (InstallSpec, RunSpec))
+    ]
+    read = {digest for step in stack for digest in _read(step)}
+    pins = tuple(pin for pin in planned.plan.downloads if pin.digest in read)
+    return replace(planned, plan=replace(planned.plan, stack=tuple(stack), downloads=pins))
+
+
+def _read(step: LayerStep) -> Iterator[Digest]:
+    layer = step.spec
+    if isinstance(layer, FileSpec) and isinstance(layer.base, StateSpec):
+        layer = layer.base
+    return (pin.digest for pin in spec.sources(layer))
