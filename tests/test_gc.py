@@ -85,7 +85,7 @@ policies = st.builds(
 )
 
 
-@settings(max_examples=400)
+@settings(max_examples=150)
 @given(scenes(), policies)
 def test_nothing_goes_that_a_root_or_a_lease_reaches(scene: Scene, policy: Policy) -> None:
     planned = plan(scene, policy)
@@ -102,7 +102,7 @@ def test_nothing_goes_that_a_root_or_a_lease_reaches(scene: Scene, policy: Polic
     assert sorted(planned.rows) == sorted(k for d in gone | lost for k in scene.rows.get(d, ()))
 
 
-@settings(max_examples=400)
+@settings(max_examples=150)
 @given(scenes(), policies)
 def test_current_and_newest_generations_and_those_asked_to_be_kept_stay(
     scene: Scene, policy: Policy
@@ -116,7 +116,7 @@ def test_current_and_newest_generations_and_those_asked_to_be_kept_stay(
         assert blob is None or not scene.leases.keep(one.image, blob.changed)
 
 
-@settings(max_examples=400)
+@settings(max_examples=150)
 @given(scenes(), policies)
 def test_all_garbage_goes_unless_room_is_all_that_is_asked_for(
     scene: Scene, policy: Policy
@@ -129,7 +129,7 @@ def test_all_garbage_goes_unless_room_is_all_that_is_asked_for(
         assert (digest in planned.blobs) != is_needed
 
 
-@settings(max_examples=400)
+@settings(max_examples=150)
 @given(scenes(), policies, st.integers(0, 1200))
 def test_no_more_goes_than_the_room_that_is_asked_for_takes(
     scene: Scene, policy: Policy, min_free: int
