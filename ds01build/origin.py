@@ -158,9 +158,9 @@ def _followers(name: str, needs: Needs) -> dict[str, str]:
 
 
 def _holder(graph: Graph, pin: WheelPin | DebPin) -> Holder | None:
-    """Return the layer whose bytes are of ``pin``; the state of .debs speaks of them only."""
+    """Return the layer whose bytes are of ``pin``: the state of .debs, above, only speaks of it."""
     for place, (tier, layer) in enumerate(graph.stack, 1):
-        if not isinstance(layer, spec.StateSpec) and pin in spec.sources(layer):
+        if pin in spec.sources(layer):
             return Holder(
                 tier=tier,
                 place=place,

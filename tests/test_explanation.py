@@ -153,6 +153,17 @@ def test_a_layer_without_a_like_in_the_last_build_says_so() -> None:
     assert [str(each) for each in layer.causes] == ["package toolz 1.0 is new"]
 
 
+def test_a_package_in_place_of_another_is_not_compared_with_it() -> None:
+    lock = a_lock()
+    wheels = (lock.wheels[1], lock.wheels[2], wheel_pin("toolz"))
+    pandas = replace(lock.wheels[1], requires=())
+    layers = (*lock.layers[:2], replace(lock.layers[2], names=("toolz",)), *lock.layers[3:])
+    new = replace(lock, wheels=(pandas, *wheels[1:]), layers=layers)
+    (layer,) = made(explained(lock, new))
+    assert layer.text == "generation 3 had no layer like it"
+    assert [str(each) for each in layer.causes] == ["package toolz 1.0 is new"]
+
+
 def test_fields_of_the_target_are_named_as_people_write_them() -> None:
     lock = a_lock()
     assert lock.target is not None
