@@ -134,7 +134,8 @@ def footing(asked: Relocking) -> Footing:
             asked,
             LockedDebian(suite=wanted.suite, architecture=architecture, packages=wanted.packages),
         )
-    known = asked.previous.base if asked.previous and not asked.upgrade.everything else None
+    moves = asked.upgrade.everything or asked.upgrade.base
+    known = asked.previous.base if asked.previous and not moves else None
     found = asked.bases.locked(wanted, known if isinstance(known, LockedImage) else None)
     return _on_image(asked, found, asked.bases.facts(found))
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from ds01build.recipe import Tier
 
-__all__ = ["Request", "read_request"]
+__all__ = ["Request", "read_request", "request_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +67,11 @@ def read_request(path: Path) -> Request:
     Raises RecipeError and CycleError, and Ds01Error where an included or declared file is not
     there, is a link, or lies outside the recipe's directory.
     """
-    text = beneath.read_text(path.parent, path.name)
+    return request_of(path, beneath.read_text(path.parent, path.name))
+
+
+def request_of(path: Path, text: str) -> Request:
+    """Return what ``text`` asks for, if it lay at ``path``; see ``read_request``."""
     recipe = _with_least(parse(text, source=str(path)))
     texts: dict[str, str] = {}
 

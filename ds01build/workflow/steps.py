@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
-from contextlib import suppress
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, Protocol, TypeGuard
 
 from ds01build import beneath, graph, lockfile, plan, spec
@@ -24,12 +20,15 @@ from ds01build.workflow.footing import Relocking, locked_platform
 from ds01build.workflow.fresh import require_consistent, require_fresh
 from ds01build.workflow.locking import relock
 from ds01build.workflow.quick import lock_path
+from ds01build.workflow.replacing import replace_file
 from ds01build.workflow.request import read_request
 from ds01build.workflow.sourcing import sourcing
+from ds01build.workflow.stacking import layers
 from ds01build.workflow.upgrade import Upgrade
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from ds01build.engine.api import Engine
     from ds01build.engine.sandbox import Site
@@ -56,6 +55,10 @@ __all__ = [
     "find_move",
     "make_lock",
     "make_plan",
+    "read_lock",
+    "reorder_lock",
+    "resolve_lock",
+    "write_lock",
 ]
 
 LOCK_LIMIT = 32 * 1024 * 1024  # bytes
@@ -134,7 +137,7 @@ def check_lock(recipe: Path) -> Locked:
     Asks no network. Raises RecipeError, LockError, CheckFailed.
     """
     request, path = read_request(recipe), lock_path(recipe)
-    found, content = _read_lock(path)
+    found, content = read_lock(path)
     fresh = require_fresh(found, request, path.name)
     require_consistent(fresh, request, str(path))
     return Locked(request=request, path=path, lock=fresh, content=content)
@@ -174,7 +177,7 @@ def make_lock(recipe: Path, edges: Edges, choices: Choices) -> Locked:
     if choices.mode == "locked":
         return check_lock(recipe)
     request, path = read_request(recipe), lock_path(recipe)
-    found, content = _read_lock(path)
+    found, content = read_lock(path)
     if choices.mode == "frozen" and found is None:
         raise LockError(source=str(path), issues=(Issue("", "does not exist"),))
     fresh = found is not None and found.recipe == request.digest and not choices.upgrade
@@ -186,6 +189,13 @@ def make_lock(recipe: Path, edges: Edges, choices: Choices) -> Locked:
 
 def write_lock(request: Request, previous: Lock | None, edges: Edges, upgrade: Upgrade) -> Locked:
     """Resolve ``request`` and write its lock, all of it or nothing."""
+    made = resolve_lock(request, previous, edges, upgrade)
+    replace_file(made.path, lockfile.dumps(made.lock))
+    return made
+
+
+def resolve_lock(request: Request, previous: Lock | None, edges: Edges, upgrade: Upgrade) -> Locked:
+    """Return the lock of ``request`` as it would be written; no file changes."""
     resolver = edges.resolver.with_settings(request.recipe.resolve)
     try:
         made = relock(
@@ -203,10 +213,29 @@ def write_lock(request: Request, previous: Lock | None, edges: Edges, upgrade: U
     except MissingDebs as error:
         hint = f"ds01 lock --update-missing {request.path}"
         raise MissingDebs(debs=error.debs, hint=hint) from error
-    path, text = lock_path(request.path), lockfile.dumps(made)
-    _write(path, text)
-    content = Digest.of(text.encode())
-    return Locked(request=request, path=path, lock=made, content=content, changed=made != previous)
+    return Locked(
+        request=request,
+        path=lock_path(request.path),
+        lock=made,
+        content=_content(made),
+        changed=made != previous,
+    )
+
+
+def _content(lock: Lock) -> Digest:
+    return Digest.of(lockfile.dumps(lock).encode())
+
+
+def reorder_lock(locked: Locked) -> Locked:
+    """Return ``locked`` with its layers grouped and ordered as a first lock has them, written.
+
+    Needs no network, and moves no package.
+    """
+    lock = replace(locked.lock, layers=layers(locked.lock, None, locked.request))
+    if lock == locked.lock:
+        return locked
+    replace_file(locked.path, lockfile.dumps(lock))
+    return replace(locked, lock=lock, content=_content(lock), changed=True)
 
 
 def make_plan(locked: Locked, edges: Edges) -> Planned:
@@ -274,7 +303,7 @@ def _is_list(value: object) -> TypeGuard[list[object]]:
     return isinstance(value, list)
 
 
-def _read_lock(path: Path) -> tuple[Lock | None, Digest]:
+def read_lock(path: Path) -> tuple[Lock | None, Digest]:
     """Return the lock of a file, None where there is no file, and the digest of its bytes."""
     try:
         content = beneath.read(path.parent, path.name, limit=LOCK_LIMIT)
@@ -287,22 +316,3 @@ def _read_lock(path: Path) -> tuple[Lock | None, Digest]:
     except UnicodeDecodeError as error:
         raise LockError(source=str(path), issues=(Issue("", "not UTF-8 text"),)) from error
     return lockfile.loads(text, source=str(path)), Digest.of(content)
-
-
-def _write(path: Path, text: str) -> None:
-    """Replace the file at once: a crash leaves the old lock or the new one, never half of one."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(descriptor)
-            Path(aside).chmod(0o644)
-            Path(aside).replace(path)
-        finally:
-            with suppress(FileNotFoundError):
-                Path(aside).unlink()
-    except OSError as error:
-        raise Ds01Error(f"{path} cannot be written: {error.strerror}") from error

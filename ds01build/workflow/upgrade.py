@@ -20,13 +20,14 @@ __all__ = ["Upgrade"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upgrade:
-    """What need not keep its locked version: everything, or packages by name."""
+    """What need not keep its locked version: everything, the image below, packages by name."""
 
     everything: bool = False
+    base: bool = False
     packages: frozenset[str] = frozenset()
 
     def __bool__(self) -> bool:
-        return self.everything or bool(self.packages)
+        return self.everything or self.base or bool(self.packages)
 
     def keeps(self, pins: Sequence[DebPin | WheelPin]) -> frozenset[str]:
         """Return the names of ``pins`` that keep their version."""
