@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["Completed", "run"]
+__all__ = ["Completed", "attend", "run"]
 
 OUTPUT_LIMIT = 64 * 1024 * 1024  # bytes
 _INPUT_LIMIT = 4096  # bytes
@@ -59,6 +59,17 @@ def run(
         finally:
             _end(process)
     return Completed(process.returncode, stdout.decode(errors="replace"), _text(stderr))
+
+
+def attend(argv: Sequence[str], *, environment: Mapping[str, str], cwd: Path) -> int:
+    """Run a program that talks to the user, such as an editor, and return its exit code.
+
+    It has this process's terminal, and as much time as it takes. Raises Unavailable.
+    """
+    try:
+        return subprocess.run(list(argv), env=dict(environment), cwd=cwd, check=False).returncode
+    except OSError as error:
+        raise Unavailable(f"{argv[0]} cannot be started: {error.strerror}") from error
 
 
 def _started(

@@ -33,6 +33,7 @@ from world import NUMBERS, SCRIPT, Outcome, World, ended, guarded, is_shown_safe
 
 from ds01build.engine import intermediate, sandbox
 from ds01build.engine.owner import Owner
+from ds01build.store import roots
 
 if TYPE_CHECKING:
     import subprocess
@@ -550,6 +551,43 @@ def test_an_engine_without_room_is_told_and_the_old_image_stays(own: Own) -> Non
     found = engine.inspect(old["reference"])
     assert found is not None
     assert str(found.config_digest) == old["config_digest"]
+
+
+@pytest.mark.slow
+def test_an_update_that_cannot_be_loaded_changes_nothing(own: Own) -> None:
+    yard, engine, _ = own
+    yard.world.write("small", "data")
+    yard.write(FILES)
+    old = yard.builds("--load")["image"]
+    recipe, lock, names = yard.world.recipe, yard.world.lock, yard.names()
+    was = recipe.read_bytes(), lock.read_bytes(), roots.generations(yard.world.store, yard.name)
+    recipe.with_name("large").write_bytes(secrets.token_bytes(80 << 20))
+    yard.world.variables["EDITOR"] = """sed -i 's/"data", to/"large", to/'"""
+    outcome = yard.world.ds01("image", "update", yard.name, "--edit", "--load", "--yes")
+    assert (outcome.code, outcome.out) == (1, ""), outcome.err
+    assert "no space left on device" in outcome.complaint[0]
+    assert '+files = [{ from = "large"' not in recipe.read_text()
+    generations = roots.generations(yard.world.store, yard.name)
+    assert (recipe.read_bytes(), lock.read_bytes(), generations) == was
+    assert yard.names() == names
+    found = engine.inspect(old["reference"])
+    assert found is not None
+    assert str(found.config_digest) == old["config_digest"]
+
+
+def test_an_update_moves_the_tag_in_the_engine(there: Yard, engine: Engine) -> None:
+    there.world.write("one", "data")
+    there.world.write("two", "other")
+    there.write(FILES)
+    old = there.builds()
+    there.world.variables["EDITOR"] = """sed -i 's/"data", to/"other", to/'"""
+    outcome = there.world.ds01("image", "update", there.name, "--edit", "--yes", "--json")
+    assert outcome.code == 0, outcome.err
+    new = outcome.answer["built"]
+    assert new["image"]["reference"] == old["image"]["reference"]
+    found = engine.inspect(new["image"]["reference"])
+    assert found is not None
+    assert str(found.diff_ids[-1]) == new["layers"][-1]["diff_id"] != old["layers"][-1]["diff_id"]
 
 
 @pytest.mark.slow

@@ -21,12 +21,14 @@ from ds01build.cli import (
     build,
     diff,
     dockerfile,
+    edit,
     explain,
     graph,
     image,
     lock,
     plan,
     store,
+    update,
     verify,
     why,
 )
@@ -36,7 +38,7 @@ from ds01build.errors import Ds01Error
 if TYPE_CHECKING:
     from types import FrameType
 
-__all__ = ["ds01", "main"]
+__all__ = ["ds01", "image_update", "main"]
 
 INTERRUPTED = 130
 BUG = 70  # EX_SOFTWARE of sysexits.h
@@ -61,23 +63,37 @@ for command in (
     verify.verify,
     dockerfile.dockerfile,
     base.base,
+    edit.add,
+    edit.remove,
+    edit.upgrade,
+    edit.rebase,
 ):
     ds01.add_command(command)
+image.image.add_command(update.update, "update")
 
 
 def main() -> NoReturn:
     """Run the command line and exit with its code."""
+    _main(ds01, "ds01")
+
+
+def image_update() -> NoReturn:
+    """Run ``image-update``, which ``ds01 image update`` is too."""
+    _main(update.update, "image-update")
+
+
+def _main(command: click.Command, name: str) -> NoReturn:
     signal.signal(signal.SIGTERM, _interrupt)
     os.umask(0o077)
     if sys.stderr is None:  # closed by the caller: there is nobody to tell
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
-    sys.exit(run(sys.argv[1:]))
+    sys.exit(run(sys.argv[1:], command, name))
 
 
-def run(arguments: list[str]) -> int:
+def run(arguments: list[str], command: click.Command = ds01, name: str = "ds01") -> int:
     """Run the command line and return its exit code; errors are printed, never raised."""
     try:
-        ds01.main(args=arguments, prog_name="ds01", standalone_mode=False)
+        command.main(args=arguments, prog_name=name, standalone_mode=False)
     except click.ClickException as error:
         error.show()
         return error.exit_code

@@ -23,10 +23,11 @@ __all__ = ["lock"]
     is_flag=True,
     help="Only say whether the lock is fresh (exit 3 if not), and whether its base has moved.",
 )
+@click.option("--reorder", is_flag=True, help="Group and order layers as a first lock does.")
 @options.locking
 @options.as_json
 @options.quiet
-def lock(recipe: Path, check: bool, as_json: bool, quiet: bool, **rest: Any) -> None:
+def lock(recipe: Path, check: bool, reorder: bool, as_json: bool, quiet: bool, **rest: Any) -> None:
     """Lock every package of RECIPE by hash.
 
     Packages keep the versions that the lock has, unless the recipe or an option moves them.
@@ -35,11 +36,14 @@ def lock(recipe: Path, check: bool, as_json: bool, quiet: bool, **rest: Any) -> 
     ds01 lock recipes/quickstart.toml
     ds01 lock --upgrade-package pandas recipes/quickstart.toml
     ds01 lock --check recipes/quickstart.toml
+    ds01 lock --reorder recipes/quickstart.toml
     """  # noqa: D301
     from ds01build.cli import wiring
     from ds01build.cli.progress import progress
     from ds01build.workflow import steps as workflow
 
+    if reorder and (check or rest["locked"] or rest["frozen"]):
+        raise click.UsageError("--reorder changes the lock: --check, --locked and --frozen do not")
     if check:
         options.check({**rest, "check": True})
         _check(recipe, rest, as_json=as_json, quiet=quiet)
@@ -47,7 +51,8 @@ def lock(recipe: Path, check: bool, as_json: bool, quiet: bool, **rest: Any) -> 
     chosen = options.choices(rest)
     with progress(quiet=quiet) as report:
         edges = wiring.edges(report, chosen)
-        _show(workflow.make_lock(recipe, edges, chosen), as_json=as_json)
+        locked = workflow.make_lock(recipe, edges, chosen)
+        _show(workflow.reorder_lock(locked) if reorder else locked, as_json=as_json)
 
 
 def _check(recipe: Path, rest: dict[str, Any], *, as_json: bool, quiet: bool) -> None:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from ds01build.workflow.steps import Choices
 
-__all__ = ["as_json", "check", "choices", "loading", "locking", "quiet", "recipe"]
+__all__ = ["as_json", "check", "choices", "loading", "locking", "plain_choices", "quiet", "recipe"]
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
@@ -71,6 +71,12 @@ def check(options: dict[str, Any]) -> None:
     if len(given) > 1 or (given and moves):
         words = [f"--{word.rstrip('s').replace('_', '-')}" for word in (*given, *moves)[:2]]
         raise click.UsageError(f"{words[0]} and {words[1]} contradict each other")
+
+
+def plain_choices(options: dict[str, Any]) -> Choices:
+    """Return the choices of a command that edits: offline or not, and loading."""
+    unused = {"locked": False, "frozen": False, "upgrade": False, "upgrade_packages": ()}
+    return choices({"offline": False, **options, **unused, "update_missing": False})
 
 
 def choices(options: dict[str, Any], *, keep_sources: bool = False) -> Choices:

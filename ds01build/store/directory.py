@@ -177,6 +177,12 @@ class DirStore:
             raise StoreError(f"{layer.digest} ({layer.size} bytes) is not in the store")
         self._write_row(key, layer_row(key, layer, inputs))
 
+    def forget(self, key: Key) -> None:
+        """No longer know what ``key`` came out as; the blob stays."""
+        path = row_path(self.root / "keys", key)
+        with disk_errors(path):
+            path.unlink(missing_ok=True)
+
     def document(self, key: Key) -> Mapping[str, Canonical] | None:
         """Return the document recorded for ``key``, or None; blobs that it names are unchecked."""
         return read_document(self._row(key), key)

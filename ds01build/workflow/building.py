@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from ds01build.workflow.loading import InEngine
     from ds01build.workflow.steps import Choices, Edges, Locked, Planned
 
-__all__ = ["build"]
+__all__ = ["build", "build_locked"]
 
 _NAMED = 5  # packages of a message
 
@@ -72,6 +72,15 @@ def _locked_and_built(recipe: Path, edges: Edges, choices: Choices) -> Built:
     return _build(locked, edges, choices, timer)
 
 
+def build_locked(locked: Locked, edges: Edges, choices: Choices) -> Built:
+    """Build the image of a lock that need not have been written yet, as ``build`` does."""
+    try:
+        return _build(locked, edges, choices, Timer(edges.clock))
+    except NotThere as error:
+        missing = missing_debs(error, locked.lock)
+        raise not_there(error, missing, locked.request.path) from error
+
+
 def _build(locked: Locked, edges: Edges, choices: Choices, timer: Timer) -> Built:
     engine = engine_for(choices.load, edges)  # before anything is done for one that is not there
     with ExitStack() as stack:
@@ -97,11 +106,11 @@ def _build(locked: Locked, edges: Edges, choices: Choices, timer: Timer) -> Buil
         )
         made = made_of(planned, edges, making)
         image = _assembled(planned, made, edges)
-        publish(image, locked, edges)
         begin = timer.elapsed()
         loaded = loader.finish(loading, locked.lock.name, image) if loader and loading else None
         sent = executing.sent + (loaded.sent if loaded else 0)
         timer.load = timer.elapsed() - begin
+        publish(image, locked, edges)  # last: what cannot be loaded is no generation
     if not choices.keep_sources:
         drop_sources(made, locked.lock if loaded else None, edges)
     built = _built(locked, (image, loaded), made, timer)

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
-from contextlib import suppress
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, Protocol, TypeGuard
 
 from ds01build import beneath, graph, lockfile, plan, spec
@@ -24,12 +20,15 @@ from ds01build.workflow.footing import Relocking, locked_platform
 from ds01build.workflow.fresh import require_consistent, require_fresh
 from ds01build.workflow.locking import ground, relock
 from ds01build.workflow.quick import lock_path
+from ds01build.workflow.replacing import replace_file
 from ds01build.workflow.request import read_request
 from ds01build.workflow.sourcing import sourcing
+from ds01build.workflow.stacking import layers
 from ds01build.workflow.upgrade import Upgrade
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from ds01build.engine.api import Engine
     from ds01build.engine.sandbox import Site
@@ -57,6 +56,9 @@ __all__ = [
     "make_lock",
     "make_plan",
     "read_lock",
+    "reorder_lock",
+    "resolve_lock",
+    "write_lock",
 ]
 
 LOCK_LIMIT = 32 * 1024 * 1024  # bytes
@@ -194,11 +196,18 @@ def make_lock(recipe: Path, edges: Edges, choices: Choices) -> Locked:
 
 def write_lock(request: Request, previous: Lock | None, edges: Edges, upgrade: Upgrade) -> Locked:
     """Resolve ``request`` and write its lock, all of it or nothing."""
+    made = resolve_lock(request, previous, edges, upgrade)
+    replace_file(made.path, lockfile.dumps(made.lock))
+    return made
+
+
+def resolve_lock(request: Request, previous: Lock | None, edges: Edges, upgrade: Upgrade) -> Locked:
+    """Return the lock of ``request`` as it would be written; no file changes."""
     with edges.store.lease(()):  # layers of the base are read, wheels are built
-        return _write_lock(request, previous, edges, upgrade)
+        return _resolved(request, previous, edges, upgrade)
 
 
-def _write_lock(request: Request, previous: Lock | None, edges: Edges, upgrade: Upgrade) -> Locked:
+def _resolved(request: Request, previous: Lock | None, edges: Edges, upgrade: Upgrade) -> Locked:
     resolver = edges.resolver.with_settings(request.recipe.resolve)
     try:
         made = relock(
@@ -217,10 +226,29 @@ def _write_lock(request: Request, previous: Lock | None, edges: Edges, upgrade: 
     except MissingDebs as error:
         hint = f"ds01 lock --update-missing {request.path}"
         raise MissingDebs(debs=error.debs, hint=hint) from error
-    path, text = lock_path(request.path), lockfile.dumps(made)
-    _write(path, text)
-    content = Digest.of(text.encode())
-    return Locked(request=request, path=path, lock=made, content=content, changed=made != previous)
+    return Locked(
+        request=request,
+        path=lock_path(request.path),
+        lock=made,
+        content=_content(made),
+        changed=made != previous,
+    )
+
+
+def _content(lock: Lock) -> Digest:
+    return Digest.of(lockfile.dumps(lock).encode())
+
+
+def reorder_lock(locked: Locked) -> Locked:
+    """Return ``locked`` with its layers grouped and ordered as a first lock has them, written.
+
+    Needs no network, and moves no package.
+    """
+    lock = replace(locked.lock, layers=layers(locked.lock, None, locked.request))
+    if lock == locked.lock:
+        return locked
+    replace_file(locked.path, lockfile.dumps(lock))
+    return replace(locked, lock=lock, content=_content(lock), changed=True)
 
 
 def make_plan(locked: Locked, edges: Edges) -> Planned:
@@ -304,22 +332,3 @@ def read_lock(path: Path) -> tuple[Lock | None, Digest]:
     except UnicodeDecodeError as error:
         raise LockError(source=str(path), issues=(Issue("", "not UTF-8 text"),)) from error
     return lockfile.loads(text, source=str(path)), Digest.of(content)
-
-
-def _write(path: Path, text: str) -> None:
-    """Replace the file at once: a crash leaves the old lock or the new one, never half of one."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(descriptor)
-            Path(aside).chmod(0o644)
-            Path(aside).replace(path)
-        finally:
-            with suppress(FileNotFoundError):
-                Path(aside).unlink()
-    except OSError as error:
-        raise Ds01Error(f"{path} cannot be written: {error.strerror}") from error

@@ -1,0 +1,203 @@
+"""``image-update``: edits the recipe of an image, builds and loads it, all or nothing."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import sys
+import tempfile
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ds01build.cli import edit as editing_commands
+from ds01build.cli import options
+from ds01build.errors import Ds01Error, Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+
+    from ds01build.workflow.editing import Edit, Proposed
+
+__all__ = ["update"]
+
+_MODES = {
+    "add": "--add",
+    "add_system": "--add-system",
+    "remove": "--remove",
+    "requirements": "-r",
+    "rebuild": "--rebuild",
+    "edit": "--edit",
+    "upgrade": "--upgrade",
+}
+_EDITORS = ("vim", "vi", "nano", "emacs")
+
+
+@click.command("image-update", context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("name", metavar="NAME")
+@click.option("--add", multiple=True, metavar="PKG", help="Add Python packages.")
+@click.option("--add-system", multiple=True, metavar="PKG", help="Add Debian packages.")
+@click.option("--remove", multiple=True, metavar="PKG", help="Remove packages of either kind.")
+@click.option(
+    "-r",
+    "--requirements",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Add what a requirements.txt or pyproject.toml asks for.",
+)
+@click.option("--rebuild", is_flag=True, help="Build and load again, with no edit or question.")
+@click.option("--edit", is_flag=True, help="Edit the recipe in $VISUAL or $EDITOR.")
+@click.option("--upgrade", is_flag=True, help="Let every package move to a newer version.")
+@click.option("--tier", default="", metavar="TIER", help="The tier to add to, or remove from.")
+@click.option("--no-cache", is_flag=True, help="Make every layer again.")
+@click.option("--yes", "-y", is_flag=True, help="Ask nothing.")
+@click.option("--dry-run", is_flag=True, help="Only print what would change.")
+@options.loading
+@options.as_json
+@options.quiet
+def update(name: str, **rest: Any) -> None:
+    """Change the image NAME: its recipe, its lock, and itself, or nothing at all.
+
+    NAME is that of an image, or the path of its recipe. One change per run: --add, --add-system,
+    --remove, -r, --rebuild, --edit or --upgrade. Added packages go where their name stands, to
+    the only tier of their kind, or to a tier of their own: custom, or system for Debian's.
+
+    \b
+    image-update thesis --add "polars>=1.0 statsmodels"
+    image-update thesis --add-system tree --yes
+    docker run --rm -it "$(image-update thesis --upgrade --yes)"
+    """  # noqa: D301
+    from ds01build.cli import wiring
+    from ds01build.workflow.naming import find_recipe
+
+    mode = _mode(rest)
+    if not (rest["yes"] or rest["dry_run"] or mode == "rebuild" or sys.stdin.isatty()):
+        raise click.UsageError("there is no terminal to ask on: --yes goes on without")
+    recipe = find_recipe(name, wiring.open_store(), Path.cwd())
+    with _edits(mode, recipe, rest) as edit:
+        _carry_out(recipe, edit, rest, asks=not rest["yes"] and mode != "rebuild")
+
+
+def _mode(rest: dict[str, Any]) -> str:
+    """Return the one mode that is asked for. Raises UsageError."""
+    given = [mode for mode in _MODES if rest[mode]]
+    if not given:
+        raise click.UsageError(f"say what to change: {', '.join(_MODES.values())}")
+    if len(given) > 1:
+        both = " and ".join(_MODES[mode] for mode in given)
+        raise click.UsageError(f"one change per run, not {both}")
+    if rest["tier"] and given[0] in ("rebuild", "edit", "upgrade"):
+        raise click.UsageError(f"--tier has no meaning with {_MODES[given[0]]}")
+    return given[0]
+
+
+def _edits(mode: str, recipe: Path, rest: dict[str, Any]) -> AbstractContextManager[Edit]:
+    from ds01build.workflow import edits
+
+    tier = rest["tier"]
+    if mode == "add":
+        goal = edits.Goal(kind="python", tier=tier, fallback="custom")
+        return nullcontext(edits.adding(_packages(rest["add"]), goal))
+    if mode == "add_system":
+        goal = edits.Goal(kind="apt", tier=tier, fallback="system")
+        return nullcontext(edits.adding(_packages(rest["add_system"]), goal))
+    if mode == "remove":
+        return nullcontext(edits.removing(_packages(rest["remove"]), tier))
+    if mode == "requirements":
+        goal = edits.Goal(kind="python", tier=tier, fallback="custom")
+        return nullcontext(edits.importing(rest["requirements"], goal))
+    if mode == "edit":
+        return _edited(recipe)
+    return nullcontext(edits.relocking((), everything=mode == "upgrade"))
+
+
+def _packages(given: tuple[str, ...]) -> list[str]:
+    """Return what is asked for: an argument that is no requirement as a whole lists several."""
+    found = [package for text in given for package in _split(text)]
+    if not found:
+        raise click.UsageError("no package is named")
+    return found
+
+
+def _split(text: str) -> list[str]:
+    from ds01build.grammar import requirement
+
+    try:
+        requirement(text)
+    except ValueError:
+        return text.split()
+    return [text]
+
+
+def _carry_out(recipe: Path, edit: Edit, rest: dict[str, Any], *, asks: bool) -> None:
+    from ds01build.cli import wiring
+    from ds01build.cli.progress import progress
+    from ds01build.workflow import editing
+
+    chosen = options.plain_choices(rest)
+    built = None
+    with editing.alone(recipe, wiring.open_store(), editing_commands.tell):
+        with progress(quiet=rest["quiet"]) as report:
+            proposed = editing.propose(recipe, edit, wiring.edges(report, chosen))
+        if not rest["dry_run"]:
+            if asks and not _agreed(proposed):
+                return
+            with progress(quiet=rest["quiet"]) as report:
+                edges = wiring.edges(report, chosen)
+                built = editing.build_proposed(proposed, edges, chosen, anew=rest["no_cache"])
+    editing_commands.show(proposed, built, rest, told=asks)
+
+
+def _agreed(proposed: Proposed) -> bool:
+    """Show what would change, and ask."""
+    click.echo(editing_commands.summary(proposed), err=True)
+    question = f"Update the image {proposed.locked.lock.name}?"
+    return click.confirm(question, default=True, err=True)
+
+
+@contextmanager
+def _edited(recipe: Path) -> Iterator[Edit]:
+    """Let the user edit a copy of the recipe, which stays where what was written comes to nothing.
+
+    Raises Ds01Error.
+    """
+    from ds01build.workflow import edits
+    from ds01build.workflow.editing import recipe_text
+
+    directory = Path(tempfile.mkdtemp(prefix="image-update-"))
+    copy = directory / recipe.name
+    copy.write_text(recipe_text(recipe).text, encoding="utf-8", newline="")
+    try:
+        _attend(copy)
+        yield edits.rewriting(recipe_text(copy).text)
+    except Ds01Error as error:
+        error.hint = "; ".join(filter(None, (error.hint, f"what you wrote is in {copy}")))
+        raise
+    shutil.rmtree(directory)
+
+
+def _attend(path: Path) -> None:
+    from ds01build.process import attend
+
+    code = attend([*_editor(), str(path)], environment=os.environ, cwd=Path.cwd())
+    if code:
+        raise Ds01Error(f"the editor ended with {code}, and nothing is changed")
+
+
+def _editor() -> list[str]:
+    """Return the command of the user's editor. Raises UsageError, Unavailable."""
+    for name in ("VISUAL", "EDITOR"):
+        try:
+            words = shlex.split(os.environ.get(name, ""))
+        except ValueError as error:
+            raise click.UsageError(f"{name} is not a command: {error}") from error
+        if words:
+            return words
+    found = next(filter(None, map(shutil.which, _EDITORS)), None)
+    if found is None:
+        raise Unavailable("there is no editor", hint="export EDITOR=COMMAND")
+    return [found]

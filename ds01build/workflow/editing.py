@@ -1,0 +1,155 @@
+"""Changes a recipe and its lock together or not at all, and builds what they come to."""
+
+from __future__ import annotations
+
+import difflib
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ds01build import beneath, lockfile
+from ds01build.digest import Key
+from ds01build.errors import Ds01Error
+from ds01build.recipe.editing import Text
+from ds01build.workflow.building import build_locked
+from ds01build.workflow.changes import changes
+from ds01build.workflow.forgetting import forget_layers
+from ds01build.workflow.fresh import require_consistent
+from ds01build.workflow.quick import lock_path
+from ds01build.workflow.replacing import Replacement, staged
+from ds01build.workflow.request import request_of
+from ds01build.workflow.steps import LOCK_LIMIT, Locked, read_lock, resolve_lock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from ds01build.lock import Lock
+    from ds01build.store import DirStore
+    from ds01build.workflow.built import Built
+    from ds01build.workflow.changes import Change
+    from ds01build.workflow.request import Request
+    from ds01build.workflow.steps import Choices, Edges
+    from ds01build.workflow.upgrade import Upgrade
+
+__all__ = ["Edit", "Proposed", "adopt", "alone", "build_proposed", "propose", "recipe_text"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edit:
+    """How a recipe's text changes, and what may move in its lock besides."""
+
+    text: Callable[[Text, Request, Lock | None], Text]
+    upgrade: Callable[[Lock | None], Upgrade]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposed:
+    """A recipe and a lock as they would become; no file has changed yet."""
+
+    before: Text
+    previous: Lock | None
+    locked: Locked
+    lock_bytes: bytes | None  # of the lock's file; None where there is none
+
+    @property
+    def changed(self) -> bool:
+        """Whether the recipe's text or its lock does."""
+        return self.before.text != self.locked.request.text or self.previous != self.locked.lock
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """What moves in the lock."""
+        return changes(self.previous, self.locked.lock)
+
+    @property
+    def diff(self) -> str:
+        """The change of the recipe as a unified diff, empty where there is none."""
+        name, after = str(self.locked.request.path), self.locked.request.text
+        lines = difflib.unified_diff(
+            self.before.text.splitlines(keepends=True),
+            after.splitlines(keepends=True),
+            fromfile=name,
+            tofile=name,
+        )
+        whole = (line if line.endswith("\n") else f"{line}\n" for line in lines)
+        return "".join(whole)
+
+    @property
+    def files(self) -> tuple[Replacement, ...]:
+        """The recipe, then the lock: between the two it is stale, and the next run makes it."""
+        request = self.locked.request
+        return (
+            Replacement(path=request.path, before=self.before.text.encode(), text=request.text),
+            Replacement(
+                path=self.locked.path,
+                before=self.lock_bytes,
+                text=lockfile.dumps(self.locked.lock),
+            ),
+        )
+
+
+def recipe_text(recipe: Path) -> Text:
+    """Return the text of the recipe at a path. Raises Ds01Error."""
+    return Text(beneath.read_text(recipe.parent, recipe.name), str(recipe))
+
+
+@contextmanager
+def alone(recipe: Path, store: DirStore, tell: Callable[[str], None]) -> Iterator[None]:
+    """Keep other commands of this user from editing ``recipe`` for as long as the block runs."""
+    key = Key.of({"edited": str(recipe.resolve()).encode(errors="replace").decode()})
+
+    def wait(holder: str) -> None:
+        tell(f"waiting for {holder}, which edits {recipe}")
+
+    with store.lock(key, wait):
+        yield
+
+
+def propose(recipe: Path, edit: Edit, edges: Edges) -> Proposed:
+    """Return what ``edit`` makes of the recipe at a path and of its lock.
+
+    Packages that it does not speak of keep their versions. Raises what reading and locking raise.
+    """
+    before, path = recipe_text(recipe), lock_path(recipe)
+    lock_bytes = _bytes(path)
+    present = request_of(recipe, before.text)
+    previous, content = read_lock(path)
+    after = edit.text(before, present, previous)
+    upgrade = edit.upgrade(previous)
+    request = request_of(recipe, after.text)
+    if previous is not None and previous.recipe == request.digest and not upgrade:
+        require_consistent(previous, request, str(path))
+        locked = Locked(request=request, path=path, lock=previous, content=content)
+    else:
+        locked = resolve_lock(request, previous, edges, upgrade)
+    return Proposed(before=before, previous=previous, locked=locked, lock_bytes=lock_bytes)
+
+
+def adopt(proposed: Proposed) -> None:
+    """Make recipe and lock what was proposed: both, or neither. Raises Ds01Error."""
+    with staged(proposed.files) as commit:
+        commit()
+
+
+def build_proposed(proposed: Proposed, edges: Edges, choices: Choices, *, anew: bool) -> Built:
+    """Build and load what was proposed, and make recipe and lock that once it is there.
+
+    Where anything fails, both are as they were, and the image's names stand for what they stood
+    for. ``anew`` makes every layer again. Raises what ``build`` raises.
+    """
+    with staged(proposed.files) as commit:
+        if anew:
+            forget_layers(proposed.locked, edges)
+        built = build_locked(proposed.locked, edges, choices)
+        commit()
+    return built
+
+
+def _bytes(path: Path) -> bytes | None:
+    try:
+        return beneath.read(path.parent, path.name, limit=LOCK_LIMIT)
+    except Ds01Error as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            return None
+        raise
