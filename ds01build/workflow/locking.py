@@ -54,15 +54,19 @@ def relock(asked: Relocking) -> Lock:
     )
     _keep_directories(lock, found, request)
     lock = _grounded(lock, found)
-    return replace(lock, layers=layers(lock, asked.previous, request))
+    # Whoever moves everything moves to the site's layers, too.
+    afresh = asked.site is not None and asked.upgrade.everything
+    previous = None if afresh else asked.previous
+    return replace(lock, layers=layers(lock, previous, request, asked.site))
 
 
 def _wheels(asked: Relocking, found: Footing) -> Wheels:
     request, previous = asked.request, asked.previous
     if found.platform is None:
         return Wheels()
-    keep = {pin.name: pin for pin in previous.wheels} if previous else {}
-    keep = {name: keep[name] for name in asked.upgrade.keeps(tuple(keep.values()))}
+    own = {pin.name: pin for pin in previous.wheels} if previous else {}
+    own = {name: own[name] for name in asked.upgrade.keeps(tuple(own.values()))}
+    keep = {**asked.upgrade.unnamed(asked.site.wheels if asked.site else ()), **own}
     wanted = _wanted(request, found, found.platform)
     with asked.sources(found) as sources:
         wheels = supplied.wheels(asked.resolver, sources, wanted, supplied.Known(keep, previous))

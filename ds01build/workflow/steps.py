@@ -23,6 +23,7 @@ from ds01build.store.durable import free_bytes
 from ds01build.workflow.footing import Relocking, locked_platform
 from ds01build.workflow.fresh import require_consistent, require_fresh
 from ds01build.workflow.locking import relock
+from ds01build.workflow.preferring import LOCK_LIMIT, preferred
 from ds01build.workflow.quick import lock_path
 from ds01build.workflow.request import read_request
 from ds01build.workflow.sourcing import sourcing
@@ -57,8 +58,6 @@ __all__ = [
     "make_lock",
     "make_plan",
 ]
-
-LOCK_LIMIT = 32 * 1024 * 1024  # bytes
 
 
 class Facts(Protocol):
@@ -187,6 +186,7 @@ def make_lock(recipe: Path, edges: Edges, choices: Choices) -> Locked:
 def write_lock(request: Request, previous: Lock | None, edges: Edges, upgrade: Upgrade) -> Locked:
     """Resolve ``request`` and write its lock, all of it or nothing."""
     resolver = edges.resolver.with_settings(request.recipe.resolve)
+    site = preferred(request, uid=edges.store.uid)
     try:
         made = relock(
             Relocking(
@@ -198,6 +198,7 @@ def write_lock(request: Request, previous: Lock | None, edges: Edges, upgrade: U
                 bases=edges.bases,
                 sources=lambda found: sourcing(edges, resolver, found),
                 warn=lambda text: edges.report(Note(f"warning: {text}")),
+                site=site,
             )
         )
     except MissingDebs as error:
