@@ -142,7 +142,7 @@ def test_a_file_elsewhere_is_read_where_only_its_reader_or_root_can_write_it(
         with pytest.raises(Ds01Error, match=rf"can be written by others \(mode {mode:04o}\)"):
             beneath.read_trusted(file, uid=os.getuid())
     file.chmod(0o644)
-    status = os.stat(file)
+    status = file.stat()
     other = os.stat_result((*status[:4], 4321, *status[5:]))
     monkeypatch.setattr(os, "fstat", lambda _: other)
     with pytest.raises(Ds01Error, match="belongs to uid 4321, neither to root nor to you"):

@@ -12,7 +12,15 @@ from ds01build.flock import hold, remove_abandoned
 from ds01build.store.durable import disk_errors, make_directory, read_own, write_durably
 from ds01build.store.index import encode
 
-__all__ = ["DIRECTORIES", "FILES", "FORMAT", "LAYOUT", "prepare"]
+__all__ = [
+    "DIRECTORIES",
+    "FILES",
+    "FORMAT",
+    "LAYOUT",
+    "MOUNTS",
+    "prepare",
+    "refuse_network",
+]
 
 FORMAT = 1
 LAYOUT = b'{"imageLayoutVersion":"1.0.0"}\n'  # OCI image-spec, image-layout.md
@@ -47,7 +55,7 @@ def prepare(root: Path, *, uid: int, mounts: Path = MOUNTS) -> Path:
     could write to it.
     """
     root = Path(os.path.realpath(root))
-    _refuse_network(root, mounts)
+    refuse_network(root, mounts)
     with disk_errors(root):
         _make_with_parents(root)
         _check(root, uid)
@@ -130,7 +138,8 @@ def _initialise(root: Path) -> None:
         write_durably(root / "version", b"%d\n" % FORMAT, aside=aside)
 
 
-def _refuse_network(path: Path, mounts: Path) -> None:
+def refuse_network(path: Path, mounts: Path) -> None:
+    """Raise StoreError where ``path`` is on a file system that others serve."""
     kind = _file_system(path, mounts)
     if _NETWORKED.fullmatch(kind):
         raise StoreError(

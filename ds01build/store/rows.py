@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
     from ds01build.digest import Canonical, Key
 
-__all__ = ["document_row", "layer_row", "read_document", "read_layer", "row_path"]
+__all__ = ["LIMIT", "document_row", "layer_row", "read_document", "read_layer", "row_path"]
+
+LIMIT = 64 * 1024 * 1024  # bytes of a row or index
 
 _LAYER = "ds01.layer/1"
 _DOCUMENT = "ds01.document/1"

@@ -31,6 +31,7 @@ from ds01build.resolve.sources import parse_sources
 from ds01build.resolve.uv import Index, Uv
 from ds01build.store import open_store
 from ds01build.store.facts import open_facts
+from ds01build.workflow import lending
 from ds01build.workflow.bases import ImageBases, Machine
 from ds01build.workflow.probing import EngineProbes
 from ds01build.workflow.steps import Edges
@@ -69,6 +70,7 @@ def edges(
     configuration = _configuration(environment, home)
     store = open_store(configuration.store, uid=os.geteuid())
     facts = open_facts(store.root / "facts")
+    lenders = lending.lenders(configuration, store, report)
     engine = cache(lambda: connect(environment, home))
     probes = _probes(configuration, store, engine, report)
     sources = _host_sources(environment)
@@ -86,6 +88,7 @@ def edges(
     )
     return Edges(
         store=store,
+        lenders=lenders,
         facts=facts,
         resolver=replace(resolver, update_missing=update_missing, apt_of=probes.apt),
         bases=bases,

@@ -22,6 +22,7 @@ from ds01build.spec import InstallSpec, RunSpec
 from ds01build.store.durable import free_bytes
 from ds01build.workflow.footing import Relocking, locked_platform
 from ds01build.workflow.fresh import require_consistent, require_fresh
+from ds01build.workflow.lending import Reach
 from ds01build.workflow.locking import relock
 from ds01build.workflow.preferring import LOCK_LIMIT, preferred
 from ds01build.workflow.quick import lock_path
@@ -43,7 +44,9 @@ if TYPE_CHECKING:
     from ds01build.plan import Plan
     from ds01build.resolve.machine import MachineResolver
     from ds01build.store import DirStore
+    from ds01build.store.readonly import ReadOnlyStore
     from ds01build.workflow.bases import ImageBases
+    from ds01build.workflow.lending import Refused
     from ds01build.workflow.loading import Load
     from ds01build.workflow.request import Request
 
@@ -76,6 +79,7 @@ class Edges:
 
     store: DirStore
     facts: Facts
+    lenders: tuple[ReadOnlyStore, ...] = ()  # asked in this order for what the store lacks
     resolver: MachineResolver
     bases: ImageBases
     engine: Callable[[], Engine]  # raises Unavailable; connects once
@@ -210,11 +214,12 @@ def write_lock(request: Request, previous: Lock | None, edges: Edges, upgrade: U
     return Locked(request=request, path=path, lock=made, content=content, changed=made != previous)
 
 
-def make_plan(locked: Locked, edges: Edges) -> Planned:
+def make_plan(locked: Locked, edges: Edges, refused: Refused = frozenset()) -> Planned:
     """Return what a build of ``locked`` would do, given what the store has.
 
-    Raises RejectedFile for a wheel of another platform, and LockError for another target than the
-    base's where that is known: an edited lock may name them.
+    What is in a read-only store counts, but for what is ``refused``. Raises RejectedFile for a
+    wheel of another platform, and LockError for another target than the base's where that is known:
+    an edited lock may name them.
     """
     _require_target(locked, edges.bases)
     platform = locked_platform(locked.lock)
@@ -228,10 +233,12 @@ def make_plan(locked: Locked, edges: Edges) -> Planned:
     unpacked = locked.lock.debs if isinstance(locked.lock.base, LockedDebian) else ()
     seen = {pin: facts.get("scripts", str(pin.digest)) for pin in unpacked}
     scripts = {pin.name: tuple(map(str, found)) for pin, found in seen.items() if _is_list(found)}
+    reach = Reach(store, edges.lenders, refused)
     present = Present(
-        layers=_known_layers(made, store),
-        sources=frozenset(pin.digest for pin in pins if store.has(pin.digest, pin.size)),
+        layers=_known_layers(made, reach),
+        sources=frozenset(pin.digest for pin in pins if reach.has(pin.digest, pin.size)),
         facts=frozenset(pin.digest for pin in unpacked if pin.name in scripts),
+        lent=reach.lent,
     )
     return Planned(
         locked=locked,
@@ -255,7 +262,7 @@ def _require_target(locked: Locked, bases: ImageBases) -> None:
         )
 
 
-def _known_layers(made: Graph, store: DirStore) -> dict[Key, Layer]:
+def _known_layers(made: Graph, store: Reach) -> dict[Key, Layer]:
     """Return the layers that are there: by what would be done, or by what it would be done to."""
     known: dict[Key, Layer] = {}
     for _, layer in made.stack:
