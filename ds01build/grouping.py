@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import groupby, pairwise
 from typing import TYPE_CHECKING
 
@@ -35,11 +35,15 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The pins of one layer. ``tier`` is that of the first, where tiers had to be merged."""
+    """The pins of one layer. ``tier`` is that of the first, where there are several.
+
+    ``tiers`` are those of the names, in their order; empty where all are of ``tier``.
+    """
 
     tier: str
     kind: str
     names: tuple[str, ...]
+    tiers: tuple[str, ...] = field(default=(), compare=False)
 
 
 def group(
@@ -117,12 +121,14 @@ def _without(groups: Iterable[Group], placed: set[tuple[str, str]]) -> list[Grou
 
 def _left(one: Group, items: _Items, unchanged: frozenset[str]) -> Group:
     """Return what is left of a layer: not what went to another tier, or has grown large."""
+    was = dict(zip(one.names, one.tiers, strict=False))
 
     def stays(name: str) -> bool:
         item = items.get((one.kind, name))
         if item is None or f"{one.kind}:{name}" in unchanged:
             return item is not None
-        return item.tier == one.tier and (len(one.names) == 1 or not _is_large(item))
+        same = item.tier == was.get(name, one.tier)
+        return same and (len(one.names) == 1 or not _is_large(item))
 
     names = tuple(name for name in one.names if stays(name))
     tier = items[one.kind, names[0]].tier if names else one.tier

@@ -12,7 +12,7 @@ from ds01build.lock import LockedDebian, LockedLayer
 from ds01build.recipe import AptTier, FilesTier, PythonTier, RunTier
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from ds01build.digest import Canonical
     from ds01build.lock import Lock, LockedTier
@@ -37,10 +37,7 @@ def layers(
     items = _items(lock)
     before = _items(previous) if previous else []
     new = _renamed(before, items)
-    had = [
-        Group(new.get(layer.tier, layer.tier), layer.kind, layer.names)
-        for layer in (previous.layers if previous else ())
-    ]
+    had = _groups(previous.layers if previous else (), before, new)
     kept = {replace(item, tier=new.get(item.tier, item.tier)) for item in before} & {*items}
     unchanged = frozenset(f"{item.kind}:{item.name}" for item in kept)
     groups = group(
@@ -52,6 +49,22 @@ def layers(
         budget=_room(lock),
     )
     return tuple(LockedLayer(tier=g.tier, kind=g.kind, names=g.names) for g in groups)
+
+
+def _groups(
+    layers: Iterable[LockedLayer], before: Iterable[Item], new: Mapping[str, str]
+) -> list[Group]:
+    """Return layers as grouping sees them, with the ``new`` names of tiers."""
+    was = {(item.kind, item.name): new.get(item.tier, item.tier) for item in before}
+    return [
+        Group(
+            tier=new.get(layer.tier, layer.tier),
+            kind=layer.kind,
+            names=layer.names,
+            tiers=tuple(was.get((layer.kind, name), layer.tier) for name in layer.names),
+        )
+        for layer in layers
+    ]
 
 
 def _shared(site: Lock, items: Iterable[Item], lock: Lock) -> tuple[Group, ...]:
