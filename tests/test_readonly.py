@@ -16,6 +16,7 @@ from ds01build.digest import DiffId, Digest, Key
 from ds01build.errors import StoreError
 from ds01build.layer import Layer
 from ds01build.store import open_store
+from ds01build.store.facts import open_facts, read_fact
 from ds01build.store.readonly import ReadOnlyStore, open_read_only
 from ds01build.store.rows import layer_row, row_path
 
@@ -102,6 +103,27 @@ def test_a_row_is_believed_only_where_its_owner_alone_can_have_written_it(place:
     assert opened(place).layer(KEY) is None, "a damaged one"
     row.write_bytes(layer_row(KEY, layer_for(KEY), {}))
     assert opened(place).layer(KEY) is None, "one whose blob is not there"
+
+
+def test_facts_are_read_where_their_owner_alone_can_have_written_them(place: Path) -> None:
+    assert opened(place).facts() is None, "there are none"
+    theirs = open_facts(place / "facts")
+    theirs.put("deb", "a", {"b": [1]})
+    theirs.close()
+    (place / "facts").chmod(0o755)
+    before = state(place)
+    file = opened(place).facts()
+    assert file is not None
+    assert read_fact(file, "deb", "a") == {"b": [1]}
+    assert read_fact(file, "deb", "b") is None
+    assert state(place) == before
+    for path in (file, file.parent):
+        mode = path.stat().st_mode
+        path.chmod(mode | 0o020)
+        assert opened(place).facts() is None
+        path.chmod(mode)
+    file.write_bytes(b"no database")
+    assert read_fact(file, "deb", "a") is None
 
 
 @needs_root
@@ -232,6 +254,28 @@ def test_files_of_a_read_only_store_are_taken_before_any_download(lent: World) -
     assert outcome.answer["bytes"]["downloaded"] == 0
     assert fetched(lent) == []
     assert lent.images() == lent.built
+
+
+FILES = '[tiers.config]\nkind = "files"\nfiles = [{ from = "x", to = "/etc/x" }]\n'
+
+
+@pytest.mark.parametrize("believed", ["facts", ""])
+def test_facts_of_debs_spare_their_bytes(lent: World, believed: str) -> None:
+    layers = {path.name for path in blobs(lent)}
+    for path in files_below(site_of(lent) / "blobs"):
+        path.unlink() if path.name not in layers else None
+    if not believed:
+        (site_of(lent) / "facts").chmod(0o777)  # and so not believed
+    (lent.recipe.parent / "x").write_bytes(b"x\n")
+    lent.ask_for("app", more=FILES)
+    assert lent.ds01("lock", "demo.toml").code == 0
+    before = state(site_of(lent))
+    outcome = lent.build("--json", "--offline")
+    assert outcome.code == (0 if believed else 4), outcome.err
+    assert state(site_of(lent)) == before
+    if believed:
+        actions = {layer["tier"]: layer["action"] for layer in outcome.answer["layers"]}
+        assert actions == {**dict.fromkeys(actions, "fetched"), "config": "written"}
 
 
 def blobs(world: World) -> list[Path]:

@@ -55,6 +55,19 @@ class ReadOnlyStore:
         """Return a reader of the first ``size`` bytes of a blob, which nobody has verified."""
         return BlobSource(path=self._path(digest), size=size)
 
+    def facts(self) -> Path | None:
+        """Return the file of facts, if it can be read, and only the owner can have written it."""
+        file = self.root / "facts" / "cache.db"
+        try:
+            above, status = file.parent.lstat(), file.lstat()
+        except OSError:
+            return None
+        theirs = all(
+            each.st_uid == self.owner and not each.st_mode & 0o022 for each in (above, status)
+        )
+        is_file = stat.S_ISDIR(above.st_mode) and stat.S_ISREG(status.st_mode)
+        return file if theirs and is_file and os.access(file, os.R_OK) else None
+
     def _path(self, digest: Digest) -> Path:
         return self.root / "blobs" / "sha256" / digest.hex
 

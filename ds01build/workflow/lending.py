@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from ds01build import spec
 from ds01build.errors import MismatchError, StoreError
 from ds01build.events import Note
+from ds01build.store.facts import read_fact
 from ds01build.store.readonly import open_read_only
 
 if TYPE_CHECKING:
@@ -26,13 +27,15 @@ if TYPE_CHECKING:
     from ds01build.plan import Loan
     from ds01build.store import DirStore
     from ds01build.store.readonly import ReadOnlyStore
-    from ds01build.workflow.steps import Edges, Planned
+    from ds01build.workflow.steps import Edges, Facts, Planned
 
-__all__ = ["Reach", "Refused", "borrow", "lenders"]
+__all__ = ["Reach", "Recalled", "Refused", "borrow", "lenders"]
 
 Refused = frozenset[tuple[str, "Digest"]]  # blobs of a store, by its name, that are not used
 
 _CHUNK = 1024 * 1024  # bytes
+# What follows from the bytes that a digest names. Not where files are: that is the user's business.
+_SHARED = frozenset({"listing", "plain", "deb", "scripts"})
 
 
 def lenders(
@@ -97,6 +100,33 @@ class Reach:
                 self.lent[digest] = str(lender)
                 return True
         return False
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """The own facts, and what those of read-only stores say of layers and .debs.
+
+    What is found there is kept: a plan that counts on it is executed when the other store is gone.
+    """
+
+    own: Facts
+    lenders: tuple[ReadOnlyStore, ...]
+
+    def get(self, kind: str, key: str) -> object:
+        """Return a fact, or None."""
+        found = self.own.get(kind, key)
+        if found is not None or kind not in _SHARED:
+            return found
+        for file in filter(None, (lender.facts() for lender in self.lenders)):
+            found = read_fact(file, kind, key)
+            if found is not None:
+                self.own.put(kind, key, found)
+                return found
+        return None
+
+    def put(self, kind: str, key: str, value: object) -> None:
+        """Keep a fact."""
+        self.own.put(kind, key, value)
 
 
 def borrow(planned: Planned, edges: Edges) -> Refused:

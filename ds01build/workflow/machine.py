@@ -89,7 +89,7 @@ def edges(
     return Edges(
         store=store,
         lenders=lenders,
-        facts=facts,
+        facts=lending.Recalled(facts, lenders),
         resolver=replace(resolver, update_missing=update_missing, apt_of=probes.apt),
         bases=bases,
         engine=engine,
