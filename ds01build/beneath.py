@@ -1,4 +1,7 @@
-"""Reads files that a recipe names: below its directory, through no link, up to a size."""
+"""Reads files that a recipe names: below its directory, through no link, up to a size.
+
+Or, by an absolute path, a file that only root and the user can have written.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from ds01build.errors import Ds01Error
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["read", "read_text"]
+__all__ = ["read", "read_text", "read_trusted"]
 
 LIMIT = 256 * 1024 * 1024  # bytes
 TEXT_LIMIT = 1024 * 1024  # bytes
@@ -45,6 +48,30 @@ def read_text(root: Path, relative: str) -> str:
         return read(root, relative, limit=TEXT_LIMIT).decode()
     except UnicodeDecodeError as error:
         raise Ds01Error(f"{relative!r:.200} is not UTF-8 text") from error
+
+
+def read_trusted(path: Path, *, uid: int, limit: int = LIMIT) -> bytes:
+    """Return the content of a regular file that belongs to root or ``uid``, and only they write.
+
+    Links on the way are followed: what they lead to is looked at once it is open. Raises Ds01Error
+    naming the file.
+    """
+    try:
+        descriptor = os.open(path, _FILE & ~os.O_NOFOLLOW)
+    except OSError as error:
+        raise Ds01Error(f"{str(path)!r:.200} cannot be read: {error.strerror}") from error
+    try:
+        status = os.fstat(descriptor)
+        if status.st_uid not in (0, uid):
+            raise Ds01Error(
+                f"{str(path)!r:.200} belongs to uid {status.st_uid}, neither to root nor to you"
+            )
+        if status.st_mode & 0o022:
+            mode = stat.S_IMODE(status.st_mode)
+            raise Ds01Error(f"{str(path)!r:.200} can be written by others (mode {mode:04o})")
+        return _content(descriptor, str(path), limit)
+    finally:
+        os.close(descriptor)
 
 
 def _read(root: Path, parts: list[str], limit: int) -> bytes:

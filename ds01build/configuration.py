@@ -30,8 +30,10 @@ _KEYS = {
     "apt": ("mirror", "keyring"),
     "registry": ("plain", "mirrors"),
     "engine": ("network",),
+    "store": ("read-only", "owners"),  # lists, joined with colons as their variables are
 }
 _REGISTRY_VARIABLES = {"DS01_PLAIN_REGISTRIES": "plain", "DS01_REGISTRY_MIRRORS": "mirrors"}
+_STORE_VARIABLES = {"DS01_STORE_RO": "read-only", "DS01_STORE_OWNERS": "owners"}
 # A machine that is set up for uv or pip needs no second setting.
 _INDEX_VARIABLES = ("DS01_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL")
 
@@ -42,6 +44,8 @@ class Configuration:
 
     store: Path
     cache: Path
+    read_only_stores: tuple[Path, ...] = ()  # absolute
+    store_owners: tuple[str, ...] = ()  # users, by name or uid, whose stores are believed
     indexes: Mapping[str, str] = field(repr=False, default_factory=dict)  # URL by alias
     apt_mirror: str = field(repr=False, default="")
     apt_keyring: str = ""
@@ -63,12 +67,14 @@ def configure(
     indexes: dict[str, str] = {}
     apt: dict[str, str] = {}
     engine: dict[str, str] = {}
+    stores: dict[str, str] = {}
     registries: dict[str, tuple[str, ...]] = {"plain": (), "mirrors": ()}
     for name, text in files:
         tables = _tables(name, text)
         indexes.update(tables["index"])
         apt.update(tables["apt"])
         engine.update(tables["engine"])
+        stores.update(tables["store"])
         for key, hosts in tables["registry"].items():
             registries[key] = _hosts(f"{name}: registry.{key}", hosts)
     for variable in reversed(_INDEX_VARIABLES):
@@ -77,12 +83,17 @@ def configure(
     for variable, key in _REGISTRY_VARIABLES.items():
         if environment.get(variable):
             registries[key] = _hosts(variable, environment[variable])
+    for variable, key in _STORE_VARIABLES.items():
+        if variable in environment:  # empty as well: it takes away what files say
+            stores[key] = environment[variable]
     mirror = environment.get("DS01_APT_MIRROR", "")
     for url in mirror.split():
         _url("DS01_APT_MIRROR", url)
     return Configuration(
         store=store_path(environment, home),
         cache=_directory(environment.get("XDG_CACHE_HOME"), home / ".cache") / "ds01",
+        read_only_stores=tuple(map(_place, _listed(stores.get("read-only", "")))),
+        store_owners=_listed(stores.get("owners", "")),
         indexes=indexes,
         apt_mirror=mirror or apt.get("mirror", ""),
         apt_keyring=environment.get("DS01_APT_KEYRING") or apt.get("keyring", ""),
@@ -116,6 +127,26 @@ def _url(where: str, url: str) -> str:
     except ValueError as error:
         raise Ds01Error(f"{where} is {error}") from error
     return url
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(filter(None, text.split(":")))
+
+
+def _place(text: str) -> Path:
+    if not text.startswith("/"):
+        raise Ds01Error(f"a read-only store has an absolute path, not {text!r:.200}")
+    return Path(text)
+
+
+def _joined(where: str, value: object) -> str:
+    """Return a list of a configuration file as its variable has it."""
+    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+        raise Ds01Error(f"{where} is a list of strings")
+    for each in value:
+        if not each or ":" in each or "\0" in each:
+            raise Ds01Error(f"{where}: {each!r:.100} is empty, or has a colon in it")
+    return ":".join(value)
 
 
 def _network(text: str) -> Literal["bridge", "host"]:
@@ -156,6 +187,9 @@ def _tables(name: str, text: str) -> dict[str, dict[str, str]]:
         if table not in tables or not isinstance(values, dict):
             there = ", ".join(f"[{one}]" for one in tables)
             raise Ds01Error(f"{name}: {table!r:.60}: unknown table; there are {there}")
+        if table == "store":
+            found = {key: _joined(f"{name}: store.{key!r:.60}", v) for key, v in values.items()}
+            values.update(found)
         if not all(isinstance(value, str) for value in values.values()):
             raise Ds01Error(f"{name}: {table}: every value is a string")
         for key, value in values.items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import groupby, pairwise
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     _Items = Mapping[tuple[str, str], "Item"]  # by kind and name
 
-__all__ = ["BUDGET", "Group", "Item", "group"]
+__all__ = ["BUDGET", "Group", "Item", "group", "shared"]
 
 OWN = 4 * 1024 * 1024  # bytes; a pin this large gets a layer of its own
 SHARE = 16 * 1024 * 1024  # bytes; small pins of a tier beyond this are divided
@@ -35,11 +35,15 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The pins of one layer. ``tier`` is that of the first, where tiers had to be merged."""
+    """The pins of one layer. ``tier`` is that of the first, where there are several.
+
+    ``tiers`` are those of the names, in their order; empty where all are of ``tier``.
+    """
 
     tier: str
     kind: str
     names: tuple[str, ...]
+    tiers: tuple[str, ...] = field(default=(), compare=False)
 
 
 def group(
@@ -48,6 +52,7 @@ def group(
     *,
     previous: Sequence[Group] = (),
     unchanged: frozenset[str] = frozenset(),
+    site: Sequence[Group] = (),
     budget: int = BUDGET,
 ) -> tuple[Group, ...]:
     """Return the layers of ``items`` in stack order, lowest first.
@@ -56,32 +61,74 @@ def group(
     new gets layers of its own, however small: a layer that changes is made anew as a whole. Those
     of ``previous`` whose names are all in ``unchanged`` (``kind:name``) keep their order, and the
     others lie on top of them: an engine extracts anew whatever lies above a layer that moved.
-    Raises Ds01Error when the budget cannot be met.
+    Between them lies what of ``site``, as ``shared`` returns it, is not in ``previous``. Raises
+    Ds01Error when the budget cannot be met.
     """
     known = {(item.kind, item.name): item for item in items}
     left = [_left(one, known, unchanged) for one in previous]
     kept = [new for old, new in zip(previous, left, strict=True) if _same(old, new, unchanged)]
     stayed = [one for one in left if one.names and one not in kept]
     placed = {(one.kind, name) for one in left for name in one.names}
+    theirs = _without(site, placed)
+    placed |= {(one.kind, name) for one in theirs for name in one.names}
     added = _fresh([item for place, item in known.items() if place not in placed], tiers)
-    if kept and len(kept) == len(previous):
+    if kept and len(kept) == len(previous) and not theirs and kept[-1] not in site:
         kept, added = _joined(kept, added, known)
     above = sorted([*stayed, *added], key=lambda one: _place(one, known, tiers))
-    return tuple(_within([*kept, *above], frozenset(kept), known, budget))
+    low = [*kept, *theirs]
+    return tuple(_within([*low, *above], frozenset(low), known, budget))
+
+
+def shared(
+    groups: Iterable[Group], theirs: Iterable[Item], items: Iterable[Item], seen: Mapping[str, str]
+) -> tuple[Group, ...]:
+    """Return the layers of ``items`` that a site's ``groups`` of ``theirs`` share, lowest first.
+
+    First those that are there as a whole, in the site's order, then what is there of others, one
+    layer for each. Nothing that is ``seen`` differently, by tier, shares a layer: what an engine
+    executes sees all or nothing of one. What is removed from a base lies lowest: wheels come in
+    its place.
+    """
+    there = {(item.kind, item.name, item.digest) for item in theirs if item.kind != "executed"}
+    mine = {(i.kind, i.name): i for i in items if (i.kind, i.name, i.digest) in there}
+    gone = {item.name for item in items if item.kind == "removed"}
+    apart = {("wheels", name) for name in gone if ("removed", name) not in mine}
+    rows: list[tuple[bool, bool, Group]] = []
+    for one in groups:
+        by_view: dict[str, list[str]] = {}
+        for name in one.names:
+            item = mine.get((one.kind, name))
+            if item is not None and (one.kind, name) not in apart:
+                by_view.setdefault(seen.get(item.tier, ""), []).append(name)
+        for names in by_view.values():
+            tier = mine[one.kind, names[0]].tier
+            is_part = len(names) < len(one.names)
+            rows.append((one.kind != "removed", is_part, Group(tier, one.kind, tuple(names))))
+    return tuple(one for _, _, one in sorted(rows, key=lambda row: row[:2]))
 
 
 def _same(old: Group, new: Group, unchanged: frozenset[str]) -> bool:
     return new == old and all(f"{old.kind}:{name}" in unchanged for name in old.names)
 
 
+def _without(groups: Iterable[Group], placed: set[tuple[str, str]]) -> list[Group]:
+    left = [
+        replace(one, names=tuple(name for name in one.names if (one.kind, name) not in placed))
+        for one in groups
+    ]
+    return [one for one in left if one.names]
+
+
 def _left(one: Group, items: _Items, unchanged: frozenset[str]) -> Group:
     """Return what is left of a layer: not what went to another tier, or has grown large."""
+    was = dict(zip(one.names, one.tiers, strict=False))
 
     def stays(name: str) -> bool:
         item = items.get((one.kind, name))
         if item is None or f"{one.kind}:{name}" in unchanged:
             return item is not None
-        return item.tier == one.tier and (len(one.names) == 1 or not _is_large(item))
+        same = item.tier == was.get(name, one.tier)
+        return same and (len(one.names) == 1 or not _is_large(item))
 
     names = tuple(name for name in one.names if stays(name))
     tier = items[one.kind, names[0]].tier if names else one.tier

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from ds01build import spec
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ds01build.pin import DebPin, WheelPin
     from ds01build.spec import LayerSpec
 
-__all__ = ["Action", "LayerStep", "Plan", "Present", "Step", "make"]
+__all__ = ["Action", "LayerStep", "Loan", "Plan", "Present", "Step", "make"]
 
 _NAMED = 3  # packages of a reason
 
@@ -40,6 +40,7 @@ class Present:
     layers: Mapping[Key, Layer]
     sources: Collection[Digest]  # wheels and .debs whose bytes are in the store
     facts: Collection[Digest]  # .debs whose facts are known without their bytes
+    lent: Mapping[Digest, str] = field(default_factory=dict)  # blobs that another store has: which
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +52,8 @@ class LayerStep:
     key: Key
     action: Action
     reason: str
-    layer: Layer | None  # the one that is reused
+    layer: Layer | None  # the one that is reused or fetched
+    place: str = ""  # the store that it is fetched from
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,12 +70,22 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Loan:
+    """A blob that is copied out of another store of this machine: a layer, or a file of one."""
+
+    digest: Digest
+    size: int  # bytes
+    place: str  # which store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """Steps in the order of the graph, layers and downloads in stack order, lowest first."""
+    """Steps in the order of the graph, layers and what they take in stack order, lowest first."""
 
     steps: tuple[Step, ...]
     stack: tuple[LayerStep, ...]
     downloads: tuple[WheelPin | DebPin, ...]
+    loans: tuple[Loan, ...]
     space: int  # bytes that the store grows by, at the most; an estimate
 
 
@@ -104,14 +116,29 @@ def make(graph: Graph, present: Present) -> Plan:
         )
     used = (pin.digest for step in stack for pin in spec.sources(step.spec))
     downloads = tuple(({digest: seen[digest] for digest in used if digest in seen} | seen).values())
+    loans = _loans(stack, present)
+    space = _space(stack, downloads) + sum(loan.size for loan in loans)
     return Plan(
-        steps=tuple(steps), stack=stack, downloads=downloads, space=_space(stack, downloads)
+        steps=tuple(steps), stack=stack, downloads=downloads, loans=tuple(loans), space=space
     )
 
 
 def _action(layers: Sequence[LayerStep]) -> Action:
-    actions = {step.action for step in layers}
-    return "run" if "run" in actions else "write" if "write" in actions else "reuse"
+    actions: tuple[Action, ...] = ("run", "write", "fetch")
+    return next((each for each in actions if each in {step.action for step in layers}), "reuse")
+
+
+def _loans(stack: Iterable[LayerStep], present: Present) -> list[Loan]:
+    sizes: dict[Digest, int] = {}
+    for step in stack:
+        if step.layer:
+            sizes[step.layer.digest] = step.layer.size
+        sizes.update((pin.digest, pin.size) for pin in _needed(step, present))
+    return [
+        Loan(digest=digest, size=size, place=present.lent[digest])
+        for digest, size in sizes.items()
+        if digest in present.lent
+    ]
 
 
 def _stack(graph: Graph, present: Present) -> tuple[LayerStep, ...]:
@@ -131,11 +158,14 @@ def _layer_step(
     found = present.layers.get(key)
     action: Action = "write"
     reason = f"the store has no layer for {key}"
-    if found:
+    place = present.lent.get(found.digest, "") if found else ""
+    if found and place:
+        action, reason = "fetch", f"{found.digest} is in the read-only store {place}"
+    elif found:
         action, reason = "reuse", f"{found.digest} is in the store"
     elif isinstance(layer, (InstallSpec, RunSpec)):
         action = "run"
-        new = [below[key].tier for key in layer.below if below[key].action != "reuse"]
+        new = [below[key].tier for key in layer.below if not below[key].layer]
         what = (
             "packages are not installed"
             if isinstance(layer, InstallSpec)
@@ -144,12 +174,19 @@ def _layer_step(
         reason = f"these {what} yet over what the tier stands on"
         if new:
             reason = f"run, unless {', '.join(dict.fromkeys(new))} comes out unchanged"
-    return LayerStep(tier=tier, spec=layer, key=key, action=action, reason=reason, layer=found)
+    return LayerStep(
+        tier=tier, spec=layer, key=key, action=action, reason=reason, layer=found, place=place
+    )
 
 
 def _missing(step: LayerStep, present: Present) -> list[WheelPin | DebPin]:
     """Return the pins that have to be downloaded before the layer can be made."""
-    if step.action == "reuse":
+    return [pin for pin in _needed(step, present) if pin.digest not in present.sources]
+
+
+def _needed(step: LayerStep, present: Present) -> list[WheelPin | DebPin]:
+    """Return the pins whose bytes a layer is made from."""
+    if step.layer:
         return []
     pins: Iterable[WheelPin | DebPin]
     known: Collection[Digest] = present.facts
@@ -158,7 +195,7 @@ def _missing(step: LayerStep, present: Present) -> list[WheelPin | DebPin]:
         pins = state.debs
     else:
         pins, known = _files(step.spec), ()
-    return [pin for pin in pins if pin.digest not in present.sources and pin.digest not in known]
+    return [pin for pin in pins if pin.digest not in known]
 
 
 def _files(layer: LayerSpec) -> tuple[WheelPin | DebPin, ...]:
@@ -168,13 +205,13 @@ def _files(layer: LayerSpec) -> tuple[WheelPin | DebPin, ...]:
 
 
 def _reason(node: Node, layers: tuple[LayerStep, ...], *, over_image: bool) -> str:
-    new = [step for step in layers if step.action != "reuse"]
+    new = [step for step in layers if not step.layer]
     if node.image and not new:
         return f"an image of {counted(len(node.image), 'layer')}"
     if not layers:
         return "the base has all of it" if over_image else "shares a layer with another tier"
     if not new:
-        return "all layers are in the store"
+        return _fetched(layers) or "all layers are in the store"
     if new[0].action == "run":
         return new[0].reason
     names = [_named(step.spec) for step in new]
@@ -184,6 +221,14 @@ def _reason(node: Node, layers: tuple[LayerStep, ...], *, over_image: bool) -> s
         else f"{len(new)} of {len(layers)} layers are not"
     )
     return f"{lacking} in the store: {_some([name for row in names for name in row])}"
+
+
+def _fetched(layers: Sequence[LayerStep]) -> str:
+    places = [step.place for step in layers if step.place]
+    if not places:
+        return ""
+    what = "all layers are" if len(places) == len(layers) else f"{len(places)} of {len(layers)} are"
+    return f"{what} in the read-only store {', '.join(dict.fromkeys(places))}"
 
 
 def _named(layer: LayerSpec) -> list[str]:
@@ -204,7 +249,7 @@ def _space(stack: tuple[LayerStep, ...], downloads: tuple[WheelPin | DebPin, ...
     """
     total = sum(pin.size for pin in downloads)
     for step in stack:
-        if step.action != "reuse":
+        if not step.layer:
             size = sum(pin.size for pin in spec.sources(step.spec))
             grown = size + size // 50
             if isinstance(step.spec, (DebSpec, InstallSpec)):

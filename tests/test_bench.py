@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 from bench import __main__ as command
-from bench import cached, cold, figures, memory, nothing, plan
+from bench import cached, cold, figures, growth, memory, nothing, plan, population
 from bench.figures import Outcome, Series, Verdict
 from bench.room import Room
+from values import python_lock
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,6 +95,23 @@ def test_plan_has_a_lock_that_the_command_accepts(room: Room) -> None:
     outcome = plan.measure(room, 1, tiers=120)
     assert outcome.note == "120 tiers, 240 wheels, 100 layers"
     assert len(named(outcome)) == 2
+
+
+def test_growth_builds_recipes_that_prefer_what_is_locked(room: Room) -> None:
+    outcome = growth.measure(room, 1, counts=(2, 4), packages=("other",))
+    assert outcome.note == "2 wheels, 37 .debs, 2 layers"
+    met = {verdict.name: verdict.value for verdict in outcome.verdicts}
+    assert met["engine / layers, 30 on one site.lock"] >= 1
+    assert met["store / files, 1 real builds, prefer"] > 0.1
+    assert len(named(outcome)["plan, each of 4"].values) == 4
+
+
+def test_what_a_site_has_is_held_once_wherever_its_users_put_their_own() -> None:
+    site = population.grouped(python_lock(3), None)
+    apart = growth.held(population.sharing(site, 20, "own"), None)
+    spread = growth.held(population.sharing(site, 20, "all"), None)
+    prefers = growth.held(population.sharing(site, 20, "all"), site)
+    assert prefers.stored == apart.stored < spread.stored
 
 
 def test_a_ratio_compares_within_rounds() -> None:

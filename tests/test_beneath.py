@@ -128,3 +128,22 @@ def test_text_is_utf_8_of_a_mebibyte_at_most(root: Path) -> None:
     (root / "text").write_bytes(bytes(beneath.TEXT_LIMIT + 1))
     with pytest.raises(Ds01Error, match=r"^'text' is larger than 1048576 bytes$"):
         beneath.read_text(root, "text")
+
+
+def test_a_file_elsewhere_is_read_where_only_its_reader_or_root_can_write_it(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = root / "file"
+    assert beneath.read_trusted(file, uid=os.getuid()) == b"content"
+    (root / "link").symlink_to("file")
+    assert beneath.read_trusted(root / "link", uid=os.getuid()) == b"content"
+    for mode in (0o664, 0o646):
+        file.chmod(mode)
+        with pytest.raises(Ds01Error, match=rf"can be written by others \(mode {mode:04o}\)"):
+            beneath.read_trusted(file, uid=os.getuid())
+    file.chmod(0o644)
+    status = file.stat()
+    other = os.stat_result((*status[:4], 4321, *status[5:]))
+    monkeypatch.setattr(os, "fstat", lambda _: other)
+    with pytest.raises(Ds01Error, match="belongs to uid 4321, neither to root nor to you"):
+        beneath.read_trusted(file, uid=os.getuid())

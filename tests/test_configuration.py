@@ -45,6 +45,31 @@ def test_ds01_store_wins_over_xdg() -> None:
     assert configure({"DS01_STORE": "", "XDG_DATA_HOME": "/d"}, HOME).store == Path("/d/ds01/store")
 
 
+def test_read_only_stores_and_their_owners_are_lists_that_the_environment_replaces() -> None:
+    text = '[store]\nread-only = ["/srv/a", "/srv/b"]\nowners = ["site", "1000"]\n'
+    found = configure({}, HOME, [("site.toml", text)])
+    assert found.read_only_stores == (Path("/srv/a"), Path("/srv/b"))
+    assert found.store_owners == ("site", "1000")
+    environment = {"DS01_STORE_RO": "/c:/d", "DS01_STORE_OWNERS": ""}
+    found = configure(environment, HOME, [("site.toml", text)])
+    assert (found.read_only_stores, found.store_owners) == ((Path("/c"), Path("/d")), ())
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ('"/a"', "site.toml: store.'read-only' is a list of strings"),
+        ("[1]", "site.toml: store.'read-only' is a list of strings"),
+        ('["/a:/b"]', "site.toml: store.'read-only': '/a:/b' is empty, or has a colon in it"),
+        ('["a"]', "a read-only store has an absolute path, not 'a'"),
+    ],
+)
+def test_a_list_of_stores_that_is_none_is_refused(value: str, problem: str) -> None:
+    with pytest.raises(Ds01Error) as caught:
+        configure({}, HOME, [("site.toml", f"[store]\nread-only = {value}\n")])
+    assert str(caught.value) == problem
+
+
 def test_the_store_is_found_alone_where_it_is_found_with_the_rest() -> None:
     for environment in ({}, {"DS01_STORE": "/s"}, {"XDG_DATA_HOME": "/d"}):
         assert store_path(environment, HOME) == configure(environment, HOME).store

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from values import MIB, digest
 
 from ds01build.errors import Ds01Error
-from ds01build.grouping import BUDGET, SHARE, Group, Item, group
+from ds01build.grouping import BUDGET, SHARE, Group, Item, group, shared
 
 if TYPE_CHECKING:
     from random import Random
@@ -256,3 +256,50 @@ def test_a_thousand_tiers_fit_into_the_budget_in_a_second() -> None:
     start = time.process_time()
     assert len(group(items, tiers)) == BUDGET
     assert time.process_time() - start < 1.0
+
+
+@given(ITEMS, ITEMS)
+def test_a_site_s_layers_that_are_there_as_a_whole_are_the_lowest_in_its_order(
+    theirs: list[Item], own: list[Item]
+) -> None:
+    groups = group(theirs, TIERS)
+    both = list({(one.kind, one.name): one for one in [*own, *theirs[::2]]}.values())
+    site = shared(groups, theirs, both, {})
+    places = {(one.kind, one.name) for one in both}
+    whole = [one for one in groups if all((one.kind, name) in places for name in one.names)]
+    made = group(both, TIERS, site=site)
+    low = [(one.kind, one.names) for one in made[: len(whole)]]
+    assert low == [(one.kind, one.names) for one in whole]
+    assert sorted((one.kind, name) for one in made for name in one.names) == sorted(places)
+
+
+@given(ITEMS, ITEMS)
+def test_a_site_moves_nothing_that_lies_where_it_lay(theirs: list[Item], own: list[Item]) -> None:
+    previous = group(own, TIERS)
+    both = list({(one.kind, one.name): one for one in [*theirs, *own]}.values())
+    site = shared(group(theirs, TIERS), theirs, both, {})
+    made = group(both, TIERS, previous=previous, unchanged=names_of(own), site=site)
+    top = previous[-1:] if len(made) > len(previous) or made != previous else ()
+    assert made[: len(previous) - len(top)] == previous[: len(previous) - len(top)]
+
+
+def test_what_is_removed_of_a_base_lies_below_the_wheels_that_come_in_its_place() -> None:
+    gone = [Item("base", "removed", name, 0, digest(f"{name} of the base")) for name in "ab"]
+    wheels = [item(name, 5 * MIB) for name in "ab"]
+    theirs = [*gone, *wheels]
+    groups = group(theirs, TIERS)
+    assert [one.kind for one in groups] == ["removed", "wheels", "wheels"]
+    part = [gone[0], *wheels]
+    lower = group(part, TIERS, site=shared(groups, theirs, part, {}))
+    assert [(one.kind, one.names) for one in lower] == [
+        ("removed", ("a",)),
+        ("wheels", ("a",)),
+        ("wheels", ("b",)),
+    ]
+    other = [replace(gone[0], digest=digest("of another base")), *wheels]
+    apart = group(other, TIERS, site=shared(groups, theirs, other, {}))
+    assert [(one.kind, one.names) for one in apart] == [
+        ("wheels", ("b",)),
+        ("removed", ("a",)),
+        ("wheels", ("a",)),
+    ]

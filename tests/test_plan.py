@@ -53,6 +53,30 @@ def test_where_all_layers_are_present_nothing_is_done() -> None:
     assert {step.download for step in made.steps} == {0}
 
 
+def test_what_another_store_has_is_fetched_from_there_and_downloaded_by_nobody() -> None:
+    lock = a_lock()
+    wheels, rest = keys_of(lock)[2], keys_of(lock)[3:]
+    layer, libc = layer_for(wheels), lock.debs[1].digest
+    present = replace(
+        with_layers([wheels, *rest]), sources={libc}, lent={layer.digest: "/site", libc: "/site"}
+    )
+    made = make(lock, present)
+    assert actions(made) == {
+        **dict.fromkeys(("base", "system"), "write"),
+        "work": "fetch",
+        STATE: "reuse",
+        "config": "reuse",
+    }
+    by_name = {step.name: step.reason for step in made.steps}
+    assert by_name["work"] == "1 of 2 are in the read-only store /site"
+    assert [(loan.digest, loan.size) for loan in made.loans] == [
+        (libc, lock.debs[1].size),
+        (layer.digest, layer.size),
+    ]
+    assert names(made) == ["git"]
+    assert made.space == make(lock, replace(present, lent={})).space + layer.size + 2000
+
+
 def test_where_nothing_is_present_everything_is_downloaded_once_and_written() -> None:
     lock = a_lock()
     made = make(lock)

@@ -252,3 +252,7 @@ def test_order_repetition_and_formatting_of_packages_never_count(
     spaced = [name.replace(">", " >").replace("x,y", "y, X").upper() for name in shuffled]
     head = 'schema = 1\nname = "r"\nbase.image = "x"\n[tiers.t]\nkind = "python"\npackages = '
     assert digest(head + str(names)) == digest(f"{head}[ # why\n{str(spaced)[1:-1]},\n]\n\n# end")
+
+
+def test_a_site_s_lock_makes_no_lock_stale() -> None:
+    assert digest(TEXT.replace("[resolve]", '[resolve]\nprefer = "site.lock"')) == digest(TEXT)

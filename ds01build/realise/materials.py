@@ -105,5 +105,5 @@ class Made:
 
     step: LayerStep
     layer: Layer
-    action: Literal["reused", "written", "ran"]
+    action: Literal["reused", "fetched", "written", "ran"]
     listing: Listing = field(repr=False)

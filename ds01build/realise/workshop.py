@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -99,9 +99,10 @@ class Workshop:
         self.materials.facts.put("listing", str(layer.diff_id), listing.to_json(paths))
 
     def reuse(self, step: LayerStep) -> Made:
-        """Return the layer that the plan found."""
+        """Return the layer that the plan found, here or where it was fetched from by now."""
         assert step.layer is not None, "a step is reused because its layer was found"
-        return self.made(step, step.layer)
+        made = self.made(step, step.layer)
+        return replace(made, action="fetched") if step.action == "fetch" else made
 
     def listing(self, layer: Layer) -> Listing:
         """Return the paths of ``layer``: as remembered, or read from its bytes."""

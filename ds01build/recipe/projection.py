@@ -1,7 +1,8 @@
 """What of a recipe decides its lock: the projection whose digest says whether a lock is stale.
 
 Fields are listed one by one and left out where they hold their default, so that a field that a
-later ds01 adds makes no lock stale.
+later ds01 adds makes no lock stale. What a site prefers is not among them, since it decides
+nothing that a lock has decided: neither where its lock lies nor what is in that makes one stale.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ def projection(
     files: Mapping[str, str],
     catalogue: Mapping[str, Bundle],
 ) -> dict[str, Canonical]:
-    """Return what decides the lock of ``recipe``: equal projections have equal locks.
+    """Return what decides the lock of ``recipe``: one that was made for an equal one holds.
 
     ``included`` are the texts of requirement files and ``files`` the digests of declared files, by
     their paths relative to the recipe. Raises RecipeError for what is wrong in ``included``, and

@@ -14,6 +14,7 @@ from ds01build.grammar import (
     moment,
     package_name,
     port,
+    relative_path,
     url,
     user,
     variable_name,
@@ -49,7 +50,8 @@ class ResolveSettings:
     """What decides which versions are locked; whatever is empty is the resolvers' own default.
 
     ``exclude_newer`` is a UTC time, ``YYYY-MM-DDTHH:MM:SSZ``. ``extra_index_urls`` are pairs of
-    alias and URL, the first asked first. No URL holds credentials.
+    alias and URL, the first asked first. No URL holds credentials. ``prefer`` is the path of a
+    site's lock, absolute or below the recipe.
     """
 
     exclude_newer: str = ""
@@ -60,6 +62,7 @@ class ResolveSettings:
     exclude: tuple[str, ...] = ()
     allow_base_change: tuple[str, ...] = ()
     apt_mirror: str = ""
+    prefer: str = ""
 
 
 def read_image(table: Fields) -> ImageSettings:
@@ -88,9 +91,14 @@ def read_resolve(table: Fields) -> ResolveSettings:
         exclude=tuple(sorted(set(table.texts("exclude", package_name)))),
         allow_base_change=tuple(sorted(set(table.texts("allow-base-change", package_name)))),
         apt_mirror=table.text("apt-mirror", url),
+        prefer=table.text("prefer", _lock_path),
     )
     table.close()
     return settings
+
+
+def _lock_path(text: str) -> str:
+    return absolute_path(text) if text.startswith("/") else relative_path(text)
 
 
 def _prerelease(text: str) -> str:

@@ -30,7 +30,14 @@ from ds01build.store.durable import (
     write_durably,
 )
 from ds01build.store.index import Tag
-from ds01build.store.rows import document_row, layer_row, read_document, read_layer, row_path
+from ds01build.store.rows import (
+    LIMIT,
+    document_row,
+    layer_row,
+    read_document,
+    read_layer,
+    row_path,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -43,8 +50,6 @@ if TYPE_CHECKING:
     from ds01build.store.leases import Leases
 
 __all__ = ["DirStore", "Store", "open_store"]
-
-LIMIT = 64 * 1024 * 1024  # bytes of a row or index
 
 
 class Store(Protocol):
@@ -283,9 +288,11 @@ class DirStore:
 
     def _write_row(self, key: Key, row: bytes) -> None:
         path = row_path(self.root / "keys", key)
+        # Who lets others read the store lets them read what it will hold, too (docs/store.md).
         with disk_errors(path, len(row)):
-            make_directory(path.parent)
-        write_durably(path, row, aside=self.aside)
+            is_open = bool(self.root.stat().st_mode & stat.S_IROTH)
+            make_directory(path.parent, mode=0o755 if is_open else 0o700)
+        write_durably(path, row, aside=self.aside, mode=0o644 if is_open else 0o600)
 
     def descriptors(self) -> index.Descriptors | None:
         """Return what index.json describes, by whatever tool; None where it is damaged."""

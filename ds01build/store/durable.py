@@ -137,12 +137,14 @@ def read_own(path: Path | str, *, uid: int, limit: int) -> bytes | None:
         return content if len(content) <= limit else None
 
 
-def make_directory(path: Path) -> None:
-    """Create a private directory, durably, unless it exists."""
+def make_directory(path: Path, *, mode: int = 0o700) -> None:
+    """Create a directory, durably, unless it exists; it is private unless ``mode`` says else."""
     try:
         path.mkdir(mode=0o700)
     except FileExistsError:
         return
+    if mode != 0o700:  # noqa: PLR2004 (what mkdir has given it, whatever the umask)
+        path.chmod(mode)
     sync_directory(path.parent)
 
 

@@ -22,7 +22,7 @@ from ds01build.errors import StoreError
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["Facts", "open_facts"]
+__all__ = ["Facts", "open_facts", "read_fact"]
 
 LIMIT = 64 * 1024 * 1024  # bytes of a value's JSON
 _FILES = ("cache.db", "cache.db-journal", "cache.db-shm", "cache.db-wal")
@@ -74,11 +74,7 @@ class _JsonDisk(diskcache.Disk):  # type: ignore[misc]
     def fetch(self, mode: object, filename: object, value: object, read: object) -> object:
         if mode != _INLINE or filename is not None or read or type(value) is not bytes:
             raise PlantedError
-        unpacker = zlib.decompressobj()
-        text = unpacker.decompress(value, LIMIT)
-        if not unpacker.eof or unpacker.unused_data:
-            raise PlantedError
-        return json.loads(text)
+        return _unpacked(value)
 
     def filename(self, key: object = None, value: object = None) -> NoReturn:  # noqa: ARG002
         raise PlantedError
@@ -148,6 +144,31 @@ def open_facts(directory: Path) -> Facts:
     if not _is_plain(directory):
         _delete(directory)
     return Facts(directory)
+
+
+def read_fact(file: Path, kind: str, key: str) -> object:
+    """Return a fact of somebody else's file, which is neither locked nor changed, or None.
+
+    SQLite takes it for one that nobody writes. Where its owner does, a row may be missed; one that
+    is found has the right key and the check sum of its value.
+    """
+    name = f"{kind}:{key}"
+    query = "SELECT key, value FROM Cache WHERE key = ? AND raw = 1"
+    try:
+        place = f"{file.as_uri()}?mode=ro&immutable=1"  # sqlite.org/uri.html
+        with contextlib.closing(sqlite3.connect(place, uri=True)) as connection:
+            found, value = connection.execute(query, (name,)).fetchone() or (None, None)
+        return _unpacked(value) if found == name and type(value) is bytes else None
+    except (sqlite3.Error, PlantedError, ValueError, RecursionError, zlib.error):
+        return None
+
+
+def _unpacked(value: bytes) -> object:
+    unpacker = zlib.decompressobj()
+    text = unpacker.decompress(value, LIMIT)
+    if not unpacker.eof or unpacker.unused_data:
+        raise PlantedError
+    return json.loads(text)
 
 
 def _open(directory: Path) -> diskcache.Cache:

@@ -12,7 +12,16 @@ from ds01build.flock import hold, remove_abandoned
 from ds01build.store.durable import disk_errors, make_directory, read_own, write_durably
 from ds01build.store.index import encode
 
-__all__ = ["DIRECTORIES", "FILES", "FORMAT", "LAYOUT", "look", "prepare"]
+__all__ = [
+    "DIRECTORIES",
+    "FILES",
+    "FORMAT",
+    "LAYOUT",
+    "MOUNTS",
+    "look",
+    "prepare",
+    "refuse_network",
+]
 
 FORMAT = 1
 LAYOUT = b'{"imageLayoutVersion":"1.0.0"}\n'  # OCI image-spec, image-layout.md
@@ -47,7 +56,7 @@ def prepare(root: Path, *, uid: int, mounts: Path = MOUNTS) -> Path:
     could write to it.
     """
     root = Path(os.path.realpath(root))
-    _refuse_network(root, mounts)
+    refuse_network(root, mounts)
     with disk_errors(root):
         _make_with_parents(root)
         _check(root, uid)
@@ -70,7 +79,7 @@ def look(root: Path, *, uid: int, mounts: Path = MOUNTS) -> Path:
     Raises StoreError as ``prepare`` does, but not for what is missing or can be put right.
     """
     root = Path(os.path.realpath(root))
-    _refuse_network(root, mounts)
+    refuse_network(root, mounts)
     with disk_errors(root):
         _check(root, uid)
         _check_ancestors(root)
@@ -152,7 +161,8 @@ def _initialise(root: Path) -> None:
         write_durably(root / "version", b"%d\n" % FORMAT, aside=aside)
 
 
-def _refuse_network(path: Path, mounts: Path) -> None:
+def refuse_network(path: Path, mounts: Path) -> None:
+    """Raise StoreError where ``path`` is on a file system that others serve."""
     kind = _file_system(path, mounts)
     if _NETWORKED.fullmatch(kind):
         raise StoreError(

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ds01build.digest import Canonical
 
 __all__ = [
+    "LIMIT",
     "document_row",
     "key_of",
     "layer_row",
@@ -25,6 +26,8 @@ __all__ = [
     "row_path",
     "subject",
 ]
+
+LIMIT = 64 * 1024 * 1024  # bytes of a row or index
 
 _LAYER = "ds01.layer/1"
 _DOCUMENT = "ds01.document/1"

@@ -17,6 +17,7 @@ from ds01build.workflow import owners, quick
 from ds01build.workflow.assembling import assembled, title
 from ds01build.workflow.built import Built, BuiltLayer
 from ds01build.workflow.executing import Executing
+from ds01build.workflow.lending import borrow
 from ds01build.workflow.loading import Loader, engine_for
 from ds01build.workflow.making import Making, Rising, made_of
 from ds01build.workflow.missing import missing_debs, not_there
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from ds01build.lock import Lock
     from ds01build.pin import DebPin
     from ds01build.realise import Made
+    from ds01build.workflow.lending import Refused
     from ds01build.workflow.loading import InEngine
     from ds01build.workflow.steps import Choices, Edges, Locked, Planned
 
@@ -85,12 +87,9 @@ def _build(locked: Locked, edges: Edges, choices: Choices, timer: Timer) -> Buil
     engine = engine_for(choices.load, edges)  # before anything is done for one that is not there
     with ExitStack() as stack:
         stack.enter_context(edges.store.lease(_used(locked.lock)))
-        planned = make_plan(locked, edges)
+        planned = _ready(locked, edges, choices)
         labels = labels_of(planned.locked.lock, planned.graph)
         executing = stack.enter_context(Executing(locked=locked, edges=edges, labels=labels))
-        _refuse_offline(planned, choices)
-        planned = _with_built(planned, edges)
-        _refuse_without_space(planned)
         executing.require(planned.plan)
         room = planned.free - planned.plan.space
         spools = stack.enter_context(Spools(edges.store.aside, room)) if engine else None
@@ -122,6 +121,23 @@ def _build(locked: Locked, edges: Edges, choices: Choices, timer: Timer) -> Buil
     return built
 
 
+def _ready(locked: Locked, edges: Edges, choices: Choices) -> Planned:
+    """Return a plan that nothing stands in the way of, with what it borrows at hand.
+
+    What turns out to be damaged in a read-only store is planned for without it.
+    """
+    refused: Refused = frozenset()
+    while True:
+        planned = make_plan(locked, edges, refused)
+        _refuse_offline(planned, choices)
+        planned = _with_built(planned, edges, refused)
+        _refuse_without_space(planned)
+        failed = borrow(planned, edges)
+        if not failed:
+            return planned
+        refused |= failed
+
+
 def _used(lock: Lock) -> list[Digest]:
     pins: list[WheelPin | DebPin] = [*lock.wheels, *lock.debs]
     base = lock.base.layers if isinstance(lock.base, LockedImage) else ()
@@ -136,13 +152,13 @@ def _assembled(planned: Planned, made: Sequence[Made], edges: Edges) -> Image:
         raise owners.named(error, layers, edges.store, edges.facts) from error
 
 
-def _with_built(planned: Planned, edges: Edges) -> Planned:
+def _with_built(planned: Planned, edges: Edges, refused: Refused) -> Planned:
     """Build again the wheels that no index has and the store lacks, and plan with them."""
     lacking = [p for p in planned.plan.downloads if isinstance(p, WheelPin) and p.is_built]
     if not lacking:
         return planned
     build_again(lacking, planned.locked, edges)
-    return make_plan(planned.locked, edges)
+    return make_plan(planned.locked, edges, refused)
 
 
 def _refuse_offline(planned: Planned, choices: Choices) -> None:

@@ -15,10 +15,11 @@ from ds01build.workflow.building import build_locked
 from ds01build.workflow.changes import changes
 from ds01build.workflow.forgetting import forget_layers
 from ds01build.workflow.fresh import require_consistent
+from ds01build.workflow.preferring import LOCK_LIMIT
 from ds01build.workflow.quick import lock_path
 from ds01build.workflow.replacing import Replacement, staged
 from ds01build.workflow.request import request_of
-from ds01build.workflow.steps import LOCK_LIMIT, Locked, read_lock, resolve_lock
+from ds01build.workflow.steps import Locked, read_lock, resolve_lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -159,5 +159,5 @@ def new_log(edges: Edges, name: str) -> Path:
 
 def _is_certain(step: LayerStep, plan: Plan) -> bool:
     """Say whether all that a tier stands on is known: then nothing can spare its execution."""
-    known = {each.key for each in plan.stack if each.action == "reuse"}
+    known = {each.key for each in plan.stack if each.layer}
     return isinstance(step.spec, (InstallSpec, RunSpec)) and known.issuperset(step.spec.below)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from ds01build.base.derive import platform_of
 from ds01build.base.holding import Holding, hold
+from ds01build.errors import MissingDebs, ResolveError
 from ds01build.layers import root
 from ds01build.lock import LockedDebian, LockedImage, LockedTier
 from ds01build.platform import MACHINES, Platform
@@ -83,6 +84,7 @@ class Relocking:
 
     ``architecture`` (Debian's name) is that of a first lock; ``warn`` is told what a person should
     know, and ``note`` what was found. What ``sources`` brings is there until its context is left.
+    ``site`` is a lock whose choices are taken where nothing else has made one.
     """
 
     request: Request
@@ -94,6 +96,7 @@ class Relocking:
     sources: Callable[[Footing], AbstractContextManager[Sources]]
     warn: Callable[[str], None]
     note: Callable[[str], None]
+    site: Lock | None = None
 
     @property
     def tiers(self) -> tuple[LockedTier, ...]:
@@ -145,6 +148,8 @@ def footing(asked: Relocking) -> Footing:
         )
     moves = asked.upgrade.everything or asked.upgrade.base
     known = asked.previous.base if asked.previous and not moves else None
+    if known is None and asked.site and asked.site.base.architecture == asked.architecture:
+        known = None if asked.upgrade.base else asked.site.base
     found = asked.bases.locked(wanted, known if isinstance(known, LockedImage) else None)
     return _on_image(asked, found, asked.bases.facts(found))
 
@@ -179,6 +184,12 @@ def _on_debian(asked: Relocking, base: LockedDebian) -> Footing:
 def _debian_debs(asked: Relocking, base: LockedDebian) -> tuple[DebPin, ...]:
     previous, upgrade = asked.previous, asked.upgrade
     requests = (AptRequest(tier="base", packages=base.packages), *_requests(asked.tiers))
+    theirs = asked.site.base if asked.site else None
+    is_ours = isinstance(theirs, LockedDebian) and (theirs.suite, theirs.architecture) == (
+        base.suite,
+        base.architecture,
+    )
+    ask = _Asking(lambda wanted: asked.resolver.debs(base.suite, wanted), asked, is_ours=is_ours)
     # Versions of one release mean nothing in another.
     if (
         previous is not None
@@ -191,8 +202,8 @@ def _debian_debs(asked: Relocking, base: LockedDebian) -> tuple[DebPin, ...]:
             return previous.debs
         if not upgrade.everything:
             versions = {pin.name: pin.version for pin in previous.debs}
-            return asked.resolver.debs(base.suite, _keeping(requests, versions, keep))
-    return asked.resolver.debs(base.suite, AptWanted(requests=requests))
+            return ask(_keeping(requests, versions, keep))
+    return ask(AptWanted(requests=requests))
 
 
 def _requests(tiers: Sequence[LockedTier]) -> tuple[AptRequest, ...]:
@@ -219,15 +230,42 @@ def _image_debs(asked: Relocking, image: LockedImage, facts: BaseFacts) -> tuple
     requests = _requests(asked.tiers)
     if not any(request.packages for request in requests):
         return ()
+    theirs = asked.site.base if asked.site else None
+    is_ours = isinstance(theirs, LockedImage) and theirs.config == image.config
+    ask = _Asking(lambda wanted: asked.resolver.debs_over(facts, wanted), asked, is_ours=is_ours)
     previous, upgrade = asked.previous, asked.upgrade
     if previous is None or upgrade.everything or not isinstance(previous.base, LockedImage):
-        return asked.resolver.debs_over(facts, AptWanted(requests=requests))
+        return ask(AptWanted(requests=requests))
     keep = upgrade.keeps(previous.debs)
     same = previous.base.config == image.config and _requests(previous.tiers) == requests
     if same and len(keep) == len(previous.debs):
         return previous.debs
     versions = {pin.name: pin.version for pin in previous.debs}
-    return asked.resolver.debs_over(facts, _keeping(requests, versions, keep))
+    return ask(_keeping(requests, versions, keep))
+
+
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    """Asks apt with a site's versions first, where its lock is over the same base."""
+
+    resolve: Callable[[AptWanted], tuple[DebPin, ...]]
+    asked: Relocking
+    is_ours: bool = field(kw_only=True)
+
+    def __call__(self, wanted: AptWanted) -> tuple[DebPin, ...]:
+        """Return the .debs; what of the site's the archive lost, or cannot be met, is let go."""
+        pins = self.asked.site.debs if self.asked.site and self.is_ours else ()
+        named = self.asked.upgrade.packages
+        more = {pin.name: pin.version for pin in pins if pin.name not in {*wanted.keep, *named}}
+        while more:
+            try:
+                return self.resolve(replace(wanted, keep={**more, **wanted.keep}))
+            except MissingDebs as error:  # noqa: PERF203 (each runs apt)
+                gone = more.keys() & {deb.partition("=")[0] for deb in error.debs}
+                more = {name: more[name] for name in more.keys() - gone if gone}
+            except ResolveError:
+                more = {}
+        return self.resolve(wanted)
 
 
 def _keeping(

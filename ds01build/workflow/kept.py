@@ -11,9 +11,10 @@ from ds01build.digest import Digest
 from ds01build.errors import Ds01Error
 from ds01build.lock import LockedDebian
 from ds01build.recipe import DebianBase, ImageBase, Recipe, parse
+from ds01build.workflow.preferring import LOCK_LIMIT
 from ds01build.workflow.quick import lock_path
 from ds01build.workflow.request import Request
-from ds01build.workflow.steps import LOCK_LIMIT, Locked
+from ds01build.workflow.steps import Locked
 
 if TYPE_CHECKING:
     from ds01build.lock import Lock, LockedBase

@@ -59,7 +59,10 @@ def relock(asked: Relocking) -> Lock:
     )
     _keep_directories(lock, found, request)
     lock = _grounded(lock, found)
-    return replace(lock, layers=layers(lock, asked.previous, request))
+    # Whoever moves everything moves to the site's layers, too.
+    afresh = asked.site is not None and asked.upgrade.everything
+    previous = None if afresh else asked.previous
+    return replace(lock, layers=layers(lock, previous, request, asked.site))
 
 
 def _moved(asked: Relocking, found: Footing) -> Verdict | None:
@@ -102,10 +105,11 @@ def _wheels(asked: Relocking, found: Footing) -> Wheels:
     request, previous = asked.request, asked.previous
     if found.platform is None:
         return Wheels()
-    keep = {pin.name: pin for pin in previous.wheels} if previous else {}
-    keep = {name: keep[name] for name in asked.upgrade.keeps(tuple(keep.values()))}
+    own = {pin.name: pin for pin in previous.wheels} if previous else {}
+    own = {name: own[name] for name in asked.upgrade.keeps(tuple(own.values()))}
+    keep = {**asked.upgrade.unnamed(asked.site.wheels if asked.site else ()), **own}
     had = locked_platform(previous) if previous and previous.wheels else None
-    settled = tuple(keep.values()) if had == found.platform else ()
+    settled = tuple(own.values()) if had == found.platform else ()
     wanted = replace(_wanted(request, found, found.platform), settled=settled)
     with asked.sources(found) as sources:
         wheels = supplied.wheels(asked.resolver, sources, wanted, supplied.Known(keep, previous))

@@ -37,6 +37,7 @@ from ds01build.resolve.sources import parse_sources
 from ds01build.resolve.uv import Index, Uv
 from ds01build.store import open_store
 from ds01build.store.facts import open_facts
+from ds01build.workflow import lending
 from ds01build.workflow.bases import ImageBases, Machine
 from ds01build.workflow.probing import EngineProbes
 from ds01build.workflow.steps import Edges
@@ -75,6 +76,7 @@ def edges(
     configuration = _configuration(environment, home)
     store = open_store(configuration.store, uid=os.geteuid())
     facts = open_facts(store.root / "facts")
+    lenders = lending.lenders(configuration, store, report)
     engine = cache(lambda: connect(environment, home))
     probes = _probes(configuration, store, engine, report)
     sources = _host_sources(environment)
@@ -92,7 +94,8 @@ def edges(
     )
     return Edges(
         store=store,
-        facts=facts,
+        lenders=lenders,
+        facts=lending.Recalled(facts, lenders),
         resolver=replace(resolver, update_missing=update_missing, apt_of=probes.apt),
         bases=bases,
         engine=engine,

@@ -73,7 +73,7 @@ def made_of(planned: Planned, edges: Edges, making: Making) -> tuple[Made, ...]:
     Raises what fetching, making and executing raise.
     """
     timer = making.timer
-    steps = [step for step in planned.plan.stack if step.action != "reuse"]
+    steps = [step for step in planned.plan.stack if not step.layer]
     pins = planned.plan.downloads
     size = sum(pin.size for pin in pins)
     edges.report(Expected(files=len(pins), size=size, layers=len(steps)))

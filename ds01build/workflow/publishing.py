@@ -68,7 +68,7 @@ def drop_sources(made: Sequence[Made], loaded: Lock | None, edges: Edges) -> Non
     the layer is made anew when one of its packages moves. Layers of the base of ``loaded`` go too,
     since the engine that it was loaded into has them, but for those that the store made by itself.
     """
-    alone = [one.step.spec for one in made if one.action != "reused"]
+    alone = [one.step.spec for one in made if one.action in ("written", "ran")]
     digests = [
         pins[0].digest
         for pins in map(spec.sources, alone)

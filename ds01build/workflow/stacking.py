@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from ds01build.catalogue import bundles
 from ds01build.digest import Digest, canonical
-from ds01build.grouping import BUDGET, Group, Item, group
+from ds01build.grouping import BUDGET, Group, Item, group, shared
 from ds01build.lock import LockedDebian, LockedLayer
 from ds01build.recipe import AptTier, FilesTier, PythonTier, RunTier
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from ds01build.digest import Canonical
     from ds01build.lock import Lock, LockedTier
@@ -25,23 +25,57 @@ __all__ = ["layers"]
 _LAST = 1_000_000  # tiers without a bundle, in recipe order, above those with one
 
 
-def layers(lock: Lock, previous: Lock | None, request: Request) -> tuple[LockedLayer, ...]:
+def layers(
+    lock: Lock, previous: Lock | None, request: Request, site: Lock | None = None
+) -> tuple[LockedLayer, ...]:
     """Return the layers of ``lock``, lowest first, changing as little of ``previous`` as can be.
 
-    Raises Ds01Error where there is no room for them.
+    What is new shares the layers of ``site``, as far as it has the same. Raises Ds01Error where
+    there is no room for them.
     """
     tiers = ["base", *_canonical_order(lock, request)]
     items = _items(lock)
     before = _items(previous) if previous else []
     new = _renamed(before, items)
-    had = [
-        Group(new.get(layer.tier, layer.tier), layer.kind, layer.names)
-        for layer in (previous.layers if previous else ())
-    ]
+    had = _groups(previous.layers if previous else (), before, new)
     kept = {replace(item, tier=new.get(item.tier, item.tier)) for item in before} & {*items}
     unchanged = frozenset(f"{item.kind}:{item.name}" for item in kept)
-    groups = group(items, tiers, previous=had, unchanged=unchanged, budget=_room(lock))
+    groups = group(
+        items,
+        tiers,
+        previous=had,
+        unchanged=unchanged,
+        site=_shared(site, items, lock) if site else (),
+        budget=_room(lock),
+    )
     return tuple(LockedLayer(tier=g.tier, kind=g.kind, names=g.names) for g in groups)
+
+
+def _groups(
+    layers: Iterable[LockedLayer], before: Iterable[Item], new: Mapping[str, str]
+) -> list[Group]:
+    """Return layers as grouping sees them, with the ``new`` names of tiers."""
+    was = {(item.kind, item.name): new.get(item.tier, item.tier) for item in before}
+    return [
+        Group(
+            tier=new.get(layer.tier, layer.tier),
+            kind=layer.kind,
+            names=layer.names,
+            tiers=tuple(was.get((layer.kind, name), layer.tier) for name in layer.names),
+        )
+        for layer in layers
+    ]
+
+
+def _shared(site: Lock, items: Iterable[Item], lock: Lock) -> tuple[Group, ...]:
+    theirs = [Group(layer.tier, layer.kind, layer.names) for layer in site.layers]
+    executed = [tier for tier in lock.tiers if _is_executed(tier, lock)]
+    views = {each.name: _needed_by(each, lock) for each in executed}
+    seen = {
+        tier.name: "\n".join(name for name, view in views.items() if tier.name in view)
+        for tier in lock.tiers
+    }
+    return shared(theirs, _items(site), items, seen)
 
 
 def _renamed(before: Iterable[Item], items: Iterable[Item]) -> dict[str, str]:
@@ -126,16 +160,11 @@ def _executed_items(lock: Lock) -> list[Item]:
 def _seen_by(tier: LockedTier, lock: Lock) -> Digest:
     """Return the digest of what a tier does and of everything that it needs."""
     by_name = {each.name: each for each in lock.tiers}
-    needed, todo = {tier.name}, list(tier.after)
-    while todo:
-        name = todo.pop()
-        if name in by_name and name not in needed:
-            needed.add(name)
-            todo.extend(by_name[name].after)
+    needed = _needed_by(tier, lock)
     pins: list[Pin] = [*lock.debs, *lock.wheels, *lock.files]
     base: Canonical = None
     if isinstance(lock.base, LockedDebian):
-        needed.add("base")
+        needed |= {"base"}
     else:
         base = [str(layer.diff_id) for layer in lock.base.layers]
     done: list[Canonical] = [
@@ -145,3 +174,15 @@ def _seen_by(tier: LockedTier, lock: Lock) -> Digest:
     seen = tuple(sorted(str(pin.digest) for pin in pins if pin.tier in needed))
     removed: list[Canonical] = [list(one.paths) for one in lock.removed]
     return _sum({"base": base, "tiers": done, "pins": seen, "removed": removed})
+
+
+def _needed_by(tier: LockedTier, lock: Lock) -> set[str]:
+    """Return the names of ``tier`` and of all that it needs, directly or through others."""
+    by_name = {each.name: each for each in lock.tiers}
+    needed, todo = {tier.name}, list(tier.after)
+    while todo:
+        name = todo.pop()
+        if name in by_name and name not in needed:
+            needed.add(name)
+            todo.extend(by_name[name].after)
+    return needed

@@ -18,7 +18,9 @@ from ds01build.spec import InstallSpec, RunSpec
 from ds01build.store.durable import free_bytes
 from ds01build.workflow.footing import Relocking, locked_platform
 from ds01build.workflow.fresh import require_consistent, require_fresh
+from ds01build.workflow.lending import Reach
 from ds01build.workflow.locking import ground, relock
+from ds01build.workflow.preferring import LOCK_LIMIT, preferred
 from ds01build.workflow.quick import lock_path
 from ds01build.workflow.replacing import replace_file
 from ds01build.workflow.request import read_request
@@ -41,7 +43,9 @@ if TYPE_CHECKING:
     from ds01build.plan import Plan
     from ds01build.resolve.machine import MachineResolver
     from ds01build.store import DirStore
+    from ds01build.store.readonly import ReadOnlyStore
     from ds01build.workflow.bases import ImageBases
+    from ds01build.workflow.lending import Refused
     from ds01build.workflow.loading import Load
     from ds01build.workflow.request import Request
 
@@ -61,8 +65,6 @@ __all__ = [
     "write_lock",
 ]
 
-LOCK_LIMIT = 32 * 1024 * 1024  # bytes
-
 
 class Facts(Protocol):
     """Derived facts that may be lost at any time."""
@@ -80,6 +82,7 @@ class Edges:
 
     store: DirStore
     facts: Facts
+    lenders: tuple[ReadOnlyStore, ...] = ()  # asked in this order for what the store lacks
     resolver: MachineResolver
     bases: ImageBases
     engine: Callable[[], Engine]  # raises Unavailable; connects once
@@ -209,6 +212,7 @@ def resolve_lock(request: Request, previous: Lock | None, edges: Edges, upgrade:
 
 def _resolved(request: Request, previous: Lock | None, edges: Edges, upgrade: Upgrade) -> Locked:
     resolver = edges.resolver.with_settings(request.recipe.resolve)
+    site = preferred(request, uid=edges.store.uid)
     try:
         made = relock(
             Relocking(
@@ -221,6 +225,7 @@ def _resolved(request: Request, previous: Lock | None, edges: Edges, upgrade: Up
                 sources=lambda found: sourcing(edges, resolver, found),
                 warn=lambda text: edges.report(Warned(f"warning: {text}")),
                 note=lambda text: edges.report(Note(text)),
+                site=site,
             )
         )
     except MissingDebs as error:
@@ -251,10 +256,11 @@ def reorder_lock(locked: Locked) -> Locked:
     return replace(locked, lock=lock, content=_content(lock), changed=True)
 
 
-def make_plan(locked: Locked, edges: Edges) -> Planned:
+def make_plan(locked: Locked, edges: Edges, refused: Refused = frozenset()) -> Planned:
     """Return what a build of ``locked`` would do, given what the store has.
 
-    Raises RejectedFile for a wheel of another platform: an edited lock may name one.
+    What is in a read-only store counts, but for what is ``refused``. Raises RejectedFile for a
+    wheel of another platform: an edited lock may name one.
     """
     platform = locked_platform(locked.lock)
     tags = wheel_tags(platform) if platform else {}
@@ -267,10 +273,12 @@ def make_plan(locked: Locked, edges: Edges) -> Planned:
     unpacked = locked.lock.debs if isinstance(locked.lock.base, LockedDebian) else ()
     seen = {pin: facts.get("scripts", str(pin.digest)) for pin in unpacked}
     scripts = {pin.name: tuple(map(str, found)) for pin, found in seen.items() if _is_list(found)}
+    reach = Reach(store, edges.lenders, refused)
     present = Present(
-        layers=_known_layers(made, store),
-        sources=frozenset(pin.digest for pin in pins if store.has(pin.digest, pin.size)),
+        layers=_known_layers(made, reach),
+        sources=frozenset(pin.digest for pin in pins if reach.has(pin.digest, pin.size)),
         facts=frozenset(pin.digest for pin in unpacked if pin.name in scripts),
+        lent=reach.lent,
     )
     return Planned(
         locked=locked,
@@ -299,7 +307,7 @@ def require_base(locked: Locked, bases: ImageBases) -> None:
         raise LockError(source=str(locked.path), issues=tuple(issues), hint=hint)
 
 
-def _known_layers(made: Graph, store: DirStore) -> dict[Key, Layer]:
+def _known_layers(made: Graph, store: Reach) -> dict[Key, Layer]:
     """Return the layers that are there: by what would be done, or by what it would be done to."""
     known: dict[Key, Layer] = {}
     for _, layer in made.stack:

@@ -34,6 +34,10 @@ class Upgrade:
         names = frozenset(pin.name for pin in pins)
         return frozenset() if self.everything else names - self._names()
 
+    def unnamed(self, pins: Sequence[WheelPin]) -> dict[str, WheelPin]:
+        """Return those of ``pins`` whose packages are not to be upgraded by name."""
+        return {pin.name: pin for pin in pins if pin.name not in self._names()}
+
     def require_known(self, lock: Lock | None) -> None:
         """Raise ResolveError for a package that ``lock`` does not have."""
         known: set[str] = set()
