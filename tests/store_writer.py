@@ -38,7 +38,8 @@ def write(root: Path) -> int:
     store.put(CONFIG)
     image = store.put(MANIFEST)
     size = len(MANIFEST)
-    store.tag("a", manifest=image, size=size, media_type=MANIFEST_TYPE, annotations={})
+    for name in (f"a@{image}", "a"):
+        store.tag(name, manifest=image, size=size, media_type=MANIFEST_TYPE, annotations={})
     created = "2026-11-01T12:00:00Z"
     return roots.append(store.root, "a", Generation(image=image, lock=None, created=created)).number
 

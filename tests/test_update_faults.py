@@ -101,10 +101,10 @@ def fail(update: Update, world: World, number: int, how: str) -> None:
     if how == "kill":
         assert done.returncode == -signal.SIGKILL, (where, done.stderr)
     else:
-        assert done.returncode in (0, 1), (where, done.stderr)
+        assert done.returncode in (0, 1, 4), (where, done.stderr)  # 4: where caches lie is full
         assert "Traceback" not in done.stderr, where
         errors = [line for line in done.stderr.splitlines() if line.startswith("error:")]
-        assert len(errors) == done.returncode, (where, done.stderr)
+        assert len(errors) == (done.returncode != 0), (where, done.stderr)
         assert "a bug in" not in done.stderr, (where, done.stderr)
     check(world, update, where)
 

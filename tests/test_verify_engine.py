@@ -77,6 +77,7 @@ def test_what_is_executed_the_same_is_equal(bench: World) -> None:
     assert (rows["data"]["outcome"], rows["work"]["outcome"]) == ("equal", "equal")
 
 
+@pytest.mark.slow
 def test_what_is_executed_may_have_other_bytes_but_no_other_paths(bench: World) -> None:
     built(bench, RANDOM)
     row = verified(bench, 0)["work"]
@@ -99,6 +100,7 @@ def test_without_an_engine_the_rest_is_compared(bench: World) -> None:
     )
 
 
+@pytest.mark.slow
 def test_layers_of_a_base_come_from_its_registry_again(bench: World) -> None:
     built(bench, SAME)
     exported = bench.recipe.with_name("out.tar")
