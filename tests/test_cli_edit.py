@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import shlex
 import shutil
 import subprocess
 from dataclasses import replace
@@ -347,8 +348,12 @@ def answered(world: World, answer: str, *arguments: str) -> int:
 
 
 def test_image_update_edits_a_copy_and_takes_it_when_it_is_sound(world: World) -> None:
-    world.variables["VISUAL"] = """sed -i 's/"app"/"app", "other"/'"""
-    succeeds(update(world, "demo", "--edit", "--yes"))
+    script = """sed -i 's/"app"/"app", "other"/' "$0"; echo shown"""
+    world.variables["VISUAL"] = f"sh -c {shlex.quote(script)}"
+    world.variables["EDITOR"] = "false"
+    outcome = succeeds(update(world, "demo", "--edit", "--yes"))
+    assert "shown" in outcome.err
+    assert outcome.out == f"oci:{world.store}:demo@{world.images()['demo']}\n"
     assert world.recipe.read_text() == RECIPE.replace('["app"]', '["app", "other"]')
     assert world.images() != world.built
 
