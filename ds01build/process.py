@@ -64,12 +64,15 @@ def run(
 def attend(argv: Sequence[str], *, environment: Mapping[str, str], cwd: Path) -> int:
     """Run a program that talks to the user, such as an editor, and return its exit code.
 
-    It has this process's terminal, and as much time as it takes. Raises Unavailable.
+    It has this process's terminal, and as much time as it takes; where stdout leads elsewhere, what
+    it shows goes to stderr. Raises Unavailable.
     """
+    shown = None if os.isatty(1) else 2
     try:
-        return subprocess.run(list(argv), env=dict(environment), cwd=cwd, check=False).returncode
+        done = subprocess.run(list(argv), env=dict(environment), cwd=cwd, stdout=shown, check=False)
     except OSError as error:
         raise Unavailable(f"{argv[0]} cannot be started: {error.strerror}") from error
+    return done.returncode
 
 
 def _started(

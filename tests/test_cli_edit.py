@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import shlex
 import shutil
 import subprocess
 from dataclasses import replace
@@ -347,8 +348,12 @@ def answered(world: World, answer: str, *arguments: str) -> int:
 
 
 def test_image_update_edits_a_copy_and_takes_it_when_it_is_sound(world: World) -> None:
-    world.variables["VISUAL"] = """sed -i 's/"app"/"app", "other"/'"""
-    succeeds(update(world, "demo", "--edit", "--yes"))
+    script = """sed -i 's/"app"/"app", "other"/' "$0"; echo shown"""
+    world.variables["VISUAL"] = f"sh -c {shlex.quote(script)}"
+    world.variables["EDITOR"] = "false"
+    outcome = succeeds(update(world, "demo", "--edit", "--yes"))
+    assert "shown" in outcome.err
+    assert outcome.out == f"oci:{world.store}:demo@{world.images()['demo']}\n"
     assert world.recipe.read_text() == RECIPE.replace('["app"]', '["app", "other"]')
     assert world.images() != world.built
 
@@ -358,18 +363,33 @@ def test_image_update_edits_a_copy_and_takes_it_when_it_is_sound(world: World) -
     [
         ("sed -i s/kind/kinds/", "tiers.python.kind: required"),
         ('sed -i s/"app"/"absent"/', "absent"),
-        ("sh -c 'exit 3'", "the editor ended with 3, and nothing is changed"),
-        ("sh -c 'rm \"$0\"'", "cannot be read"),
     ],
 )
 def test_what_was_written_in_vain_is_kept(world: World, editor: str, message: str) -> None:
     was = files(world)
-    world.variables["EDITOR"] = editor
+    world.variables.update(EDITOR=editor, TMPDIR=str(world.root))
     told = leaves_all_alone(world, 1, update(world, "demo", "--edit", "--yes"), was)
     assert message in told
     copy = Path(told.rpartition("what you wrote is in ")[2])
     assert copy.name == "demo.toml"
     assert copy.parent.name.startswith("image-update-")
+
+
+@pytest.mark.parametrize(
+    ("editor", "message"),
+    [
+        ("sh -c 'exit 3'", "error: the editor ended with 3, and nothing is changed"),
+        ("sh -c 'rm \"$0\"'", "error: 'demo.toml' cannot be read: No such file or directory"),
+    ],
+)
+def test_an_editor_that_writes_nothing_leaves_nothing(
+    world: World, editor: str, message: str
+) -> None:
+    was = files(world)
+    world.variables.update(EDITOR=editor, TMPDIR=str(world.root))
+    told = leaves_all_alone(world, 1, update(world, "demo", "--edit", "--yes"), was)
+    assert told == message
+    assert not list(world.root.glob("image-update-*"))
 
 
 def test_image_update_names_a_file_beside_the_recipe_and_copies_another(

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import served_images as served
+import tomli
 from engines import clean, place
 from images import Ended, require, run, succeed
 from layered import Item, tar
@@ -193,6 +194,34 @@ def test_a_tier_that_has_to_be_executed_needs_an_engine_before_anything_is_fetch
         assert "systemctl start docker" in hint
         assert "--load" in options or "tier work is executed in a container engine" in message
     assert yard.shelf.server.requests == []
+
+
+def test_rebase_takes_what_the_tag_is_by_now_and_lock_does_not(yard: Yard) -> None:
+    def base() -> Any:  # noqa: ANN401 (TOML)
+        return tomli.loads(yard.world.lock.read_text())["base"]
+
+    yard.world.write("x", "data")
+    yard.write(FILES)
+    yard.builds("--no-load")
+    old = base()
+    newer = served.packed([tools(), tar([Item("opt/newer", b"x")])])
+    yard.shelf.show(newer)
+    yard.write(FILES, more="\n[image]\nworkdir = '/w'\n")
+    assert yard.world.ds01("lock", "demo.toml").code == 0
+    assert base() == old
+    text = yard.world.recipe.read_text()
+    outcome = yard.world.ds01("rebase", "demo.toml", "--build", "--no-load", "--json")
+    assert outcome.code == 0, outcome.err
+    assert [layer["action"] for layer in outcome.answer["built"]["layers"]] == ["reused"]
+    assert base()["manifest"] != old["manifest"]
+    assert len(base()["layer"]) == 2
+    assert yard.world.recipe.read_text() == text
+    other = Shelf(yard.world.index.server, f"other/{next(NUMBERS)}")
+    other.show(served.packed([tools()]))
+    outcome = yard.world.ds01("rebase", "demo.toml", "--to", other.reference)
+    assert outcome.code == 0, outcome.err
+    assert yard.world.recipe.read_text() == text.replace(yard.shelf.reference, other.reference)
+    assert base() == {**old, "image": other.reference}
 
 
 @pytest.fixture
@@ -573,6 +602,17 @@ def test_an_update_that_cannot_be_loaded_changes_nothing(own: Own) -> None:
     found = engine.inspect(old["reference"])
     assert found is not None
     assert str(found.config_digest) == old["config_digest"]
+
+
+def test_no_cache_executes_a_tier_again(there: Yard) -> None:
+    there.write(commands("echo x >/x"))
+    first = there.builds()
+    assert first["layers"][-1]["action"] == "ran"
+    assert there.builds()["layers"][-1]["action"] == "reused"
+    outcome = there.world.ds01("image", "update", there.name, "--rebuild", "--no-cache", "--json")
+    assert outcome.code == 0, outcome.err
+    assert outcome.answer["built"]["layers"][-1]["action"] == "ran"
+    assert executions(outcome) == 1
 
 
 def test_an_update_moves_the_tag_in_the_engine(there: Yard, engine: Engine) -> None:

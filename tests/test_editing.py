@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ds01build.errors import Ds01Error, RecipeError, UsageError
-from ds01build.recipe import FrameworkBase, ImageBase, PythonTier, arrays
+from ds01build.recipe import FrameworkBase, ImageBase, PythonTier, arrays, located
 from ds01build.recipe.choosing import absence, chosen, homes, plain_name
-from ds01build.recipe.editing import Spot, Text, add, read_from, remove
+from ds01build.recipe.editing import Spot, Text, add, careful, checked, read_from, remove
 from ds01build.recipe.rebasing import base_of, rebased
 
 HEAD = '# A thesis.\nschema = 1\nname = "demo"   # as the image is called\n\n'
@@ -477,3 +477,20 @@ def test_another_base_leaves_every_byte_elsewhere(parts: tuple[str, str, str], t
     other = rebased(recipe, base_of(to, recipe.recipe.base))
     kind = {"trixie": "debian", "python:3.12": "image", "pytorch": "framework"}[to]
     assert other.text == recipe.text.replace('debian="bookworm"', f'{kind}="{to}"')
+
+
+def test_an_edit_that_says_more_than_was_asked_is_refused() -> None:
+    recipe = text(RECIPE)
+    edited_too_much = RECIPE.replace("/workspace", "/elsewhere")
+    with (
+        pytest.raises(Ds01Error, match="more would change than what is asked for"),
+        careful(recipe),
+    ):
+        checked(recipe, edited_too_much, recipe.recipe)
+
+
+def test_a_place_that_is_not_certain_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed = located._parsed
+    monkeypatch.setattr(located, "_parsed", lambda text: parsed(text + "# more\n"))
+    with pytest.raises(ValueError, match=r"tiers\.work\.packages is written in an unusual way"):
+        located.locate(RECIPE, ("tiers", "work", "packages"))

@@ -170,12 +170,16 @@ def _edited(recipe: Path) -> Iterator[Edit]:
 
     directory = Path(tempfile.mkdtemp(prefix="image-update-"))
     copy = directory / recipe.name
-    copy.write_text(recipe_text(recipe).text, encoding="utf-8", newline="")
+    before = recipe_text(recipe).text
+    copy.write_text(before, encoding="utf-8", newline="")
     try:
         _attend(copy)
         yield edits.rewriting(recipe_text(copy).text)
     except Ds01Error as error:
-        error.hint = "; ".join(filter(None, (error.hint, f"what you wrote is in {copy}")))
+        if copy.exists() and copy.read_bytes() != before.encode():
+            error.hint = "; ".join(filter(None, (error.hint, f"what you wrote is in {copy}")))
+            raise
+        shutil.rmtree(directory)
         raise
     shutil.rmtree(directory)
 
