@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ds01build.digest import Canonical, Key
     from ds01build.graph import Graph
     from ds01build.lock import Lock, LockedBase
+    from ds01build.pin import DebPin, WheelPin
     from ds01build.plan import Action, LayerStep, Plan, Step
     from ds01build.spec import LayerSpec
 
@@ -73,7 +74,8 @@ class TierReason:
 class Explanation:
     """The reasons of a plan, tiers in its order. ``generation`` is None without a last build.
 
-    ``gone`` says of each tier of the last build that is no more what became of it.
+    ``gone`` says of each tier of the last build that is no more what became of it, and names the
+    packages that are gone with all of their layer.
     """
 
     name: str
@@ -98,7 +100,7 @@ def explain(plan: Plan, lock: Lock, last: Last | None, in_engine: int | None = N
         name=lock.name,
         generation=last.number if last else None,
         tiers=tuple(_tier(step, rows[step.name], lock, last) for step in plan.steps),
-        gone=_gone(plan, last) if last else (),
+        gone=(*_gone(plan, last), *_gone_packages(lock, last, reasons)) if last else (),
     )
 
 
@@ -257,3 +259,15 @@ def _gone(plan: Plan, last: Last) -> tuple[str, ...]:
             text = f"is called {heirs.pop()} now" if len(heirs) == 1 else "is no more"
             texts.append(f"tier {node.name} {text}")
     return tuple(texts)
+
+
+def _gone_packages(lock: Lock, last: Last, reasons: Sequence[LayerReason]) -> list[str]:
+    """Say which packages are gone that no layer which is there can tell of."""
+    told = {cause.name for each in reasons for cause in each.causes}
+    had: list[WheelPin | DebPin] = [*last.lock.wheels, *last.lock.debs]
+    now = {pin.name for pin in lock.wheels} | {pin.name for pin in lock.debs}
+    return [
+        f"package {pin.name} {pin.version} of tier {pin.tier} is gone"
+        for pin in had
+        if pin.name not in now | told
+    ]

@@ -16,9 +16,10 @@ from ds01build.plan import Plan, Present
 from ds01build.target import Directory
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
-    from ds01build.digest import Canonical, Key
+    from ds01build.digest import Canonical, Digest, Key
+    from ds01build.pin import DebPin, WheelPin
 
 
 def keys(lock: Lock) -> list[Key]:
@@ -80,6 +81,20 @@ def test_each_layer_that_is_not_of_the_last_build_has_a_cause(old: Lock, new: Lo
     assert [each.key for one in found.tiers for each in one.layers] == [
         key for node in graph.of(new).nodes for key in map(spec.key, node.specs)
     ]
+
+
+@given(locks(), locks())
+def test_every_package_that_differs_is_named(old: Lock, new: Lock) -> None:
+    found = explained(old, new)
+    named = {cause.name for each in found.tiers for one in each.layers for cause in one.causes}
+    named |= {text.split()[1] for text in found.gone}
+    for before, after in ((old.wheels, new.wheels), (old.debs, new.debs)):
+        changed = {*_addresses(before)} ^ {*_addresses(after)}
+        assert {name for name, _ in changed} <= named
+
+
+def _addresses(pins: Iterable[WheelPin | DebPin]) -> list[tuple[str, Digest]]:
+    return [(pin.name, pin.digest) for pin in pins]
 
 
 @given(locks(), locks())
@@ -159,9 +174,11 @@ def test_a_package_in_place_of_another_is_not_compared_with_it() -> None:
     pandas = replace(lock.wheels[1], requires=())
     layers = (*lock.layers[:2], replace(lock.layers[2], names=("toolz",)), *lock.layers[3:])
     new = replace(lock, wheels=(pandas, *wheels[1:]), layers=layers)
-    (layer,) = made(explained(lock, new))
+    found = explained(lock, new)
+    (layer,) = made(found)
     assert layer.text == "generation 3 had no layer like it"
     assert [str(each) for each in layer.causes] == ["package toolz 1.0 is new"]
+    assert found.gone == ("package numpy 1.0 of tier work is gone",)
 
 
 def test_fields_of_the_target_are_named_as_people_write_them() -> None:
