@@ -147,7 +147,7 @@ def to_dict(lock: Lock) -> dict[str, Canonical]:
             for layer in lock.layers
         ],
     }
-    return _filled(**tables)
+    return {**_filled(**tables), "layer": tables["layer"]}  # without it, the lock was cut short
 
 
 def _filled(**values: Canonical) -> dict[str, Canonical]:

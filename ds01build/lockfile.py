@@ -116,6 +116,8 @@ def _check_version(top: Fields, issues: Issues, source: str) -> None:
 
 
 def _lock(top: Fields) -> Lock:
+    if "layer" not in top:
+        top.report("required", "layer")
     return Lock(
         name=top.required("name", grammar.recipe_name),
         recipe=Digest(top.required("recipe", _address) or _NONE),

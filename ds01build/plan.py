@@ -96,7 +96,7 @@ def make(graph: Graph, present: Present) -> Plan:
     for step in stack:
         by_tier.setdefault(step.tier, []).append(step)
     seen: dict[Digest, WheelPin | DebPin] = {}
-    over_image = any(node.image for node in graph.nodes)
+    held = {pin.tier for step in stack for pin in spec.sources(step.spec)}
     steps: list[Step] = []
     for node in graph.nodes:
         layers = tuple(by_tier.get(node.name, ()))
@@ -109,7 +109,7 @@ def make(graph: Graph, present: Present) -> Plan:
                 kind=node.kind,
                 key=node.key,
                 action=_action(layers),
-                reason=_reason(node, layers, over_image=node.kind == "apt" and over_image),
+                reason=_reason(node, layers, held),
                 layers=layers,
                 download=sum(pin.size for pin in fresh.values()),
             )
@@ -204,12 +204,14 @@ def _files(layer: LayerSpec) -> tuple[WheelPin | DebPin, ...]:
     return layer.debs if isinstance(layer, (DebSpec, InstallSpec)) else ()
 
 
-def _reason(node: Node, layers: tuple[LayerStep, ...], *, over_image: bool) -> str:
+def _reason(node: Node, layers: tuple[LayerStep, ...], held: Collection[str]) -> str:
+    """Say why; ``held`` are the tiers that have packages in any layer."""
     new = [step for step in layers if not step.layer]
     if node.image and not new:
         return f"an image of {counted(len(node.image), 'layer')}"
     if not layers:
-        return "the base has all of it" if over_image else "shares a layer with another tier"
+        is_held = node.name in held
+        return "shares a layer with another tier" if is_held else "the base has all of it"
     if not new:
         return _fetched(layers) or "all layers are in the store"
     if new[0].action == "run":

@@ -465,6 +465,18 @@ def test_a_base_that_is_not_as_its_manifest_says_is_refused(
         assert refused(world, 1, *command, "demo.toml") == [message, hint]
 
 
+def test_a_manifest_that_the_registry_does_not_have_is_refused(world: World, shelf: Shelf) -> None:
+    assert world.ds01(*LOCK).code == 0
+    lock = tomli.loads(world.lock.read_text())
+    lock["base"]["manifest"] = OTHER
+    world.write(tomli_w.dumps(lock), "demo.lock")
+    for command in (("build", "--no-load"), ("lock", "--check")):
+        assert (
+            f"has no image {shelf.reference.rpartition(':')[0]}"
+            in refused(world, 1, *command, "demo.toml")[0]
+        )
+
+
 @pytest.mark.parametrize("change", ["manifest", "order"])
 def test_every_field_of_a_base_that_is_not_as_its_manifest_says_is_named(
     world: World, shelf: Shelf, change: str

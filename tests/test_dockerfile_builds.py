@@ -356,6 +356,21 @@ def test_a_stage_that_is_gone_is_asked_of_no_registry(
     assert not [tag for tag in tags if str(current()) in tag]
 
 
+@pytest.mark.parametrize("lock", ["owners"], indirect=True)
+def test_a_tier_of_which_the_base_has_all_is_built_too(
+    bench: Bench, lock: Lock, wheels: dict[str, WheelPin], tmp_path: Path
+) -> None:
+    lock = _without(_without(lock, "pygments"), "six")
+    layers = tuple(layer for layer in lock.layers if layer.kind == "wheels")
+    there = LockedTier(name="there", kind="python", requests=("pip",))
+    lock = replace(lock, tiers=(there, lock.tiers[0]), files=(), layers=layers)
+    try:
+        ran, _ = _build(bench, lock, wheels, tmp_path)
+        assert ran == ("tier-there", "tier-widgets", "image")
+    finally:
+        bench.remove(*(str(Tag(key=one.key)) for one in stages(graph.of(lock), lock)))
+
+
 def test_names_of_a_build_that_died_are_removed(bench: Bench) -> None:
     engine = bench.engine
     content = tar({"file": secrets.token_bytes(8)})

@@ -12,7 +12,7 @@ import tomli
 import tomli_w
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from values import a_lock, a_target, deb_pin, digest, file_pin, wheel_pin
+from values import a_lock, a_target, an_image_lock, deb_pin, digest, file_pin, wheel_pin
 
 from ds01build import lock
 from ds01build.digest import Digest
@@ -264,7 +264,7 @@ def test_what_is_locked_twice_is_refused(kind: str) -> None:
         (("layer", 1, "names"), ["git", "libc6"], "layer debs: 'libc6' stands there twice"),
         (("layer", 2, "names"), ["nump"], "wheel 'nump': is in a layer, but not locked"),
         (("layer", 2, "kind"), "debs", "deb 'numpy': is in a layer, but not locked"),
-        (("layer",), [], "layer: required"),
+        (("layer",), [], "deb 'libc6': is in no layer"),
         (("version",), 0, "version: 0 is not a version of locks"),
         (("name",), "A", "name: 'A' is not an image name"),
         (("recipe",), "sha256:0", "recipe: 'sha256:0' is not a digest"),
@@ -341,3 +341,14 @@ def test_refused_text_reaches_no_terminal_as_it_is() -> None:
     for text in ('name = "\\u001b[31m"', 'tier = "\u202e"', '"\\u001b]0;x" = 1', "\x1b[31m = ="):
         shown = str(refused(text))
         assert all(line.isprintable() for line in shown.splitlines()), shown
+
+
+def test_a_lock_whose_base_has_all_says_that_it_has_no_layers() -> None:
+    content = replace(
+        an_image_lock(), tiers=(), debs=(), wheels=(), files=(), removed=(), layers=()
+    )
+    text = dumps(content)
+    assert loads(text, source="a.lock") == content
+    with pytest.raises(LockError) as caught:
+        loads(text.replace("layer = []\n", ""), source="a.lock")
+    assert str(caught.value) == "a.lock: layer: required"

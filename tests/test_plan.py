@@ -193,6 +193,10 @@ def test_a_tier_whose_pins_lie_in_another_tier_s_layer_says_so() -> None:
     lock = a_lock()
     lock = replace(lock, tiers=(*lock.tiers, replace(lock.tiers[1], name="more")))
     step = next(step for step in make(lock).steps if step.name == "more")
+    assert (step.action, step.reason) == ("reuse", "the base has all of it")
+    last = replace(lock.wheels[-1], tier="more")
+    lock = replace(lock, wheels=(*lock.wheels[:-1], last))
+    step = next(step for step in make(lock).steps if step.name == "more")
     assert (step.action, step.reason) == ("reuse", "shares a layer with another tier")
 
 

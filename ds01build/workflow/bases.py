@@ -117,11 +117,12 @@ class ImageBases:
         """Return what of ``image`` is not as its manifest says, which its digest stands for.
 
         The manifest is in the store where the lock was made; elsewhere it is fetched once. Nothing
-        is found, and that is noted, where nobody can be asked.
+        is found, and that is noted, where nobody can be asked. Raises Ds01Error for one that its
+        registry does not have.
         """
         try:
             found = self._described(image)
-        except Ds01Error as error:
+        except Unavailable as error:
             name = parse_reference(image.reference).familiar
             self.report(Warned(f"whether the lock has {name} right is not known: {error}"))
             return ()

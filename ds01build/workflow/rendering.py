@@ -106,6 +106,7 @@ def build_dockerfile(
             directory = Path(name)
             _fill(directory, rendered, sources.directory)
             _put(directory / DOCKERFILE, rendered.dockerfile.encode(), 0o644)
+            (directory / "wheels").mkdir()  # which is copied, even where the base has all
             for pin in wheels_of(lock, stage.tier) if stage.kind == "python" else ():
                 _link(sources.wheel(pin), directory / "wheels" / pin.file)
             yield directory
@@ -172,7 +173,6 @@ def _put(path: Path, content: bytes, mode: int) -> None:
 
 
 def _link(source: Path, path: Path) -> None:
-    path.parent.mkdir(exist_ok=True)
     try:
         os.link(source, path)
     except OSError:  # another file system
