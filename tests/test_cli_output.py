@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from servers import slow
 
+from ds01build.cli.progress import progress
+from ds01build.events import Sent
+
 if TYPE_CHECKING:
     from world import World
 
@@ -202,6 +205,18 @@ def in_terminal(world: World, *arguments: str) -> tuple[int, str, str]:
     os.close(ours)
     out, _ = process.communicate(timeout=30)
     return process.returncode, out.decode(), shown.decode()
+
+
+def test_the_last_line_about_what_was_sent_has_all_of_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with progress(quiet=False) as report:
+        report(Sent(size=1000))
+        report(Sent(size=24))
+    assert capsys.readouterr().err == "sent 1.0 KiB to the engine\n"
+    with progress(quiet=False):
+        pass
+    assert capsys.readouterr().err == ""
 
 
 def test_a_terminal_gets_bars_that_leave_no_trace(world: World) -> None:

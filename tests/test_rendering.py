@@ -220,6 +220,20 @@ def test_stages_find_each_other_by_names_that_no_registry_has(tmp_path: Path) ->
     assert set(shelf.ids) == {str(Tag(key=each.key)) for each in made[1:]}, "they are gone"
 
 
+def test_an_engine_that_is_lost_while_names_are_removed_hides_no_failure(tmp_path: Path) -> None:
+    @dataclass
+    class Lost(Shelf):
+        def remove(self, name: str) -> bool:
+            raise Unavailable(f"{name} cannot be removed")
+
+    shelf = Lost()
+    workplace = Workplace(
+        images=shelf, builder=Hands(shelf, broken="image"), logs=tmp_path, report=lambda _: None
+    )
+    with pytest.raises(Ds01Error, match=r"^the image could not be built in the engine:"):
+        build_stages(stages(graph.of(tiers("a")), tiers("a")), no_context, workplace)
+
+
 def test_a_stage_that_is_removed_meanwhile_is_named(tmp_path: Path) -> None:
     shelf = Shelf()
 

@@ -73,3 +73,11 @@ def test_a_number_that_there_is_not_is_named_with_those_that_there_are(store: Di
     assert caught.value.hint == "ds01 image history thesis"
     with pytest.raises(Ds01Error, match="'other' has no generation 1; there are none"):
         find(store, "other@1")
+
+
+def test_an_image_is_found_by_its_tag_in_an_engine(store: DirStore) -> None:
+    publish(store, "thesis", b"first")
+    assert find(store, f"ds01-{store.uid}/thesis:latest").manifest == b"first"
+    for other in (f"ds01-{store.uid + 1}/thesis:latest", f"ds01-{store.uid}/thesis:old"):
+        with pytest.raises(Ds01Error, match="no image is called"):
+            find(store, other)

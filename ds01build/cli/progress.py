@@ -39,7 +39,9 @@ def progress(*, quiet: bool) -> Iterator[Report]:
         finally:
             bars.stop()
     else:
-        yield _Lines().show
+        lines = _Lines()
+        yield lines.show
+        lines.end()
 
 
 def _warn(event: Event) -> None:
@@ -128,7 +130,7 @@ class _Lines:
         self._received = 0
         self._files = 0
         self._written = 0
-        self._sent = 0
+        self._sent = self._told_sent = 0
         self._begin = self._told = time.monotonic()
 
     def show(self, event: Event) -> None:
@@ -155,7 +157,16 @@ class _Lines:
         now = time.monotonic()
         if now - self._told > _EVERY:
             self._told = now
-            click.echo(f"sent {readable(self._sent)} to the engine", err=True)
+            self._tell_sent()
+
+    def _tell_sent(self) -> None:
+        self._told_sent = self._sent
+        click.echo(f"sent {readable(self._sent)} to the engine", err=True)
+
+    def end(self) -> None:
+        """Say how much was sent in all, unless that was the last that was said of it."""
+        if self._sent != self._told_sent:
+            self._tell_sent()
 
     def _expect(self, event: Expected) -> None:
         self._expected, self._begin = event, time.monotonic()

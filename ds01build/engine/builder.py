@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -234,7 +234,12 @@ def build_stages(
 def _lent(key: Key, engine_id: Digest, workplace: Workplace, stack: ExitStack) -> str:
     """Give an image a name that lasts as long as ``stack``, and return that."""
     name = alias(workplace.own, key)
-    stack.callback(workplace.images.remove, name)
+
+    def give_back() -> None:
+        with suppress(Unavailable):  # an engine that is lost is told by what needed it
+            workplace.images.remove(name)
+
+    stack.callback(give_back)
     workplace.images.tag(engine_id, name)
     return name
 

@@ -316,7 +316,9 @@ def _translated() -> Iterator[None]:
     except docker.errors.APIError as error:
         raise Unavailable(f"the engine refused: {_line(error.explanation or error)}") from error
     except (OSError, docker.errors.DockerException) as error:
-        raise Unavailable(f"the engine does not answer: {_line(error)}") from error
+        raise Unavailable(
+            f"the engine does not answer: {_line(error)}", hint="docker info"
+        ) from error
 
 
 def _line(problem: object) -> str:

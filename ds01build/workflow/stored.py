@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ds01build.digest import DiffId, Digest
+from ds01build.engine.names import moving_tag
 from ds01build.errors import Ds01Error, MismatchError, StoreError
 from ds01build.image import BASE_LAYERS, Image
 from ds01build.layer import Layer
@@ -90,6 +91,8 @@ def find(store: DirStore, image: str) -> Stored:
         return Stored(name=numbered[0], manifest=_read(store.path(found), found), path=store.path)
     tags = store.tags()
     name = image.removeprefix(f"oci:{store.root}:")
+    if name == moving_tag(store.uid, name.partition("/")[2].rpartition(":")[0]):
+        name = name.partition("/")[2].rpartition(":")[0]
     short = name if re.fullmatch(r"[0-9a-f]{12,64}", name) else "-"
     match = next(
         (t for t in tags if name in (t.name, str(t.manifest)) or t.manifest.hex.startswith(short)),

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if __name__ == "__main__":  # python tests/bench: the folder itself is on the path, not its parent
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bench import cached, cold, figures, growth, image_base, memory, nothing, plan
+from bench import cached, cold, figures, growth, image_base, memory, nothing, plan, update
 from bench.room import Room
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ SCENARIOS = {
     "memory": memory.measure,
     "growth": growth.measure,
     "image-base": image_base.measure,
+    "update": update.measure,
 }
 RECIPE = Path(__file__).resolve().parents[2] / "recipes" / "ml.toml"
 

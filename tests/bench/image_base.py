@@ -71,6 +71,11 @@ def _bench(place: Path, host: str, base: str) -> Bench:
     return bench
 
 
+def graph_bench(directory: Path, base: str) -> Bench:
+    """Return a bench in the engine with a graph driver, with ``base`` in it."""
+    return _bench(directory, engine("graph"), base)
+
+
 def _tag(kind: str) -> str:
     return f"ds01-bench/{kind}:latest"
 

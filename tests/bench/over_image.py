@@ -40,7 +40,7 @@ class _Building:
     def seconds(self, state: State) -> float:
         """Bring the state about, build, and return what building took, locking included."""
         more = {**TIERS, next(iter(TIERS)): (*next(iter(TIERS.values())), ADDED)}
-        self.room.recipe.write_text(_recipe(self.bench.base, more if state == "added" else TIERS))
+        self.room.recipe.write_text(recipe(self.bench.base, more if state == "added" else TIERS))
         if state == "cold":
             self._forget()
         elif state == "warm":
@@ -77,7 +77,7 @@ class _Building:
             subprocess.run([*docker, "rmi", "--force", image], check=True, capture_output=True)
 
 
-def _recipe(base: str, tiers: Tiers) -> str:
+def recipe(base: str, tiers: Tiers) -> str:
     lines = ["schema = 1", f'name = "{NAME}"', "[base]", f"image = {json.dumps(base)}"]
     for name, packages in tiers.items():
         lines += [f"[tiers.{name}]", 'kind = "python"', f"packages = {json.dumps([*packages])}"]

@@ -44,6 +44,14 @@ def pip(base: str, tiers: Tiers) -> str:
     return f"FROM {base}\n{''.join(runs)}"
 
 
+def apt(dockerfile: str, packages: tuple[str, ...], *, last: bool = False) -> str:
+    """Return a Dockerfile that installs Debian packages before all else, or after it."""
+    install = "apt-get update -qq && apt-get install -y -qq --no-install-recommends"
+    run = f"RUN {SECRETS} {ENTER} && {install} {' '.join(packages)}\n"
+    head, _, rest = dockerfile.partition("\n")
+    return f"{dockerfile}{run}" if last else f"{head}\n{run}{rest}"
+
+
 def uv(base: str, tiers: Tiers, cache: str) -> str:
     run = f"RUN {cached(cache)} {ENTER} && UV_LINK_MODE=copy {_UV}"
     runs = (f"{run} {_words(tiers[name])}\n" for name in tiers)
