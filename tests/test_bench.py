@@ -5,10 +5,11 @@ import subprocess
 import sys
 import zipfile
 from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
 
 import pytest
 from bench import __main__ as command
-from bench import cached, cold, figures, growth, memory, nothing, plan, population
+from bench import cached, cold, figures, growth, memory, nothing, plan, population, report
 from bench.figures import Outcome, Series, Verdict
 from bench.room import Room
 from values import python_lock
@@ -139,3 +140,26 @@ def test_a_missed_bound_is_said_and_makes_the_exit_code_1(
     assert answer["series"][0]["median"] == 2.0
     assert answer["verdicts"][0]["met"] is bool(met)
     assert ("MISSED" in capsys.readouterr().out) is not bool(met)
+
+
+def test_tables_and_plots_are_made_from_what_was_measured(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    outcome = Outcome(
+        scenario="some",
+        series=(Series(name="a & b, first", unit="s", values=(1.0, 3.0, 2.0)),),
+        verdicts=(Verdict(name="b / a", value=2.0, bound=8.0, unit="x", kind="at least"),),
+    )
+    path, svg = tmp_path / "a.json", tmp_path / "a.svg"
+    path.write_text(json.dumps([figures.answer(outcome)]))
+    assert report.main([str(path), "some", "--plot", str(svg)]) == 0
+    assert capsys.readouterr().out == (
+        "| measured | median | spread |\n| --- | --- | --- |\n"
+        "| a & b, first | 2.00 s | 1.00 to 3.00 s |\n\n"
+        "| ratio or limit | measured | bound | |\n| --- | --- | --- | --- |\n"
+        "| b / a | 2.00 x | at least 8 | **missed** |\n"
+    )
+    texts = [one.text for one in ET.fromstring(svg.read_bytes()).iter() if one.text]
+    assert {"a & b, first", "2.00 s"} <= set(texts)
+    with pytest.raises(SystemExit):
+        report.main([str(path), "other"])
