@@ -27,17 +27,19 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", help="run tests marked slow, as CI=true does")
+    parser.addoption("--exhaustive", action="store_true", help="run all tests; some take minutes")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if hasattr(config, "workerinput"):  # of several processes: work is handed out in this order
         items.sort(key=lambda item: companies.rank(item.nodeid))
-    if config.getoption("--slow") or os.environ.get("CI") == "true":
-        return
-    skip = pytest.mark.skip(reason="slow: runs with --slow, or where CI=true")
-    for item in items:
-        if item.get_closest_marker("slow"):
-            item.add_marker(skip)
+    left = {"exhaustive": "exhaustive: runs with --exhaustive"}
+    if not config.getoption("--slow") and os.environ.get("CI") != "true":
+        left["slow"] = "slow: runs with --slow, or where CI=true"
+    for item in items if not config.getoption("--exhaustive") else ():
+        for mark, reason in left.items():
+            if item.get_closest_marker(mark):
+                item.add_marker(pytest.mark.skip(reason=reason))
 
 
 @pytest.hookimpl(optionalhook=True)

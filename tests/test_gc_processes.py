@@ -88,9 +88,9 @@ def test_a_collection_in_a_loop_takes_nothing_from_builders(tmp_path: Path) -> N
     check_whole(tmp_path / "store")
 
 
-@pytest.mark.slow
-def test_a_collection_in_a_loop_for_a_minute_takes_nothing_from_builders(tmp_path: Path) -> None:
-    passes, images = beside_builders(tmp_path / "store", 60)
+@pytest.mark.exhaustive
+def test_a_collection_in_a_loop_for_two_minutes_takes_nothing_from_builders(tmp_path: Path) -> None:
+    passes, images = beside_builders(tmp_path / "store", 120)
     assert len(passes) >= 20
     assert min(images) >= 20
     check_whole(tmp_path / "store")
@@ -182,7 +182,7 @@ def test_a_collection_killed_in_the_midst_loses_nothing(name: str, in_memory: Pa
 
 
 @needs_strace
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_collection_killed_at_any_system_call_loses_nothing(in_memory: Path) -> None:
     found = points(in_memory)
     assert len(found) > 20

@@ -117,7 +117,7 @@ def test_an_update_that_fails_at_a_call_loses_nothing(
     fail(update, next(update.copies(tmp_path)), int(update.calls * share), how)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("how", ["kill", "ENOSPC"])
 def test_an_update_that_fails_at_any_call_loses_nothing(
     update: Update, tmp_path: Path, how: str
@@ -139,7 +139,7 @@ def traced(world: World, *options: str) -> tuple[subprocess.CompletedProcess[str
 
 
 @needs_strace
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("call", ["write", "fsync", "rename", "pwrite64"])
 def test_an_update_that_the_kernel_kills_at_any_call_of_a_thread_loses_nothing(
     update: Update, tmp_path: Path, call: str
