@@ -331,8 +331,10 @@ class Pruning:
     def build(self, order: Order) -> tuple[bool, str]:
         if order.target == "image":
             for image in self.bench.engine.images():
-                if any(tag.startswith("127.0.0.1:0/ds01/") for tag in image.tags):
-                    self.bench.docker("rmi", "--force", str(image.engine_id))
+                if any(str(current()) in tag for tag in image.tags):
+                    self.bench.remove(
+                        *(t for t in image.tags if t.startswith(("127.0.0.1:0", "ds01/")))
+                    )
         start = time.monotonic()
         answer = self.real.build(order)
         self.seconds.append(time.monotonic() - start)
