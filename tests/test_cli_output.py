@@ -249,7 +249,7 @@ def test_help_is_on_stdout(world: World, command: tuple[str, ...]) -> None:
     outcome = world.ds01(*command, "--help")
     assert (outcome.code, outcome.err) == (0, "")
     assert outcome.out.startswith("Usage: ds01")
-    assert command != ("image",) or "List, load and export images." in outcome.out
+    assert command != ("image",) or "List, load and export images, and go back" in outcome.out
 
 
 def test_a_reader_that_goes_away_is_no_bug(world: World) -> None:

@@ -215,7 +215,7 @@ def test_the_state_of_debs_is_the_cause_of_files_over_them() -> None:
     assert said(found) == {
         "libc6=2-1": ["package libc6 1.0-1 -> 2-1"],
         "state of 2 .debs": ["package libc6 1.0-1 -> 2-1"],
-        "2 packages, /etc/motd to /opt/run.sh": ["tier (state), which it stands on, changed"],
+        "2 files, /etc/motd to /opt/run.sh": ["tier (state), which it stands on, changed"],
     }
 
 

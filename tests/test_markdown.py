@@ -76,7 +76,7 @@ def test_a_difference_is_a_heading_a_summary_and_tables() -> None:
         "| only B | `work` | `numpy==2.0` | 21.0 MiB |\n"
         "| moved | `work` | `2 packages, pandas==1.0 to six==1.0` | 2.0 KiB |\n"
         "| moved | `(state)` | `state of 2 .debs` | 3.9 KiB |\n"
-        "| moved | `config` | `2 packages, /etc/motd to /opt/run.sh` | 20 B |\n"
+        "| moved | `config` | `2 files, /etc/motd to /opt/run.sh` | 20 B |\n"
         "| only A | `work` | `numpy==1.0` | 20.0 MiB |"
     )
 

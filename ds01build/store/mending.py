@@ -217,5 +217,8 @@ def _names(store: DirStore, named: set[str]) -> list[Tag]:
                         manifest=generation.image,
                         size=size,
                         media_type=MANIFEST_TYPE,
+                        annotations=(
+                            {roots.CURRENT: str(generation.number)} if full == name else {}
+                        ),
                     )
     return list(found.values())
