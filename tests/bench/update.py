@@ -79,10 +79,18 @@ class Peer:
     cache: str = "update"
 
     def seconds(self, wanted: Asked) -> float:
-        context = self.bench.directory / self.name.replace(", ", "-")
+        context = self.bench.directory / self.place
         context.mkdir(exist_ok=True)
         (context / "Dockerfile").write_text(self.text(wanted))
-        return self.bench.builder.build(context, f"ds01-bench/update-{context.name}:latest")
+        return self.bench.builder.build(context, self.tag)
+
+    @property
+    def place(self) -> str:
+        return self.name.replace(",", "").replace(" ", "-")
+
+    @property
+    def tag(self) -> str:
+        return f"ds01-bench/update-{self.place}:latest"
 
     def text(self, wanted: Asked) -> str:
         if self.name == "pip":
@@ -154,8 +162,7 @@ def measure(room: Place, rounds: int) -> Outcome:
             moved = _moved(ours, registry, layout.copied(place.directory / "layout"))
             return _outcome(taken, extra, moved)
         finally:
-            tags = [f"ds01-bench/update-{each.name.replace(', ', '-')}:latest" for each in peers]
-            bench.builder.forget(base, bench.base_with_uv, *tags)
+            bench.builder.forget(base, bench.base_with_uv, *(each.tag for each in peers))
             place.clear()
 
 
