@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 pytest_plugins = ("world_fixtures", "engine_fixtures")
 pytestmark = pytest.mark.parametrize("engine", ["graph"], indirect=True)
 
+NAME = f"verify-{secrets.token_hex(4)}"
 SAME = "mkdir /srv && touch -d @1000000000 /srv/same && touch -d @1000000000 /srv"
 RANDOM = "mkdir /srv && head -c 9 /dev/urandom >/srv/random"
 NAMED = "mkdir /srv && read name </proc/sys/kernel/random/uuid && touch /srv/$name"
@@ -38,11 +39,9 @@ def bench(world: World, engine: Engine) -> Iterator[World]:
     """Yield a user whose recipes stand on the image of tools, and who has an engine."""
     world.lock.unlink()
     world.variables["DOCKER_HOST"] = place(engine.kind)
-    name = f"verify-{secrets.token_hex(4)}"
     world.built.clear()
-    world.built["name"] = name
     yield world
-    clean(engine, f"ds01-{os.geteuid()}/{name}")
+    clean(engine, f"ds01-{os.geteuid()}/{NAME}")
 
 
 def built(world: World, command: str) -> Any:  # noqa: ANN401 (JSON)
@@ -51,7 +50,7 @@ def built(world: World, command: str) -> Any:  # noqa: ANN401 (JSON)
     shelf.show(served.packed([tools()]))
     world.write("of the user\n", "data")
     world.write(
-        f'schema = 1\nname = "{world.built["name"]}"\n\n[base]\nimage = "{shelf.reference}"\n\n'
+        f'schema = 1\nname = "{NAME}"\n\n[base]\nimage = "{shelf.reference}"\n\n'
         '[tiers.data]\nkind = "files"\nfiles = [{ from = "data", to = "/etc/data" }]\n\n'
         f'[tiers.work]\nkind = "run"\ncommands = {json.dumps([command])}\n'
     )
@@ -104,8 +103,7 @@ def test_without_an_engine_the_rest_is_compared(bench: World) -> None:
 def test_layers_of_a_base_come_from_its_registry_again(bench: World) -> None:
     built(bench, SAME)
     exported = bench.recipe.with_name("out.tar")
-    base = bench.built["name"]
-    assert bench.ds01("image", "export", base, "--oci-archive", exported).code == 0
+    assert bench.ds01("image", "export", NAME, "--oci-archive", exported).code == 0
     lock = lock_path(bench.recipe).read_text()
     blobs = (bench.store / "blobs" / "sha256").iterdir()
     (one,) = [
@@ -150,7 +148,6 @@ def test_an_executed_layer_that_comes_out_otherwise_is_said(bench: World) -> Non
     layer(bench, answer, "work").unlink()
     outcome = bench.ds01(*REPAIR)
     assert outcome.code == 3
-    name = bench.built["name"]
-    said = f"not repaired: generation 1 of {name}: its lock comes to another image here, sha256:"
+    said = f"not repaired: generation 1 of {NAME}: its lock comes to another image here, sha256:"
     assert said in outcome.err
     assert f"(ds01 build {bench.recipe})" in outcome.err

@@ -372,7 +372,7 @@ def copied(world: World, root: Path) -> World:
         shutil.copytree(world.root / name, root / name, symlinks=True)
     index = Index(world.index.server, f"/{next(NUMBERS)}")
     furnish(index)
-    return replace(world, root=root, index=index, variables={})
+    return replace(world, root=root, index=index, variables={}, built=dict(world.built))
 
 
 def own_archive(world: World) -> World:
