@@ -90,8 +90,7 @@ def resolve(
     asked = {request.tier: _wanting(base, _words(request)) for request in requests}
     if len(asked) != len(requests):
         raise ValueError("two requests of one tier")
-    _check_base(session, base)
-    _check_names(session, asked)
+    _check_names(session, base, asked)
     kept = _fitting(asked, keep)
     release |= {name for name, version in base.versions().items() if _is_past(version, keep, name)}
     failure: ResolveError | MissingDebs = ResolveError("nothing was tried")
@@ -101,7 +100,7 @@ def resolve(
             return _kept(session, base, asked, held)
         except (Unsatisfiable, MissingDebs) as error:  # noqa: PERF203 (each runs apt)
             failure = error
-    raise failure
+    raise (unsound(session, base) if base else None) or failure
 
 
 def replaced(pins: Iterable[DebPin], base: Installed) -> dict[str, str]:
@@ -193,23 +192,19 @@ def _is_past(version: str, keep: Mapping[str, str], name: str) -> bool:
     return bool(VERSION.fullmatch(kept)) and is_newer(version, kept)
 
 
-def _check_base(session: AptSession, base: Installed) -> None:
-    """Refuse a base that apt would first have to repair."""
-    if not base:
-        return
-    session.write("status", base.text())
-    outcome = session.run("apt-get", "-q", "check")
-    if outcome.code:
-        raise unsound(session, outcome)
-
-
-def _check_names(session: AptSession, asked: Mapping[str, Mapping[str, str]]) -> None:
+def _check_names(
+    session: AptSession, base: Installed, asked: Mapping[str, Mapping[str, str]]
+) -> None:
     """Refuse names that no index has: apt would take them for patterns, or to remove packages."""
-    session.write("status", "")
-    known = set(session.run("apt-cache", "pkgnames").stdout.split())
+    session.write("status", base.text())  # as the first tier needs it: apt reads the indexes once
+    there = {
+        each.name for each in _entries(session, {n for words in asked.values() for n in words})
+    }
     for tier, words in asked.items():
-        strange = [name for name in words if name not in known]
+        strange = [name for name in words if name not in there]
         if strange:
+            session.write("status", "")
+            known = set(session.run("apt-cache", "pkgnames").stdout.split())
             raise unknown(session, tier, strange, known)
 
 

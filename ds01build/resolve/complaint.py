@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from ds01build.process import Completed
+    from ds01build.resolve.installed import Installed
     from ds01build.resolve.session import AptSession
 
 __all__ = ["Attempt", "Unsatisfiable", "explained", "replacing", "unknown", "unsound"]
@@ -81,8 +82,12 @@ def replacing(attempt: Attempt, changes: Mapping[str, str]) -> ResolveError:
     )
 
 
-def unsound(session: AptSession, outcome: Completed) -> ResolveError:
-    """Return the error for a base in which apt-get check finds packages that do not fit."""
+def unsound(session: AptSession, base: Installed) -> ResolveError | None:
+    """Return the error for a base that apt would first have to repair, None for another."""
+    session.write("status", base.text())
+    outcome = session.run("apt-get", "-q", "check")
+    if not outcome.code:
+        return None
     told = "; ".join(list(_relations(outcome.stdout))[:_MOST]) or shown(outcome.stderr)
     return ResolveError(
         f"the packages of the base ({session.title}) do not fit together: {told}",

@@ -249,6 +249,7 @@ class MachineResolver:
             sources=archives.sources,
             architecture=debian_architecture(base.architecture),
             title=archives.title,
+            status=installed_of(base).text(),
         )
         if self.apt_of is None or has_apt(self.environment):
             with self._local(f"base-{archives.key()}-{plan.architecture}", plan) as session:

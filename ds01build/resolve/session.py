@@ -132,9 +132,14 @@ class HostRunner:
             (root / name).mkdir(mode=0o700, exist_ok=True)
 
     def write(self, name: str, content: bytes) -> None:
-        """Write or replace a file below the directory."""
+        """Write or replace a file below the directory, unless it is the same.
+
+        What apt has made of a file is void for it when the file's time is another.
+        """
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
         path = Path(self.directory) / name
+        if path.is_file() and not path.is_symlink() and path.read_bytes() == content:
+            return
         with os.fdopen(os.open(path, flags, 0o600), "wb") as file:
             file.write(content)
 
@@ -184,11 +189,15 @@ class AptSession:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AptPlan:
-    """What a session is to be for: packages of ``title``, from ``sources``."""
+    """What a session is to be for: packages of ``title``, from ``sources``.
+
+    ``status`` is that of dpkg to begin with, so that apt reads its indexes together with it once.
+    """
 
     sources: tuple[AptSource, ...]
     architecture: str  # Debian's name
     title: str
+    status: str = field(default="", repr=False)
 
 
 def prepare(runner: AptRunner, plan: AptPlan, environment: Mapping[str, str]) -> AptSession:
@@ -211,15 +220,16 @@ def prepare(runner: AptRunner, plan: AptPlan, environment: Mapping[str, str]) ->
         session.program(program)
     if not any(session.has(verifier) for verifier in _VERIFIERS):
         raise Unavailable("gpgv is not installed", hint="sudo apt-get install gpgv")
-    _configure(session)
+    _configure(session, plan)
     return session
 
 
-def _configure(session: AptSession) -> None:
+def _configure(session: AptSession, plan: AptPlan) -> None:
     directory, architecture = session.runner.directory, session.architecture
     text = _CONFIGURATION.replace("DIR/", f"{directory}/").replace("ARCHITECTURE", architecture)
     session.write("apt.conf", text)
-    for empty in ("status", "extended_states", "etc/preferences"):
+    session.write("status", plan.status)
+    for empty in ("extended_states", "etc/preferences"):
         session.write(empty, "")
     for keys in {source.keys for source in session.sources if source.keys}:
         session.runner.write(_keyring(keys), keys)

@@ -39,17 +39,22 @@ def open_apt(runner: AptRunner, plan: AptPlan, environment: Mapping[str, str]) -
     for).
     """
     session = prepare(runner, plan, environment)
-    outcome = session.run("apt-get", "update", "-q")
+    outcome = _update(session)
     absent: list[tuple[AptSource, str]] = []
     while lacking := _lacking(outcome, session.sources):
         absent += [(source, _reason(source, outcome)) for source in lacking]
         rest = tuple(source for source in session.sources if source not in lacking)
         session = prepare(runner, replace(plan, sources=rest), environment)
-        outcome = session.run("apt-get", "update", "-q")
+        outcome = _update(session)
     if outcome.code:
         raise _failure(outcome, session.sources)
     _check_indexes(session)
     return replace(session, absent=tuple(absent))
+
+
+def _update(session: AptSession) -> Completed:
+    # Without the cache of all packages, which apt would make of indexes that may not have changed.
+    return session.run("apt-get", "update", "-q", "-o", "pkgCacheFile::Generate=false")
 
 
 def reopen_apt(runner: AptRunner, plan: AptPlan, environment: Mapping[str, str]) -> AptSession:
