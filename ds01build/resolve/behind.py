@@ -15,7 +15,7 @@ from ds01build.grammar import requirement_name
 from ds01build.resolve.explanation import holders_named
 from ds01build.resolve.holds import constraints, described, stubs
 from ds01build.resolve.request import PythonRequest, limits, options
-from ds01build.resolve.uv import NoSolution, compile_requirements
+from ds01build.resolve.uv import NoSolution, compile_fetched, compile_requirements
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -109,7 +109,7 @@ def _newest(
     arguments += ["--format", "pylock.toml"]
     inputs = [workspace.write("newest.in", asked)]
     try:
-        return releases(packages_of(compile_requirements(tool, workspace, inputs, arguments)))
+        return releases(packages_of(compile_fetched(tool, workspace, inputs, arguments)))
     except (NoSolution, Unavailable):
         return {}  # what is wrong comes out when everything is resolved together
 

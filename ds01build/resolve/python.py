@@ -15,18 +15,11 @@ from ds01build.pin import WheelPin
 from ds01build.platform import wheel_tags
 from ds01build.resolve.behind import Release, far_behind, packages_of, releases
 from ds01build.resolve.explanation import OTHERWISE, explained
-from ds01build.resolve.holds import (
-    broken,
-    constraints,
-    described,
-    pruned,
-    refuse_strangers,
-    refuse_unreadable,
-    stubs,
-)
-from ds01build.resolve.request import PythonRequest, Supplied, Wanted, limits, options
-from ds01build.resolve.solution import parse_solution, tiers_of
-from ds01build.resolve.uv import NoSolution, Uv, Workspace, compile_requirements
+from ds01build.resolve.holds import broken, pruned, refuse_strangers, refuse_unreadable
+from ds01build.resolve.request import PythonRequest, Supplied, Wanted, options
+from ds01build.resolve.solution import tiers_of
+from ds01build.resolve.solving import solve
+from ds01build.resolve.uv import NoSolution, Uv, Workspace, compile_fetched, compile_requirements
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -65,7 +58,7 @@ def resolve(
     still needs them; other packages go to the first tier that needs them. Raises ResolveError
     (the request) and Unavailable (index, uv).
     """
-    solution = _solve(wanted, _preferences(wanted, keep), tool, workspace)
+    solution = solve(wanted, _preferences(wanted, keep), tool, workspace)
     refuse_strangers(wanted, solution)
     staying = _staying(wanted.holding, solution)
     tiers = tiers_of(wanted.requests, pruned(solution, staying), keep)
@@ -106,58 +99,6 @@ def locate(
     return tuple(Located(pin, urls[pin.digest.hex]) for pin in pins if pin.digest.hex in urls)
 
 
-def _solve(
-    wanted: Wanted, keep: Mapping[str, str], tool: Uv, workspace: Workspace
-) -> dict[str, Found]:
-    """Return uv's solution, in which everything that the base holds has the base's version.
-
-    A constraint such as ==2.8.0 lets 2.8.0+cpu of an index through (PEP 440): what comes of it is
-    ruled out, and uv asked again.
-    """
-    held = {each.name: each.version for each in wanted.holding.held}
-    held |= {each.pin.name: each.described.version for each in wanted.supplied if each.only}
-    ruled_out: list[str] = []
-    for _ in range(_ATTEMPTS):
-        solution = _solve_once(wanted, keep, ruled_out, tool, workspace)
-        strange = {
-            n for n, found in solution.items() if held.get(n, found.version) != found.version
-        }
-        if not strange:
-            return solution
-        ruled_out += [f"{name}!={solution[name].version}" for name in sorted(strange)]
-    raise ResolveError(f"cannot hold the base's versions: the index offers {', '.join(ruled_out)}")
-
-
-_ATTEMPTS = 8  # each rules out a local version of one release
-
-
-def _solve_once(
-    wanted: Wanted,
-    keep: Mapping[str, str],
-    ruled_out: Sequence[str],
-    tool: Uv,
-    workspace: Workspace,
-) -> dict[str, Found]:
-    arguments = [*options(wanted), "--annotation-style", "line", "--emit-index-annotation"]
-    arguments += ["--no-strip-extras", *stubs(wanted.present, workspace)]
-    arguments += limits(wanted, workspace)
-    only = [f"{s.pin.name}=={s.described.version}" for s in wanted.supplied if s.only]
-    bounds = [*constraints(wanted.holding), *only, *ruled_out]
-    arguments += ["--constraints", workspace.write("base.txt", bounds)] if bounds else []
-    # uv prefers the versions that stand in its output file already.
-    kept = [f"{name}=={version}" for name, version in sorted(keep.items())]
-    arguments += ["--output-file", workspace.write("solution.txt", kept)]
-    inputs = [
-        workspace.write(f"{request.tier}.in", sorted(request.requirements))
-        for request in wanted.requests
-    ]
-    try:
-        compile_requirements(tool, workspace, inputs, arguments, described(wanted.present))
-    except NoSolution as error:
-        raise explained(error, wanted) from error
-    return parse_solution(workspace.read("solution.txt"), tool.aliases())
-
-
 def _staying(holding: Holding, solution: Mapping[str, Found]) -> dict[str, Held]:
     """Return what of the base stays as it is, although wheels may need it."""
     moved = {
@@ -191,7 +132,7 @@ def _pinned(
     pins = workspace.write("pins.txt", [f"{n}=={f.version}" for n, f in sorted(wheels.items())])
     arguments = [*options(wanted), "--no-deps", "--format", "pylock.toml"]
     try:
-        return packages_of(compile_requirements(tool, workspace, [pins], arguments))
+        return packages_of(compile_fetched(tool, workspace, [pins], arguments))
     except NoSolution as error:
         raise explained(error, wanted) from error
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ds01build.errors import ResolveError, Unavailable
@@ -13,7 +13,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["Index", "NoSolution", "Uv", "Workspace", "compile_requirements"]
+__all__ = [
+    "Index",
+    "NoSolution",
+    "Uv",
+    "Workspace",
+    "compile_fetched",
+    "compile_requirements",
+]
 
 _OFFLINE = re.compile(
     r"error sending request|Failed to fetch|Could not connect|dns error|"
@@ -105,6 +112,20 @@ def compile_requirements(
     if done.code != 0:
         raise _failure(_redacted(done.stderr, tool.indexes), tool)
     return done.stdout
+
+
+def compile_fetched(
+    tool: Uv, workspace: Workspace, inputs: Sequence[str], arguments: Sequence[str]
+) -> str:
+    """Run ``compile_requirements`` over pages that another run has just fetched.
+
+    They may be out of date by the rules of HTTP, and are not asked for again. What uv did not keep
+    is fetched. Raises NoSolution and Unavailable.
+    """
+    try:
+        return compile_requirements(replace(tool, offline=True), workspace, inputs, arguments)
+    except (NoSolution, Unavailable):
+        return compile_requirements(tool, workspace, inputs, arguments)
 
 
 _QUERY = re.compile(r"(://[^\s?]*)\?[^\s)`'\"]*")
