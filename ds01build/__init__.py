@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from ds01build.errors import Ds01Error
     from ds01build.workflow.building import build
     from ds01build.workflow.machine import edges
-    from ds01build.workflow.steps import Choices, make_lock, make_plan
+    from ds01build.workflow.planning import make_plan
+    from ds01build.workflow.steps import Choices, make_lock
 
 __all__ = ["Choices", "Ds01Error", "__version__", "build", "edges", "make_lock", "make_plan"]
 
@@ -31,7 +32,7 @@ _HOMES = {
     "build": "workflow.building",
     "edges": "workflow.machine",
     "make_lock": "workflow.steps",
-    "make_plan": "workflow.steps",
+    "make_plan": "workflow.planning",
 }
 
 

@@ -51,7 +51,7 @@ def dockerfile(
     from ds01build.cli.progress import progress
     from ds01build.workflow import rendering
     from ds01build.workflow import steps as workflow
-    from ds01build.workflow.assembling import base_config
+    from ds01build.workflow.inheriting import base_config
 
     if output and in_project:
         raise click.UsageError("--output and --project-dockerfile contradict each other")

@@ -109,6 +109,7 @@ def rebase(recipe: Path, to: str, **rest: Any) -> None:
 
 def _carry_out(recipe: Path, edit: Edit, rest: dict[str, Any]) -> None:
     from ds01build.cli import wiring
+    from ds01build.cli.ahead import import_ahead
     from ds01build.cli.progress import progress
     from ds01build.workflow import editing
 
@@ -118,6 +119,8 @@ def _carry_out(recipe: Path, edit: Edit, rest: dict[str, Any]) -> None:
     built = None
     with progress(quiet=rest["quiet"]) as report:
         edges = wiring.edges(report, chosen)
+        if rest["build"] and not rest["dry_run"]:
+            import_ahead("ds01build.workflow.realising")
         with editing.alone(recipe, edges.store, tell):
             proposed = editing.propose(recipe, edit, edges)
             if rest["build"] and not rest["dry_run"]:

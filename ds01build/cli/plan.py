@@ -11,7 +11,7 @@ from ds01build.cli import options
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ds01build.workflow.steps import Planned
+    from ds01build.workflow.planning import Planned
 
 __all__ = ["plan"]
 
@@ -29,12 +29,13 @@ def plan(recipe: Path, as_json: bool, quiet: bool, **rest: Any) -> None:
     from ds01build.cli import wiring
     from ds01build.cli.output import print_json
     from ds01build.cli.progress import progress
-    from ds01build.workflow import steps as workflow
+    from ds01build.workflow.planning import make_plan
+    from ds01build.workflow.steps import make_lock
 
     chosen = options.choices(rest)
     with progress(quiet=quiet) as report:
         edges = wiring.edges(report, chosen)
-        planned = workflow.make_plan(workflow.make_lock(recipe, edges, chosen), edges)
+        planned = make_plan(make_lock(recipe, edges, chosen), edges)
     if as_json:
         print_json(_answer(planned))
     else:

@@ -5,39 +5,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ds01build import spec
-from ds01build.base.config import BaseConfig, parse_config
-from ds01build.digest import Digest
-from ds01build.errors import MismatchError
 from ds01build.image import ImageConfig, StackedLayer, assemble
 from ds01build.labels import inherited, labels_of
 from ds01build.lock import LockedDebian
 from ds01build.spec import InstallSpec, RemovedSpec, RunSpec
+from ds01build.workflow.inheriting import base_config
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ds01build.base.config import Healthcheck
+    from ds01build.base.config import BaseConfig, Healthcheck
     from ds01build.digest import Canonical, Key
     from ds01build.image import Image
-    from ds01build.lock import Lock, LockedBase
+    from ds01build.lock import Lock
     from ds01build.plan import LayerStep
     from ds01build.realise import Made
-    from ds01build.workflow.steps import Edges, Planned
+    from ds01build.workflow.planning import Planned
+    from ds01build.workflow.steps import Edges
 
-__all__ = ["assembled", "base_config", "title"]
-
-# A shell that works, and text in UTF-8; the recipe's own settings win.
-_DEBIAN = BaseConfig(
-    digest=Digest.of(b""),
-    architecture="",
-    os="linux",
-    diff_ids=(),
-    environment=(
-        ("LANG", "C.UTF-8"),
-        ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
-    ),
-    cmd=("/bin/bash",),
-)
+__all__ = ["assembled", "title"]
 
 
 def assembled(planned: Planned, made: Sequence[Made], edges: Edges) -> Image:
@@ -51,25 +37,6 @@ def assembled(planned: Planned, made: Sequence[Made], edges: Edges) -> Image:
         return assemble(_stacked(made), _config(planned, base, f"debian:{lock.base.suite}"))
     config = _config(planned, base, lock.base.reference)
     return assemble(_stacked(made), config, lock.base.layers)
-
-
-def base_config(base: LockedBase, edges: Edges) -> BaseConfig:
-    """Return what a locked base says of its containers.
-
-    Raises as ``bases.config`` does, and MismatchError where it is that of other layers.
-    """
-    if isinstance(base, LockedDebian):
-        return _DEBIAN
-    config = parse_config(edges.bases.config(base))
-    locked = tuple(layer.diff_id for layer in base.layers)
-    if (config.diff_ids, config.architecture) != (locked, base.architecture):
-        raise MismatchError(
-            where=f"the locked layers of {base.reference}",
-            expected=f"those of the configuration {config.digest}",
-            actual="others",
-            hint="remove the lock, then: ds01 lock RECIPE",
-        )
-    return config
 
 
 def title(step: LayerStep) -> str:

@@ -12,8 +12,8 @@ from ds01build.engine.aliases import remove_aliases
 from ds01build.engine.builder import Workplace, choose_builder, missing_stages
 from ds01build.engine.names import fixed_tag, moving_tag
 from ds01build.events import Expected, Warned
-from ds01build.workflow.assembling import base_config
 from ds01build.workflow.downloads import arrivals
+from ds01build.workflow.inheriting import base_config
 from ds01build.workflow.rendering import Sources, build_dockerfile
 from ds01build.workflow.sourcing import build_again
 from ds01build.workflow.steps import make_lock

@@ -17,7 +17,7 @@ from ds01build.events import Note, Warned
 from ds01build.layers.executed import Execution
 from ds01build.lock import LockedImage
 from ds01build.spec import InstallSpec, RunSpec
-from ds01build.workflow.assembling import base_config
+from ds01build.workflow.inheriting import base_config
 from ds01build.workflow.loading import Loader, tidy
 from ds01build.workflow.registered import registered
 

@@ -12,13 +12,15 @@ from ds01build.errors import Ds01Error
 from ds01build.labels import labels_of
 from ds01build.lock import LockedImage
 from ds01build.workflow.lastbuild import last_build
-from ds01build.workflow.steps import check_lock, make_plan
+from ds01build.workflow.planning import make_plan
+from ds01build.workflow.steps import check_lock
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from ds01build.explanation import Explanation
-    from ds01build.workflow.steps import Edges, Planned
+    from ds01build.workflow.planning import Planned
+    from ds01build.workflow.steps import Edges
 
 __all__ = ["explain"]
 

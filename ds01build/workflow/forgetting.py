@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ds01build import graph, spec
 from ds01build.digest import Key
 from ds01build.spec import InstallSpec, RunSpec
-from ds01build.workflow.steps import make_plan
+from ds01build.workflow.planning import make_plan
 
 if TYPE_CHECKING:
     from ds01build.workflow.steps import Edges, Locked

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from ds01build.plan import Loan
     from ds01build.store import DirStore
     from ds01build.store.readonly import ReadOnlyStore
-    from ds01build.workflow.steps import Edges, Facts, Planned
+    from ds01build.workflow.planning import Planned
+    from ds01build.workflow.steps import Edges, Facts
 
 __all__ = ["Reach", "Recalled", "Refused", "borrow", "lenders"]
 

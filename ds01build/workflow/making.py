@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from ds01build.pin import DebPin, FilePin, WheelPin
     from ds01build.plan import LayerStep, Plan
     from ds01build.realise import Executor, Made, Spool
-    from ds01build.workflow.steps import Edges, Locked, Planned
+    from ds01build.workflow.planning import Planned
+    from ds01build.workflow.steps import Edges, Locked
     from ds01build.workflow.timer import Timer
 
 __all__ = ["Making", "Rising", "made_of", "native"]

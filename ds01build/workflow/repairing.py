@@ -20,9 +20,9 @@ from ds01build.workflow.executing import Executing
 from ds01build.workflow.kept import Kept, kept, recover
 from ds01build.workflow.making import Making, made_of, native
 from ds01build.workflow.missing import missing_debs, not_there
+from ds01build.workflow.planning import make_plan
 from ds01build.workflow.registered import fetch_layers, registered
 from ds01build.workflow.sourcing import build_again
-from ds01build.workflow.steps import make_plan
 from ds01build.workflow.timer import Timer
 
 if TYPE_CHECKING:
@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from ds01build.pin import DebPin
     from ds01build.store import DirStore
     from ds01build.store.audit import Finding
-    from ds01build.workflow.steps import Edges, Locked, Planned
+    from ds01build.workflow.planning import Planned
+    from ds01build.workflow.steps import Edges, Locked
 
 __all__ = ["Repair", "repair"]
 

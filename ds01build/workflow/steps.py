@@ -1,24 +1,18 @@
-"""The public API below a build: the edges, the lock of a recipe, its plan."""
+"""The public API below a plan: the edges, and the lock of a recipe."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal, Protocol, TypeGuard
+from typing import TYPE_CHECKING, Literal, Protocol
 
-from ds01build import beneath, graph, lockfile, plan, spec
-from ds01build.digest import Digest, Key
+from ds01build import beneath, lockfile
+from ds01build.digest import Digest
 from ds01build.errors import Ds01Error, Issue, LockError, MissingDebs
 from ds01build.events import Note, Warned
-from ds01build.layers.wheel import check_platform
-from ds01build.lock import LockedDebian, LockedImage
-from ds01build.plan import Present
-from ds01build.platform import wheel_tags
+from ds01build.lock import LockedImage
 from ds01build.reference import parse_reference
-from ds01build.spec import InstallSpec, RunSpec
-from ds01build.store.durable import free_bytes
-from ds01build.workflow.footing import Relocking, locked_platform
+from ds01build.workflow.footing import Relocking
 from ds01build.workflow.fresh import require_consistent, require_fresh
-from ds01build.workflow.lending import Reach
 from ds01build.workflow.locking import ground, relock
 from ds01build.workflow.preferring import LOCK_LIMIT, preferred
 from ds01build.workflow.quick import lock_path
@@ -29,23 +23,18 @@ from ds01build.workflow.stacking import layers
 from ds01build.workflow.upgrade import Upgrade
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from pathlib import Path
 
     from ds01build.engine.api import Engine
     from ds01build.engine.sandbox import Site
     from ds01build.events import Report
     from ds01build.fetch.transport import HttpTransport
-    from ds01build.graph import Graph
-    from ds01build.layer import Layer
     from ds01build.lock import Lock
-    from ds01build.pin import DebPin, WheelPin
-    from ds01build.plan import Plan
     from ds01build.resolve.machine import MachineResolver
     from ds01build.store import DirStore
     from ds01build.store.readonly import ReadOnlyStore
     from ds01build.workflow.bases import ImageBases
-    from ds01build.workflow.lending import Refused
     from ds01build.workflow.loading import Load
     from ds01build.workflow.request import Request
 
@@ -54,11 +43,9 @@ __all__ = [
     "Edges",
     "Facts",
     "Locked",
-    "Planned",
     "check_lock",
     "find_move",
     "make_lock",
-    "make_plan",
     "read_lock",
     "reorder_lock",
     "resolve_lock",
@@ -116,22 +103,6 @@ class Locked:
     lock: Lock
     content: Digest  # of the bytes of the lock's file
     changed: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Planned:
-    """What would be done for a lock; ``free`` is what the store's file system has left.
-
-    ``scripts`` is what the maintainer scripts of a .deb would do and ds01 does not, by package;
-    ``unread`` are the .debs whose scripts have not been seen on this machine yet.
-    """
-
-    locked: Locked
-    graph: Graph
-    plan: Plan
-    free: int  # bytes
-    scripts: Mapping[str, tuple[str, ...]]
-    unread: tuple[str, ...]
 
 
 def check_lock(recipe: Path) -> Locked:
@@ -256,40 +227,6 @@ def reorder_lock(locked: Locked) -> Locked:
     return replace(locked, lock=lock, content=_content(lock), changed=True)
 
 
-def make_plan(locked: Locked, edges: Edges, refused: Refused = frozenset()) -> Planned:
-    """Return what a build of ``locked`` would do, given what the store has.
-
-    What is in a read-only store counts, but for what is ``refused``. Raises RejectedFile for a
-    wheel of another platform: an edited lock may name one.
-    """
-    platform = locked_platform(locked.lock)
-    tags = wheel_tags(platform) if platform else {}
-    for wheel in locked.lock.wheels:
-        check_platform(wheel, tags)
-    made = graph.of(locked.lock)
-    store, facts = edges.store, edges.facts
-    pins: list[WheelPin | DebPin] = [*locked.lock.wheels, *locked.lock.debs]
-    # Over an image an engine runs the scripts of .debs.
-    unpacked = locked.lock.debs if isinstance(locked.lock.base, LockedDebian) else ()
-    seen = {pin: facts.get("scripts", str(pin.digest)) for pin in unpacked}
-    scripts = {pin.name: tuple(map(str, found)) for pin, found in seen.items() if _is_list(found)}
-    reach = Reach(store, edges.lenders, refused)
-    present = Present(
-        layers=_known_layers(made, reach),
-        sources=frozenset(pin.digest for pin in pins if reach.has(pin.digest, pin.size)),
-        facts=frozenset(pin.digest for pin in unpacked if pin.name in scripts),
-        lent=reach.lent,
-    )
-    return Planned(
-        locked=locked,
-        graph=made,
-        plan=plan.make(made, present),
-        free=free_bytes(store.root),
-        scripts={name: missing for name, missing in scripts.items() if missing},
-        unread=tuple(pin.name for pin in unpacked if pin.name not in scripts),
-    )
-
-
 def require_base(locked: Locked, bases: ImageBases) -> None:
     """Raise LockError where a lock contradicts its base, as far as that is known."""
     lock = locked.lock
@@ -305,26 +242,6 @@ def require_base(locked: Locked, bases: ImageBases) -> None:
     if issues:
         hint = f"remove {locked.path}, then: ds01 lock {locked.request.path}"
         raise LockError(source=str(locked.path), issues=tuple(issues), hint=hint)
-
-
-def _known_layers(made: Graph, store: Reach) -> dict[Key, Layer]:
-    """Return the layers that are there: by what would be done, or by what it would be done to."""
-    known: dict[Key, Layer] = {}
-    for _, layer in made.stack:
-        key = spec.key(layer)
-        found = store.layer(key)
-        if found is None and isinstance(layer, (InstallSpec, RunSpec)):
-            below = [known[each] for each in layer.below if each in known]
-            if len(below) == len(layer.below):
-                outcome = spec.outcome_inputs(layer, (each.diff_id for each in below))
-                found = store.layer(Key.of(outcome))
-        if found is not None:
-            known[key] = found
-    return known
-
-
-def _is_list(value: object) -> TypeGuard[list[object]]:
-    return isinstance(value, list)
 
 
 def read_lock(path: Path) -> tuple[Lock | None, Digest]:

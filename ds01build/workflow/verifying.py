@@ -22,9 +22,10 @@ from ds01build.workflow.assembling import assembled, title
 from ds01build.workflow.executing import Executing
 from ds01build.workflow.making import Making, made_of, native
 from ds01build.workflow.missing import missing_debs, not_there
+from ds01build.workflow.planning import make_plan
 from ds01build.workflow.scratch import scratch_store
 from ds01build.workflow.sourcing import build_again
-from ds01build.workflow.steps import check_lock, make_plan
+from ds01build.workflow.steps import check_lock
 from ds01build.workflow.timer import Timer
 
 if TYPE_CHECKING:
@@ -37,7 +38,8 @@ if TYPE_CHECKING:
     from ds01build.plan import LayerStep
     from ds01build.realise import Made
     from ds01build.store import DirStore
-    from ds01build.workflow.steps import Edges, Locked, Planned
+    from ds01build.workflow.planning import Planned
+    from ds01build.workflow.steps import Edges, Locked
 
 __all__ = ["Compared", "Outcome", "Verified", "verify"]
 
