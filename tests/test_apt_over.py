@@ -437,6 +437,14 @@ def ubuntu(base: BaseFacts, url: str, signer: Signer) -> BaseFacts:
     )
 
 
+def test_of_a_base_that_has_all_no_mirror_is_asked(ubuntu: BaseFacts, tmp_path: Path) -> None:
+    found = machine(tmp_path, [], mirror="http://127.0.0.1:9/debian")
+    has = installed_of(ubuntu).packages[0].name
+    assert found.debs_over(ubuntu, wanting([request("system", has)])) == ()
+    with pytest.raises(Unavailable, match="cannot download"):
+        found.debs_over(ubuntu, wanting([request("system", has, "snake")]))
+
+
 def test_a_mirror_of_another_distribution_is_passed_over(
     ubuntu: BaseFacts, url: str, tmp_path: Path
 ) -> None:

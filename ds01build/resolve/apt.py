@@ -40,6 +40,7 @@ __all__ = [
     "AptRequest",
     "AptWanted",
     "glibc_version",
+    "has_all",
     "python_version",
     "replaced",
     "resolve",
@@ -101,6 +102,11 @@ def resolve(
         except (Unsatisfiable, MissingDebs) as error:  # noqa: PERF203 (each runs apt)
             failure = error
     raise (unsound(session, base) if base else None) or failure
+
+
+def has_all(base: Installed, requests: Iterable[AptRequest]) -> bool:
+    """Return whether a base meets all that tiers ask for, so that apt need not be asked."""
+    return not any(_wanting(base, _words(request)) for request in requests)
 
 
 def replaced(pins: Iterable[DebPin], base: Installed) -> dict[str, str]:

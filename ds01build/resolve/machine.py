@@ -104,6 +104,8 @@ class MachineResolver:
         installed = installed_of(base)
         for text in installed.skipped:
             self.warn(text)
+        if apt.has_all(installed, wanted.requests):
+            return ()
         try:
             pins = self._debs_from(self._site(), base, wanted)
         except (NoSuite, Unavailable) as error:

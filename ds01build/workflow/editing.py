@@ -13,7 +13,6 @@ from ds01build.errors import Ds01Error
 from ds01build.recipe.editing import Text
 from ds01build.workflow.building import build_locked
 from ds01build.workflow.changes import changes
-from ds01build.workflow.forgetting import forget_layers
 from ds01build.workflow.fresh import require_consistent
 from ds01build.workflow.preferring import LOCK_LIMIT
 from ds01build.workflow.quick import lock_path
@@ -141,6 +140,8 @@ def build_proposed(proposed: Proposed, edges: Edges, choices: Choices, *, anew: 
     """
     with staged(proposed.files) as commit:
         if anew:
+            from ds01build.workflow.forgetting import forget_layers  # noqa: PLC0415 (as building)
+
             forget_layers(proposed.locked, edges)
         built = build_locked(proposed.locked, edges, choices)
         commit()
