@@ -11,7 +11,7 @@ from engines import place, reach
 
 from ds01build.engine import owner
 from ds01build.engine.execution import EngineExecutor
-from ds01build.engine.sandbox import Site
+from ds01build.engine.site import Site
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

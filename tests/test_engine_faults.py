@@ -19,7 +19,7 @@ from ds01build.engine.connect import connect
 from ds01build.engine.frames import STDOUT, executed
 from ds01build.engine.known import nearby
 from ds01build.engine.load import load
-from ds01build.engine.sandbox import Site
+from ds01build.engine.site import Site
 from ds01build.errors import Ds01Error, Unavailable
 from ds01build.events import Note
 from ds01build.workflow.probing import EngineProbes

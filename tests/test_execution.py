@@ -26,7 +26,8 @@ from ds01build.digest import Digest
 from ds01build.engine import debs, owner
 from ds01build.engine.apt_runner import ContainerRunner
 from ds01build.engine.connect import connect
-from ds01build.engine.sandbox import LABEL, Site, opened, sweep
+from ds01build.engine.sandbox import LABEL, opened, sweep
+from ds01build.engine.site import Site
 from ds01build.errors import Ds01Error
 from ds01build.layers import pack
 from ds01build.layers.executed import Execution
@@ -324,7 +325,8 @@ KILLED = """\
 import os, signal, sys
 import docker
 from ds01build.engine import debs, owner
-from ds01build.engine.sandbox import Site, opened
+from ds01build.engine.sandbox import opened
+from ds01build.engine.site import Site
 client = docker.APIClient(base_url=sys.argv[1])
 with opened(client, sys.argv[2], owner=owner.current(), site=Site()) as sandbox:
     print(sandbox.container, flush=True)

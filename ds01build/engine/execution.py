@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from docker import APIClient
 
     from ds01build.engine.owner import Owner
-    from ds01build.engine.sandbox import Ended, Sandbox, Site
+    from ds01build.engine.sandbox import Ended, Sandbox
+    from ds01build.engine.site import Site
     from ds01build.layers.entry import Entry
     from ds01build.layers.executed import Execution
     from ds01build.layers.survey import Changes, Survey

@@ -1,4 +1,7 @@
-"""Opens containers of a base to build wheels in, and has one image of it for all of them."""
+"""Opens containers of a base to build wheels in, and has one image of it for all of them.
+
+What talks to an engine is imported when one is opened: few recipes need any.
+"""
 
 from __future__ import annotations
 
@@ -6,21 +9,16 @@ import contextlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, final
 
-from ds01build.engine.owner import current
-from ds01build.engine.sandbox import opened
-from ds01build.engine.wheels import SECONDS, Tools, furnished
 from ds01build.errors import Ds01Error, ResolveError, Unavailable
 from ds01build.location import split_credentials
 from ds01build.lock import LockedImage
 from ds01build.store.blobs import BlobSource
-from ds01build.workflow.executing import base_image, new_log
-from ds01build.workflow.loading import tidy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ds01build.digest import Digest
-    from ds01build.engine.wheels import Bench
+    from ds01build.engine.wheels import Bench, Tools
     from ds01build.lock import LockedBase
     from ds01build.resolve.machine import MachineResolver
     from ds01build.resolve.uv import Index
@@ -51,6 +49,11 @@ class Benches:
 
         Raises Unavailable without an engine or a network, and ResolveError over a root of .debs.
         """
+        from ds01build.engine.owner import current
+        from ds01build.engine.sandbox import opened
+        from ds01build.engine.wheels import SECONDS, furnished
+        from ds01build.workflow.executing import new_log
+
         image = self._image(name)
         log = new_log(self.edges, f"wheel-{name}")
         with contextlib.ExitStack() as stack:
@@ -87,6 +90,9 @@ class Benches:
             problem = f"{name} has to be built from its source in a container engine, and {error}"
             raise Unavailable(problem, hint=error.hint) from error
         if not self.images:
+            from ds01build.workflow.executing import base_image
+            from ds01build.workflow.loading import tidy
+
             tidy(engine)
             image = base_image(engine, self.base, (), self.edges, {}).engine_id
             self.images.append(image)
@@ -98,6 +104,8 @@ class Benches:
             self.edges.engine().remove(str(image))
 
     def _tools(self) -> Tools:
+        from ds01build.engine.wheels import Tools
+
         tool = self.resolver.tool
         program = tool.program.resolve()
         return Tools(

@@ -61,6 +61,6 @@ def build_locked(locked: Locked, edges: Edges, choices: Choices) -> Built:
 
 
 def _realised(locked: Locked, edges: Edges, choices: Choices, timer: Timer) -> Built:
-    from ds01build.workflow.realising import realise  # noqa: PLC0415 (see above)
+    from ds01build.workflow.realising import realise
 
     return realise(locked, edges, choices, timer)

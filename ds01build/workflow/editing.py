@@ -140,7 +140,7 @@ def build_proposed(proposed: Proposed, edges: Edges, choices: Choices, *, anew: 
     """
     with staged(proposed.files) as commit:
         if anew:
-            from ds01build.workflow.forgetting import forget_layers  # noqa: PLC0415 (as building)
+            from ds01build.workflow.forgetting import forget_layers
 
             forget_layers(proposed.locked, edges)
         built = build_locked(proposed.locked, edges, choices)

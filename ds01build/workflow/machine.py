@@ -17,8 +17,7 @@ from uv import find_uv_bin
 
 from ds01build.base.config import parse_config
 from ds01build.configuration import configure
-from ds01build.engine.connect import connect
-from ds01build.engine.sandbox import Site
+from ds01build.engine.site import Site
 from ds01build.events import Note, Warned
 from ds01build.fetch.transfer import remote_size
 from ds01build.fetch.transport import HttpTransport, Proxies, Settings
@@ -77,7 +76,7 @@ def edges(
     store = open_store(configuration.store, uid=os.geteuid())
     facts = open_facts(store.root / "facts")
     lenders = lending.lenders(configuration, store, report)
-    engine = cache(lambda: connect(environment, home))
+    engine = cache(lambda: _connected(environment, home))
     probes = _probes(configuration, store, engine, report)
     sources = _host_sources(environment)
     transport = _transport(configuration, sources)
@@ -143,6 +142,12 @@ def _probes(
         network=configuration.network,
         diff_ids=lambda config: parse_config(store.path(config).read_bytes()).diff_ids,
     )
+
+
+def _connected(environment: Mapping[str, str], home: Path) -> Engine:
+    from ds01build.engine.connect import connect
+
+    return connect(environment, home)
 
 
 def _now() -> str:

@@ -1,4 +1,8 @@
-"""Looks into images that an engine has, and runs their own apt."""
+"""Looks into images that an engine has, and runs their own apt.
+
+What talks to an engine is imported when one is asked: that takes a tenth of a second, and a lock
+whose base is known asks none.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +11,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from ds01build.engine.api import attempted
-from ds01build.engine.apt_runner import ContainerRunner
-from ds01build.engine.owner import current
-from ds01build.engine.probe import tree_of
-from ds01build.engine.sandbox import opened
 from ds01build.errors import Unavailable
 from ds01build.events import Note
 
@@ -22,7 +21,8 @@ if TYPE_CHECKING:
     from ds01build.base.tree import Tree
     from ds01build.digest import DiffId, Digest
     from ds01build.engine.api import Engine, EngineImage
-    from ds01build.engine.sandbox import Site
+    from ds01build.engine.apt_runner import ContainerRunner
+    from ds01build.engine.site import Site
     from ds01build.events import Report
 
 __all__ = ["EngineProbes"]
@@ -43,6 +43,8 @@ class EngineProbes:
 
         An engine that fails while it is asked is no engine: layers say the same.
         """
+        from ds01build.engine.probe import tree_of
+
         try:
             engine = self.engine()
             found = self._found(engine, diff_ids)
@@ -56,6 +58,8 @@ class EngineProbes:
 
     def _found(self, engine: Engine, diff_ids: tuple[DiffId, ...]) -> EngineImage | None:
         """Return the image with these layers; None, which is told, where the list fails."""
+        from ds01build.engine.api import attempted
+
         return attempted(
             lambda: next((each for each in engine.images() if each.diff_ids == diff_ids), None),
             lambda error: self.report(Note(f"no image of the engine can be used: {error}")),
@@ -67,6 +71,10 @@ class EngineProbes:
 
         Raises Unavailable without an engine that has the base.
         """
+        from ds01build.engine.apt_runner import ContainerRunner
+        from ds01build.engine.owner import current
+        from ds01build.engine.sandbox import opened
+
         engine = self.engine()
         diff_ids = self.diff_ids(base.config)
         found = self._found(engine, diff_ids)

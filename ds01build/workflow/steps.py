@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ds01build.engine.api import Engine
-    from ds01build.engine.sandbox import Site
+    from ds01build.engine.site import Site
     from ds01build.events import Report
     from ds01build.fetch.transport import HttpTransport
     from ds01build.lock import Lock
