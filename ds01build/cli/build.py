@@ -81,14 +81,14 @@ def _as_asked(built: Built, rest: dict[str, Any]) -> Built | None:
 
 def _build(recipe: Path, rest: dict[str, Any], *, keep_sources: bool, quiet: bool) -> Built:
     from ds01build.cli import wiring
-    from ds01build.cli.ahead import import_ahead
+    from ds01build.cli.ahead import importing_ahead
     from ds01build.cli.progress import progress
     from ds01build.workflow import building
 
     chosen = options.choices(rest, keep_sources=keep_sources)
     with progress(quiet=quiet) as report:
-        edges = wiring.edges(report, chosen)
-        import_ahead("ds01build.workflow.realising")
+        told = importing_ahead(report)
+        edges = wiring.edges(told, chosen)
         return building.build(recipe, edges, chosen)
 
 

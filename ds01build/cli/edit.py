@@ -109,7 +109,7 @@ def rebase(recipe: Path, to: str, **rest: Any) -> None:
 
 def _carry_out(recipe: Path, edit: Edit, rest: dict[str, Any]) -> None:
     from ds01build.cli import wiring
-    from ds01build.cli.ahead import import_ahead
+    from ds01build.cli.ahead import importing_ahead
     from ds01build.cli.progress import progress
     from ds01build.workflow import editing
 
@@ -118,12 +118,12 @@ def _carry_out(recipe: Path, edit: Edit, rest: dict[str, Any]) -> None:
     chosen = options.plain_choices(rest)
     built = None
     with progress(quiet=rest["quiet"]) as report:
-        edges = wiring.edges(report, chosen)
-        if rest["build"] and not rest["dry_run"]:
-            import_ahead("ds01build.workflow.realising")
+        builds = rest["build"] and not rest["dry_run"]
+        told = importing_ahead(report) if builds else report
+        edges = wiring.edges(told, chosen)
         with editing.alone(recipe, edges.store, tell):
             proposed = editing.propose(recipe, edit, edges)
-            if rest["build"] and not rest["dry_run"]:
+            if builds:
                 built = editing.build_proposed(proposed, edges, chosen, anew=False)
             elif not rest["dry_run"]:
                 editing.adopt(proposed)

@@ -135,7 +135,7 @@ def _split(text: str) -> list[str]:
 
 def _carry_out(recipe: Path, edit: Edit, rest: dict[str, Any], *, asks: bool) -> None:
     from ds01build.cli import wiring
-    from ds01build.cli.ahead import import_ahead
+    from ds01build.cli.ahead import importing_ahead
     from ds01build.cli.progress import progress
     from ds01build.workflow import editing
 
@@ -143,9 +143,8 @@ def _carry_out(recipe: Path, edit: Edit, rest: dict[str, Any], *, asks: bool) ->
     built = None
     with editing.alone(recipe, wiring.open_store(), editing_commands.tell):
         with progress(quiet=rest["quiet"]) as report:
-            edges = wiring.edges(report, chosen)
-            if not rest["dry_run"]:
-                import_ahead("ds01build.workflow.realising")
+            told = report if rest["dry_run"] else importing_ahead(report)
+            edges = wiring.edges(told, chosen)
             proposed = editing.propose(recipe, edit, edges)
         if not rest["dry_run"]:
             if asks and not _agreed(proposed):

@@ -9,12 +9,15 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
-from typing import final
+from typing import TYPE_CHECKING, final
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 from urllib3.util.connection import allowed_gai_family, create_connection
+
+if TYPE_CHECKING:
+    from ds01build.http.trust import Trust
 
 __all__ = ["Names", "pools"]
 
@@ -40,14 +43,18 @@ class Names:
             self._known.pop((host, port), None)
 
 
-def pools(names: Names) -> dict[str, type]:
-    """Return pools, by the scheme of URLs, whose connections share ``names``."""
+def pools(names: Names, trust: Trust) -> dict[str, type]:
+    """Return pools, by the scheme of URLs, whose connections share ``names`` and ``trust``."""
 
     class Plain(HTTPConnection):
         def _new_conn(self) -> socket.socket:
             return _connected(self, names)
 
     class Secure(HTTPSConnection):
+        def connect(self) -> None:
+            self.ssl_context = trust.context()  # or urllib3 makes one for each connection
+            super().connect()
+
         def _new_conn(self) -> socket.socket:
             return _connected(self, names)
 

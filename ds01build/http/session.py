@@ -17,6 +17,7 @@ from ds01build.errors import Unavailable
 from ds01build.http.answer import Answer, Interrupted, Refused, finish, reason_of
 from ds01build.http.names import Names, pools
 from ds01build.http.settings import check_scheme, is_near
+from ds01build.http.trust import Trust
 from ds01build.location import origin, redact, split_credentials
 
 if TYPE_CHECKING:
@@ -48,8 +49,9 @@ class Session:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         proxies = {"", settings.proxies.http, settings.proxies.https}
-        kinds = pools(Names())
-        self._pools = {proxy: _pool(proxy, settings) for proxy in proxies}
+        trust = Trust(settings.authorities)
+        kinds = pools(Names(), trust)
+        self._pools = {proxy: _pool(proxy, settings, trust) for proxy in proxies}
         for pool in self._pools.values():
             pool.pool_classes_by_scheme = kinds
 
@@ -127,12 +129,10 @@ def _target(url: str, response: urllib3.BaseHTTPResponse) -> str:
     return split_credentials(urljoin(url, location))[0]
 
 
-def _pool(proxy: str, settings: Settings) -> urllib3.PoolManager:
+def _pool(proxy: str, settings: Settings, trust: Trust) -> urllib3.PoolManager:
     timeout = urllib3.Timeout(connect=settings.connect, read=settings.read)
     if not proxy:
-        return urllib3.PoolManager(
-            maxsize=settings.connections, timeout=timeout, ca_certs=settings.authorities
-        )
+        return urllib3.PoolManager(maxsize=settings.connections, timeout=timeout)
     try:
         url, credentials = split_credentials(proxy if "://" in proxy else f"http://{proxy}")
     except ValueError as error:
@@ -144,5 +144,5 @@ def _pool(proxy: str, settings: Settings) -> urllib3.PoolManager:
         proxy_headers={"Proxy-Authorization": basic(credentials)} if credentials else None,
         maxsize=settings.connections,
         timeout=timeout,
-        ca_certs=settings.authorities,
+        proxy_ssl_context=trust.context() if url.startswith("https:") else None,
     )

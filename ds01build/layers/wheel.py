@@ -18,6 +18,7 @@ from ds01build.layers.body import Packed
 from ds01build.layers.entry import Entry
 from ds01build.layers.placing import Places
 from ds01build.layers.record import Row
+from ds01build.layers.window import Window
 from ds01build.layers.zip import read_directory
 from ds01build.stack import Stat
 
@@ -106,6 +107,7 @@ def metadata(source: Source, pin: WheelPin, target: Target) -> bytes:
 def _opened(source: Source, pin: WheelPin) -> _Wheel:
     """Return the wheel of ``pin``. Raises ValueError unless RECORD is about exactly its files."""
     distinfo.tags_of(pin)  # says whether the file is named as the pin
+    source = Window(source)
     members = {member.name: member for member in read_directory(source, pin.file)}
     wheel = _Wheel(source, pin, members, {}, distinfo.stem(members, pin))
     rows = record.parse(_content(wheel, "RECORD", _RECORD))

@@ -19,7 +19,6 @@ _UNICODE_PATH = 0x7075  # another name for the same file
 _SATURATED = b"\xff" * 4
 _HEADER = 30  # bytes, before name and extra fields: 4.3.7
 _LONGEST = _HEADER + 2 * 0xFFFF
-_WINDOW = 1 << 14  # bytes
 
 
 class Record(NamedTuple):
@@ -40,31 +39,12 @@ class Record(NamedTuple):
     twice: bytes
 
 
-class _Window:
-    """Reads a source through a window, since most local headers lie close together."""
-
-    __slots__ = ("_content", "_source", "_start")
-
-    def __init__(self, source: Source) -> None:
-        self._source = source
-        self._start = 0
-        self._content = b""
-
-    def read(self, offset: int, length: int) -> bytes:
-        at = offset - self._start
-        if at < 0 or at + length > len(self._content):
-            self._start, at = offset, 0
-            self._content = self._source.read(offset, max(length, _WINDOW))
-        return self._content[at : at + length]
-
-
 def check(source: Source, records: Sequence[Record], end: int) -> list[int]:
     """Return where the packed bytes of each of ``records`` begin.
 
     Raises ValueError unless local headers and packed bytes fill the file from its start to
     ``end``, and every local header says what the central directory says.
     """
-    window = _Window(source)
     offsets = [0] * len(records)
     order = sorted(range(len(records)), key=lambda index: records[index].header)
     if not order:
@@ -79,7 +59,7 @@ def check(source: Source, records: Sequence[Record], end: int) -> list[int]:
             raise ValueError(f"{record.name!r:.100} overlaps what follows it")
         if length > _LONGEST:
             raise ValueError(f"there are bytes behind {record.name!r:.100} that belong to no file")
-        _check_header(window.read(record.header, length), record)
+        _check_header(source.read(record.header, length), record)
         offsets[index] = record.header + length
     return offsets
 

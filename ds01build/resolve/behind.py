@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ds01build.resolve.request import Wanted
     from ds01build.resolve.uv import Uv, Workspace
 
-__all__ = ["Release", "far_behind", "packages_of", "releases"]
+__all__ = ["Release", "far_behind", "newest_of", "packages_of", "releases"]
 
 FAR = timedelta(days=730)
 
@@ -69,16 +69,11 @@ def releases(packages: Iterable[Mapping[str, Any]]) -> dict[str, Release]:
 def far_behind(
     wanted: Wanted,
     chosen: Mapping[str, Release],
+    newest: Mapping[str, Release],
     tool: Uv,
     workspace: Workspace,
 ) -> list[str]:
-    """Say which of ``chosen`` are far behind because of what the base holds.
-
-    Only those that a tier asks for by name are looked at.
-    """
-    if not wanted.holding:
-        return []
-    newest = _newest(wanted, chosen, tool, workspace)
+    """Say which of ``chosen`` are far behind ``newest`` because of what the base holds."""
     warnings = []
     for name in sorted(chosen.keys() & newest):
         own, last = chosen[name], newest[name]
@@ -91,27 +86,27 @@ def far_behind(
     return warnings
 
 
-def _newest(
+def newest_of(
     wanted: Wanted, chosen: Collection[str], tool: Uv, workspace: Workspace
-) -> dict[str, Release]:
+) -> list[dict[str, Any]]:
     """Return the newest release of each of ``chosen`` that a tier asks for by name.
 
-    It fits the platform and what the recipe says of it, and nothing else is looked at. What the
-    base has is left out.
+    These are packages of a pylock.toml. Each fits the platform and what the recipe says of it, and
+    nothing else is looked at. What the base has is left out; where it holds nothing, all is.
     """
     ours = {each.name for each in wanted.present}
     lines = {line for request in wanted.requests for line in request.requirements}
     names = {*chosen}.difference(ours, wanted.exclude)
     asked = sorted(line for line in lines if requirement_name(line) in names)
-    if not asked:
-        return {}
+    if not asked or not wanted.holding:
+        return []
     arguments = [*options(wanted), *limits(wanted, workspace), "--no-deps"]
     arguments += ["--format", "pylock.toml"]
     inputs = [workspace.write("newest.in", asked)]
     try:
-        return releases(packages_of(compile_fetched(tool, workspace, inputs, arguments)))
+        return packages_of(compile_fetched(tool, workspace, inputs, arguments))
     except (NoSolution, Unavailable):
-        return {}  # what is wrong comes out when everything is resolved together
+        return []  # what is wrong comes out when everything is resolved together
 
 
 def _holders(wanted: Wanted, release: Release, tool: Uv, workspace: Workspace) -> list[Held]:

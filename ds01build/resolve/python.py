@@ -13,7 +13,7 @@ from ds01build.errors import ResolveError
 from ds01build.grammar import requirement_name
 from ds01build.pin import WheelPin
 from ds01build.platform import wheel_tags
-from ds01build.resolve.behind import Release, far_behind, packages_of, releases
+from ds01build.resolve.behind import far_behind, newest_of, packages_of, releases
 from ds01build.resolve.explanation import OTHERWISE, explained
 from ds01build.resolve.holds import broken, pruned, refuse_strangers, refuse_unreadable
 from ds01build.resolve.request import PythonRequest, Supplied, Wanted, options
@@ -67,12 +67,14 @@ def resolve(
     at_hand = _at_hand(wanted, wheels)
     settled = _settled(wanted, wheels.keys() - at_hand.keys(), wheels)
     offered = {n: found for n, found in wheels.items() if n not in at_hand and n not in settled}
-    packages = _pinned(wanted, offered, tool, workspace)
+    newest = newest_of(wanted, _fresh(offered, keep), tool, workspace)
+    packages = [each for each in newest if _is_of(each, offered)]
+    rest = offered.keys() - {canonicalize_name(each["name"]) for each in packages}
+    packages += _pinned(wanted, {name: offered[name] for name in rest}, tool, workspace)
     tags = wheel_tags(wanted.platform)
     warnings = list(wanted.holding.warnings())
     warnings += broken(wanted.holding, {name: found.version for name, found in wheels.items()})
-    fresh = {name: one for name, one in releases(packages).items() if not _is_kept(one, keep)}
-    warnings += far_behind(wanted, fresh, tool, workspace)
+    warnings += far_behind(wanted, releases(packages), releases(newest), tool, workspace)
     located = [_located(each, _best_wheel(each, tags), tiers, wheels) for each in packages]
     known = (*settled.values(), *(each.pin for each in at_hand.values()))
     located += [_known(pin, tiers, wheels) for pin in known]
@@ -164,8 +166,14 @@ def _known(pin: WheelPin, tiers: Mapping[str, str], wheels: Mapping[str, Found])
     return Located(replace(pin, tier=tiers[pin.name], requires=requires), "")
 
 
-def _is_kept(one: Release, keep: Mapping[str, WheelPin]) -> bool:
-    return one.name in keep and keep[one.name].version == one.version
+def _fresh(found: Mapping[str, Found], keep: Mapping[str, WheelPin]) -> list[str]:
+    """Return the packages that do not have the version that they had."""
+    return [n for n, one in found.items() if n not in keep or keep[n].version != one.version]
+
+
+def _is_of(package: Mapping[str, Any], found: Mapping[str, Found]) -> bool:
+    """Say whether a package of a pylock.toml has the version that was found for it."""
+    return found[canonicalize_name(package["name"])].version == str(package["version"])
 
 
 def _best_wheel(package: Mapping[str, Any], tags: Mapping[str, int]) -> dict[str, Any]:
