@@ -23,7 +23,18 @@ if TYPE_CHECKING:
     from ds01build.lock import Lock
     from ds01build.pin import Pin
 
-__all__ = ["ComparedLayer", "Difference", "Package", "PackageChange", "Placed", "Side", "compare"]
+__all__ = [
+    "ComparedLayer",
+    "Difference",
+    "Package",
+    "PackageChange",
+    "Placed",
+    "Side",
+    "compare",
+    "package_changes",
+    "setting_changes",
+    "stack_of",
+]
 
 Kind = Literal["debian", "python", "file"]
 Turn = Literal["added", "removed", "upgraded", "downgraded", "other file", "other source", "moved"]
@@ -184,13 +195,14 @@ def compare(a: Side, b: Side) -> Difference:
     return Difference(
         a=a,
         b=b,
-        settings=_settings(a.lock, b.lock) if a.lock and b.lock else (),
-        packages=_packages(a.lock, b.lock) if a.lock and b.lock else (),
+        settings=setting_changes(a.lock, b.lock) if a.lock and b.lock else (),
+        packages=package_changes(a.lock, b.lock) if a.lock and b.lock else (),
         layers=_layers(a.stack, b.stack),
     )
 
 
-def _settings(a: Lock, b: Lock) -> tuple[Change, ...]:
+def setting_changes(a: Lock, b: Lock) -> tuple[Change, ...]:
+    """Return what ``b`` says otherwise than ``a`` of anything but packages and layers."""
     return changes(_comparable(a), _comparable(b))
 
 
@@ -204,8 +216,9 @@ def _comparable(lock: Lock) -> dict[str, Canonical]:
     return {**told, "tiers": tables.get("tier", [])}
 
 
-def _packages(a: Lock, b: Lock) -> tuple[PackageChange, ...]:
-    had, has = _pins(a), _pins(b)
+def package_changes(a: Lock | None, b: Lock) -> tuple[PackageChange, ...]:
+    """Return the packages that ``b`` has otherwise than ``a``: all of them, where that is None."""
+    had, has = _pins(a) if a else {}, _pins(b)
     found = (_package(*place, had.get(place), has.get(place)) for place in sorted({*had, *has}))
     return tuple(each for each in found if each is not None)
 

@@ -17,6 +17,7 @@ from archive import Package
 from servers import status
 from world import RECIPE, SCRIPT, Outcome, World, ended, own_archive
 
+from ds01build.quantities import readable
 from ds01build.store import roots
 
 pytest_plugins = ("world_fixtures",)
@@ -63,6 +64,11 @@ def update(world: World, *arguments: str, seconds: float = 60) -> Outcome:
     return ended(process, seconds)
 
 
+def row(text: str, name: str) -> list[str]:
+    """Return what the table of packages says of one."""
+    return next(cells[1:] for cells in map(str.split, text.splitlines()) if cells[:1] == [name])
+
+
 def succeeds(outcome: Outcome) -> Outcome:
     assert outcome.code == 0, outcome.err
     return outcome
@@ -91,7 +97,7 @@ def test_an_added_package_is_all_that_changes(world: World) -> None:
     outcome = succeeds(world.ds01("add", "demo.toml", "--tier", "python", "other"))
     assert outcome.out == "demo.lock\n"
     assert world.recipe.read_text() == before.replace("needed\n", 'needed\n  "other",\n')
-    assert "+ other 1.0 (python)" in outcome.err.splitlines()
+    assert row(outcome.err, "other")[:3] == ["added", "1.0", "python"]
     assert locked(world) == {**had, "other": "1.0"}
     assert layers(world) == [*had_layers, ("python", "wheels", "other")]
     assert succeeds(world.ds01("lock", "--check", "demo.toml")).out == "demo.lock\n"
@@ -135,6 +141,7 @@ def test_lock_reorder_groups_as_a_first_lock_does(world: World) -> None:
 
 def test_a_dry_run_says_what_would_change_and_changes_nothing(world: World) -> None:
     was = files(world)
+    (size,) = (file["size"] for file in world.index.offers["other"].values())
     outcome = succeeds(world.ds01("add", "demo.toml", "other", "--dry-run", "--build"))
     assert outcome.out.splitlines() == [
         "--- demo.toml",
@@ -145,13 +152,22 @@ def test_a_dry_run_says_what_would_change_and_changes_nothing(world: World) -> N
         ' kind = "python"',
         '-packages = ["app"]',
         '+packages = ["app", "other"]',
-        "+ other 1.0 (python)",
+        "",
+        "PACKAGE  CHANGE  VERSION  TIER    SIZE",
+        f"other    added   1.0      python  +{readable(size)}",
+        "",
+        "settings:",
+        "  tiers.python.requests: + other",
     ]
     answer = succeeds(world.ds01("add", "demo.toml", "other", "--dry-run", "--json")).answer
     assert answer["schema"] == "ds01.edited/1"
     assert (answer["changed"], answer["built"]) == (True, None)
+    after = {"version": "1.0", "tier": "python", "size": size}
     assert answer["packages"] == [
-        {"kind": "wheels", "name": "other", "tier": "python", "before": "", "after": "1.0"}
+        {"kind": "python", "name": "other", "change": "added", "before": None, "after": after}
+    ]
+    assert answer["settings"] == [
+        {"field": "tiers.python.requests", "before": "", "after": "other"}
     ]
     assert '+packages = ["app", "other"]' in answer["diff"].splitlines()
     assert files(world) == was
@@ -196,7 +212,7 @@ def test_upgrade_moves_what_is_named_or_all(world: World) -> None:
     for name in ("app", "lib"):
         world.index.offer(name, "2.0", requires=["lib>=1"] if name == "app" else [])
     outcome = succeeds(world.ds01("upgrade", "demo.toml", "lib"))
-    assert "~ lib 1.0 -> 2.0 (python)" in outcome.err.splitlines()
+    assert row(outcome.err, "lib")[:5] == ["upgraded", "1.0", "->", "2.0", "python"]
     assert locked(world) == {"app": "1.0", "lib": "2.0"}
     succeeds(world.ds01("upgrade", "demo.toml"))
     assert locked(world) == {"app": "2.0", "lib": "2.0"}
@@ -342,7 +358,7 @@ def answered(world: World, answer: str, *arguments: str) -> int:
         keyboard.write(answer)
         keyboard.flush()
         outcome = ended(process)
-    assert "+ other 1.0 (python)" in outcome.err
+    assert row(outcome.err, "other")[:3] == ["added", "1.0", "python"]
     assert "Update the image demo? [Y/n]" in outcome.err
     return outcome.code
 

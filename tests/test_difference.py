@@ -15,6 +15,7 @@ from ds01build.difference import (
     Placed,
     Side,
     compare,
+    package_changes,
     stack_of,
 )
 from ds01build.digest import DiffId
@@ -86,6 +87,16 @@ def test_what_is_sent_is_what_only_b_has(a: Lock, b: Lock) -> None:
     new = [each for each in found.b.stack if (each.key or each.diff_id) not in had]
     assert found.sent == sum(each.size for each in new)
     assert found.sent <= found.extracted <= found.b.size
+
+
+@given(locks())
+def test_against_no_lock_every_package_is_added(lock: Lock) -> None:
+    debs, wheels = [pin.name for pin in lock.debs], [pin.name for pin in lock.wheels]
+    found = package_changes(None, lock)
+    assert sorted(each.name for each in found) == sorted(
+        [*debs, *wheels, *(pin.to for pin in lock.files)]
+    )
+    assert {each.turn for each in found} <= {"added"}
 
 
 def test_packages_are_told_apart_by_version_file_and_tier() -> None:
