@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ds01build.cli import options
-from ds01build.cli.quantities import age, size
+from ds01build.cli.measures import age, size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
