@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from store_contract import layer_of
+from store_contract import TICK, layer_of
 
 from ds01build.digest import Digest, Key, canonical
 from ds01build.errors import StoreError
 from ds01build.image import MANIFEST_TYPE
-from ds01build.store import open_store, roots
+from ds01build.store import roots
 from ds01build.store.audit import verify
 from ds01build.store.gc import Blob, Deletion, Policy, Reached, Scene, plan
 from ds01build.store.leases import Leases
@@ -27,13 +27,13 @@ from ds01build.store.sweep import look, sweep
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import AbstractContextManager
-    from pathlib import Path
 
     from ds01build.digest import Canonical
     from ds01build.store import DirStore
 
+pytest_plugins = ("store_fixtures",)
+
 UID = os.geteuid()
-TICK = 0.02  # seconds: more than the clock of a file system takes to move on
 EVERYTHING = Policy(before="9999-01-01T00:00:00Z")
 
 
@@ -181,11 +181,6 @@ def test_what_a_damaged_generation_needs_is_not_guessed() -> None:
 
 
 # --- the sweep
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> DirStore:
-    return open_store(tmp_path / "store", uid=UID)
 
 
 def add_layer(store: DirStore, content: bytes) -> Digest:

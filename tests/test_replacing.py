@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from straced import Program, killed, needs_strace
 from world import RECIPE, World
 
 from ds01build.errors import Ds01Error
@@ -104,7 +101,7 @@ def test_a_directory_that_cannot_be_written_is_told(tmp_path: Path) -> None:
         replace_file(tmp_path / "file" / "a", "new")
 
 
-@pytest.mark.skipif(shutil.which("strace") is None, reason="injects with strace")
+@needs_strace
 @pytest.mark.parametrize(
     ("call", "number", "left"),
     [
@@ -119,15 +116,8 @@ def test_a_crash_leaves_each_file_whole_and_the_first_goes_first(
     tmp_path: Path, call: str, number: int, left: dict[str, str]
 ) -> None:
     files(tmp_path, "a", "b")
-    inject = ["strace", "-f", "-qq", "-o", str(tmp_path.parent / f"{tmp_path.name}.log")]
-    inject += ["-e", f"trace={call}", "-e", f"inject={call}:signal=KILL:when={number}"]
-    python = [os.path.realpath(sys.executable), "-c", f"import sys; sys.path = {sys.path!r}"]
-    python[-1] += WRITER
-    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
-    done = subprocess.run(
-        [*inject, *python], cwd=tmp_path, env=environment, capture_output=True, check=False
-    )
-    assert done.returncode == -9, done.stderr
+    log = tmp_path.parent / f"{tmp_path.name}.log"
+    assert killed(Program(WRITER, cwd=tmp_path), log, call, number)
     found = {name: text for name, text in contents(tmp_path).items() if name in left}
     # A call that is killed as it begins may still be carried out, or not.
     assert found in (left, {**left, "b" if number > 1 else "a": "new"})

@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,15 +20,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+pytest_plugins = ("store_fixtures",)
+
 UID = os.geteuid()
 MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
 CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
 LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar+gzip"
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> DirStore:
-    return open_store(tmp_path / "store", uid=UID)
 
 
 def put_image(store: DirStore, name: str, layers: tuple[bytes, ...]) -> Digest:
@@ -471,30 +466,6 @@ def test_usage_tells_blobs_apart_by_what_names_them(store: DirStore) -> None:
 
 
 # --- processes
-
-
-def test_a_leased_blob_outlives_a_removal(store: DirStore) -> None:
-    mine, other = store.put(b"mine"), store.put(b"other")
-    with store.lease([mine, Digest.of(b"not there yet")]):
-        store.remove_unleased([mine, other])
-        assert (store.has(mine), store.has(other)) == (True, False)
-    store.remove_unleased([mine])
-    assert not store.has(mine)
-    assert list((store.root / "leases").iterdir()) == []
-
-
-def test_the_lease_of_a_killed_process_counts_no_more(store: DirStore) -> None:
-    digest = store.put(b"mine")
-    script = (
-        "import os, sys; from pathlib import Path; from ds01build.store import open_store\n"
-        "from ds01build.digest import Digest\n"
-        "store = open_store(Path(sys.argv[1]), uid=os.geteuid())\n"
-        "with store.lease([Digest.of(b'mine')]): os.kill(os.getpid(), 9)"
-    )
-    subprocess.run([sys.executable, "-c", script, str(store.root)], check=False)
-    assert len(list((store.root / "leases").iterdir())) == 1
-    store.remove_unleased([digest])
-    assert not store.has(digest)
 
 
 def test_opening_removes_what_killed_processes_left(store: DirStore) -> None:
