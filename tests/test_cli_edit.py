@@ -307,6 +307,22 @@ def test_image_update_from_the_name_alone_wherever_one_is(world: World, tmp_path
     assert outcome.complaint[0].endswith("makes an image called 'other' now")
 
 
+@pytest.mark.parametrize("remark", ["", "# A remark.\n"])
+def test_image_update_finds_a_recipe_where_it_was_built_last(world: World, remark: str) -> None:
+    succeeds(world.build())
+    there = world.root / "elsewhere"
+    world.recipe.parent.rename(there)
+    world.recipe.parent.mkdir()
+    moved = there / world.recipe.name
+    moved.write_text(remark + moved.read_text())
+    succeeds(world.ds01("build", str(moved)))
+    last = roots.latest(world.store, "demo")
+    assert last is not None
+    assert (last.number, last.place) == (1, str(moved))
+    succeeds(update(world, "demo", "--add", "other", "--yes"))
+    assert "other" in moved.read_text()
+
+
 def test_image_update_lists_the_images_when_there_is_none(world: World) -> None:
     was = files(world)
     message = leaves_all_alone(world, 1, update(world, "dmo", "--rebuild"), was)
