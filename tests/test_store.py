@@ -11,6 +11,7 @@ from store_contract import RULES, layer_of
 
 from ds01build.digest import Canonical, Digest, Key, canonical
 from ds01build.errors import StoreError
+from ds01build.events import Event, Verified, Verifying
 from ds01build.store import DirStore, Store, layout, open_store
 from ds01build.store.audit import Finding, usage, verify
 from ds01build.store.durable import free_bytes
@@ -399,6 +400,18 @@ def test_verify_finds_what_is_cut_short_missing_or_foreign(store: DirStore) -> N
         ("keys/x.json", "foreign"),
         ("roots/a b/1.json", "foreign"),
     ]
+
+
+def test_verify_reports_every_byte_of_blobs_that_it_reads(store: DirStore) -> None:
+    put_image(store, "demo", (b"one layer", b"large" * 500_000))
+    size = sum(path.stat().st_size for path in (store.root / "blobs/sha256").iterdir())
+    events: list[Event] = []
+    assert list(verify(store, events.append)) == []
+    assert events[0] == Verifying(size=size)
+    read = [event.size for event in events if isinstance(event, Verified)]
+    assert len(read) == len(events) - 1
+    assert sum(read) == size
+    assert max(read) <= 1 << 20
 
 
 def test_verify_says_what_the_bytes_are(store: DirStore) -> None:

@@ -50,6 +50,7 @@ def verify(repair: bool, dry_run: bool, as_json: bool, quiet: bool) -> None:
     from the locks of the images that the store has. What can't be is said (exit 3).
     """
     from ds01build.cli import wiring
+    from ds01build.cli.progress import progress
     from ds01build.errors import CheckFailed
     from ds01build.quantities import counted
     from ds01build.store import audit
@@ -60,7 +61,8 @@ def verify(repair: bool, dry_run: bool, as_json: bool, quiet: bool) -> None:
     if repair and not dry_run:
         left = _repair(opened, as_json=as_json, quiet=quiet)
     else:
-        left = sorted(audit.verify(opened))
+        with progress(quiet=quiet) as report:
+            left = sorted(audit.verify(opened, report))
         _print_findings(opened, left, {}, as_json=as_json, remedies=dry_run)
     if left:
         hint = "" if repair and not dry_run else "ds01 store verify --repair"
@@ -77,7 +79,7 @@ def _repair(opened: DirStore, *, as_json: bool, quiet: bool) -> Sequence[Finding
     from ds01build.workflow.steps import Choices
 
     with progress(quiet=quiet) as report:
-        done = repair(opened, lambda: wiring.edges(report, Choices(load="never")))
+        done = repair(opened, lambda: wiring.edges(report, Choices(load="never")), report)
     reasons = [{"problem": str(error), "hint": error.hint} for error in done.reasons]
     more = {"repaired": list(map(_row, done.repaired)), "reasons": reasons}
     _print_findings(opened, done.left, more, as_json=as_json, remedies=False)
