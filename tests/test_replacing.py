@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
+import os
 from pathlib import Path
 
 import pytest
@@ -121,6 +124,63 @@ def test_a_crash_leaves_each_file_whole_and_the_first_goes_first(
     found = {name: text for name, text in contents(tmp_path).items() if name in left}
     # A call that is killed as it begins may still be carried out, or not.
     assert found in (left, {**left, "b" if number > 1 else "a": "new"})
+    for name in left:
+        replace_file(tmp_path / name, "newer")
+    assert contents(tmp_path) == {"a": "newer", "b": "newer"}
+
+
+def leftover(directory: Path, name: str) -> Path:
+    made = directory / f".{name}-0123456789abcdef"
+    made.write_text("left behind")
+    return made
+
+
+def test_what_a_running_process_has_written_aside_stays(tmp_path: Path) -> None:
+    files(tmp_path, "a")
+    with staged([Replacement(path=tmp_path / "a", before=b"theirs", text="mine")]) as commit:
+        replace_file(tmp_path / "a", "theirs")
+        commit()
+    assert contents(tmp_path) == {"a": "mine"}
+
+
+def test_only_leftovers_of_the_same_file_go(tmp_path: Path) -> None:
+    files(tmp_path, "a")
+    mine = leftover(tmp_path, "a")
+    others = {leftover(tmp_path, name) for name in ("b", "a-a", "aa")}
+    others |= {tmp_path / name for name in (".a-swp", "a-0123", ".a-01234567", f"{mine.name}.bak")}
+    for path in others:
+        path.write_text("somebody's")
+    outside = tmp_path.parent / f"{tmp_path.name}-outside"
+    outside.write_text("outside")
+    link = tmp_path / f".a-{'f' * 16}"
+    link.symlink_to(outside)
+    directory = tmp_path / f".a-{'e' * 16}"
+    directory.mkdir()
+    replace_file(tmp_path / "a", "new")
+    assert not mine.exists()
+    assert all(path.exists() for path in (*others, link, directory, outside))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_a_leftover_of_another_user_stays(tmp_path: Path) -> None:
+    files(tmp_path, "a")
+    theirs = leftover(tmp_path, "a")
+    os.chown(theirs, 65534, 65534)
+    replace_file(tmp_path / "a", "new")
+    assert theirs.exists()
+
+
+def test_where_nothing_can_be_locked_files_are_replaced_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    files(tmp_path, "a")
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    left = leftover(tmp_path, "a")
+    replace_file(tmp_path / "a", "new")
+    assert contents(tmp_path) == {"a": "new", left.name: "left behind"}
 
 
 def test_a_recipe_that_came_without_its_lock_is_locked_by_the_next_run(world: World) -> None:
