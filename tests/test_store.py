@@ -469,13 +469,15 @@ def test_usage_tells_blobs_apart_by_what_names_them(store: DirStore) -> None:
     store.put(b"a wheel of 20 bytes.")
     (store.root / "tmp" / "x").write_bytes(b"123")
     (store.root / "facts" / "cache.db").write_bytes(b"12345")
+    (store.root / "logs" / "work.log").write_bytes(b"1234567")
     used = usage(store)
     assert (used.layers, used.sources, used.temporary, used.facts) == (14, 20, 3, 5)
     blobs = sum(path.stat().st_size for path in (store.root / "blobs/sha256").iterdir())
     assert used.images == blobs - 34
     keys = [path.stat().st_size for path in (store.root / "keys").rglob("*.json")]
     assert used.rows == sum(keys) + (store.root / "index.json").stat().st_size
-    assert used.total == blobs + used.rows + 8
+    assert used.logs == 7
+    assert used.total == blobs + used.rows + 15
 
 
 # --- processes

@@ -149,7 +149,7 @@ def du(as_json: bool) -> None:
     "--older-than",
     type=age,
     metavar="AGE",
-    help="Drop generations of that age, such as 30d, 12h, 8w.",
+    help="Drop generations and logs of that age, such as 30d, 12h, 8w.",
 )
 @click.option(
     "--min-free",
@@ -166,7 +166,8 @@ def gc(dry_run: bool, as_json: bool, quiet: bool, **rest: Any) -> None:
 
     Without --keep, --older-than or --min-free every generation stays; with both of the first two,
     those go that both would drop. The generation that a name stands for, its newest, and those that
-    are pinned, or that a container in the engine was made from, stay whatever is asked.
+    are pinned, or that a container in the engine was made from, stay whatever is asked. Logs of
+    what failed go after 30 days, or at the age of --older-than.
 
     \b
     ds01 store gc --dry-run --keep 3
@@ -178,7 +179,7 @@ def gc(dry_run: bool, as_json: bool, quiet: bool, **rest: Any) -> None:
     from ds01build.cli import wiring
     from ds01build.cli.output import print_json
     from ds01build.cli.progress import progress
-    from ds01build.store.gc import Policy
+    from ds01build.store.gc import LOG_AGE, Policy
     from ds01build.workflow.collecting import Wish, collect
 
     opened, now = wiring.open_store(), time.time()
@@ -187,6 +188,7 @@ def gc(dry_run: bool, as_json: bool, quiet: bool, **rest: Any) -> None:
         keep=rest["keep"],
         before=None if old is None else _rfc3339(now - old),
         min_free=rest["min_free"],
+        logs=int((now - (LOG_AGE if old is None else old)) * 1e9),
     )
     wish = Wish(policy=policy, keep_sources=rest["keep_sources"], delete=not dry_run)
     with progress(quiet=quiet) as report:
@@ -200,6 +202,7 @@ def gc(dry_run: bool, as_json: bool, quiet: bool, **rest: Any) -> None:
 
 
 def _show(found: Collected, done: str) -> None:
+    from ds01build.cli.output import visible
     from ds01build.quantities import readable
 
     deletion = found.deletion
@@ -209,6 +212,8 @@ def _show(found: Collected, done: str) -> None:
         click.echo(f"image {name} in the engine")
     for digest in deletion.blobs:
         click.echo(f"blob {digest}")
+    for name in deletion.logs:
+        click.echo(visible(f"log {name}"))
     click.echo(f"{readable(deletion.size)} {done}", err=True)
 
 

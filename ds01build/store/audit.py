@@ -58,6 +58,7 @@ class Usage:
     sources: int  # wheels and .debs, and blobs that nothing names
     rows: int  # key map, generations, index
     facts: int
+    logs: int
     temporary: int  # being written, or left by a killed process
     quarantined: int
 
@@ -65,7 +66,7 @@ class Usage:
     def total(self) -> int:
         """Return the sum."""
         kept = self.layers + self.images + self.sources
-        return kept + self.rows + self.facts + self.temporary + self.quarantined
+        return kept + self.rows + self.facts + self.logs + self.temporary + self.quarantined
 
 
 def examined(root: Path, *, uid: int) -> DirStore:
@@ -126,6 +127,7 @@ def usage(store: DirStore) -> Usage:
         sources=sum(sizes.values()) - sum(sizes.get(digest.hex, 0) for digest in images | layers),
         rows=sum(map(_bytes_below, rows)),
         facts=_bytes_below(store.root / "facts"),
+        logs=_bytes_below(store.root / "logs"),
         temporary=_bytes_below(store.root / "tmp"),
         quarantined=_bytes_below(store.root / "quarantine"),
     )
