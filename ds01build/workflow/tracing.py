@@ -9,22 +9,27 @@ from packaging.utils import canonicalize_name
 
 from ds01build import graph
 from ds01build.base.holding import hold
+from ds01build.base.needs import variables
+from ds01build.base.wheelneeds import WHEEL, wanted_of
 from ds01build.errors import Ds01Error
 from ds01build.fields import did_you_mean
 from ds01build.grammar import requirement_name
 from ds01build.layers.deb.needs import needs_of
 from ds01build.lock import LockedImage
 from ds01build.origin import origins
+from ds01build.platform import MACHINES
 from ds01build.reference import parse_reference
 from ds01build.workflow.steps import check_lock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from ds01build.base.facts import BaseFacts
+    from ds01build.base.needs import Need
     from ds01build.lock import Lock
     from ds01build.origin import Origin
+    from ds01build.pin import WheelPin
     from ds01build.workflow.request import Request
     from ds01build.workflow.steps import Edges, Facts, Locked
 
@@ -35,7 +40,7 @@ __all__ = ["Bound", "InBase", "Traced", "why"]
 class Bound:
     """Something that decided about the version of a package: ``by`` whom, and what that says."""
 
-    by: str  # a tier, a constraint, an override, the base, the date, a source, apt
+    by: str  # a tier, a wheel that needs it, a constraint, an override, the base, the date
     says: str
 
 
@@ -53,12 +58,14 @@ class InBase:
 class Traced:
     """All that is known of a package; ``bounds`` are of the wheel or .deb at the same place.
 
+    So are ``silent``: wheels that need it, and which versions of it is not known on this machine.
     ``unknown`` is the base image that nothing is remembered of on this machine; empty otherwise.
     """
 
     name: str
     origins: tuple[Origin, ...]
     bounds: tuple[tuple[Bound, ...], ...]
+    silent: tuple[tuple[str, ...], ...]
     base: tuple[InBase, ...]
     unknown: str
 
@@ -78,11 +85,18 @@ def why(recipe: Path, name: str, edges: Edges) -> Traced:
     in_base = tuple(_in_base(name, python, facts)) if facts else ()
     if not found and not in_base:
         raise _unknown(name, locked, facts)
+    wanted = [_wanted(each, lock, edges.facts) for each in found]
     is_unknown = isinstance(lock.base, LockedImage) and facts is None
     return Traced(
         name=name,
         origins=tuple(found),
-        bounds=tuple(tuple(_bounds(each, locked, facts)) for each in found),
+        bounds=tuple(
+            (*_bounds(each, locked, facts), *_of_needers(asking))
+            for each, asking in zip(found, wanted, strict=True)
+        ),
+        silent=tuple(
+            tuple(str(pin) for pin, needs in asking.items() if needs is None) for asking in wanted
+        ),
         base=in_base,
         unknown=_base_name(lock) if is_unknown else "",
     )
@@ -103,6 +117,27 @@ def _deb_needs(lock: Lock, facts: Facts) -> dict[str, tuple[str, ...]]:
         if isinstance(rows, list):
             controls[pin.name] = {str(row[0]): str(row[-1]) for row in rows if row}
     return needs_of(controls)
+
+
+def _wanted(origin: Origin, lock: Lock, facts: Facts) -> dict[WheelPin, tuple[Need, ...] | None]:
+    """Return what each wheel that needs a package asks of it, None where that is not known here.
+
+    It is known of wheels that a layer has been made of on this machine.
+    """
+    if origin.kind == "debian" or lock.target is None:
+        return {}
+    architecture = lock.base.architecture
+    values = variables(lock.target.version, MACHINES.get(architecture, architecture))
+    return {
+        pin: wanted_of(facts.get(WHEEL, str(pin.digest)), pin, origin.pin.name, values)
+        for pin in lock.wheels
+        if pin.name in origin.needers
+    }
+
+
+def _of_needers(wanted: Mapping[WheelPin, tuple[Need, ...] | None]) -> Iterator[Bound]:
+    for pin, needs in wanted.items():
+        yield from (Bound(by=str(pin), says=str(need)) for need in needs or () if need.versions)
 
 
 def _in_base(name: str, python: str, facts: BaseFacts) -> Iterator[InBase]:
