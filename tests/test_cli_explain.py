@@ -210,7 +210,7 @@ def test_what_those_that_need_a_wheel_ask_of_it_is_told_once_they_are_in_a_layer
     unbound = "nothing in the recipe bounds it: the newest that fitted when it was locked"
     assert text(world, "why", "demo.toml", "lib").splitlines()[3:] == [
         f"  version  {unbound}",
-        "  which versions app==2.0 ask for is known once their layers were made here",
+        "  unknown  which versions app==2.0 asks for, until its layer is made here",
     ]
     (lib,) = answer(world, "why", "demo.toml", "lib")["found"]
     assert (lib["bounds"], lib["silent"]) == ([], ["app==2.0"])

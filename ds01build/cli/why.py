@@ -89,10 +89,8 @@ def _origin_answer(origin: Origin, bounds: Sequence[Bound]) -> dict[str, object]
 def _lines(found: Traced) -> Iterator[str]:
     for origin, bounds, silent in zip(found.origins, found.bounds, found.silent, strict=True):
         yield from _origin_lines(origin, bounds)
-        if silent:
-            more = f" and {len(silent) - _SHOWN} more" if len(silent) > _SHOWN else ""
-            who = f"{', '.join(silent[:_SHOWN])}{more}"
-            yield f"  which versions {who} ask for is known once their layers were made here"
+        told = [f"which versions {name} asks for, until its layer is made here" for name in silent]
+        yield from _rows("unknown", told)
     for each in found.base:
         yield _base_line(found.name, each, is_locked=bool(found.origins))
     if found.unknown:
