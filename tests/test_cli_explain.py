@@ -252,6 +252,15 @@ def test_a_deb_is_traced_by_what_debs_need_of_each_other(world: World) -> None:
     assert "what .debs need of each other is known once they have been unpacked here" in found
 
 
+def test_what_debs_ask_of_the_version_of_another_is_told(world: World) -> None:
+    world.write(RECIPE + '\n[tiers.tools]\nkind = "apt"\npackages = ["tool"]\n')
+    assert world.build().code == 0
+    assert text(world, "why", "demo.toml", "libtool").splitlines()[2:] == [
+        "  because  tier tools: tool -> libtool",
+        "  version  tool=1.0-1: libtool (>= 1.0)",
+    ]
+
+
 def test_a_package_that_is_not_there_is_suggested(world: World) -> None:
     unknown = "error: demo.lock has no package 'libb'; did you mean 'lib'?"
     world.refuses(1, "why", "demo.toml", "libb", says=[unknown])
