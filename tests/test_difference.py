@@ -12,14 +12,13 @@ from ds01build import graph, spec
 from ds01build.difference import (
     Difference,
     PackageChange,
-    Placed,
     Side,
     compare,
     package_changes,
-    stack_of,
 )
 from ds01build.digest import DiffId
 from ds01build.lock import Lock, LockedImage
+from ds01build.placed import Placed, stack_of
 
 if TYPE_CHECKING:
     from ds01build.pin import WheelPin

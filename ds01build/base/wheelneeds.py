@@ -16,9 +16,7 @@ if TYPE_CHECKING:
     from ds01build.digest import Canonical
     from ds01build.pin import WheelPin
 
-__all__ = ["WHEEL", "to_fact", "wanted_of"]
-
-WHEEL = "wheel"  # kind of the fact, which is by the digest of the wheel
+__all__ = ["to_fact", "wanted_of"]
 
 
 def to_fact(metadata: bytes, pin: WheelPin) -> Canonical:

@@ -9,7 +9,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from ds01build import spec
-from ds01build.base.wheelneeds import WHEEL, to_fact
+from ds01build.base.wheelneeds import to_fact
 from ds01build.digest import DiffId, Digest, Key
 from ds01build.errors import RejectedFile, StoreError
 from ds01build.layer import Layer
@@ -165,8 +165,8 @@ class Workshop:
 
     def _remember_needs(self, pin: WheelPin, metadata: bytes) -> None:
         """Keep what a wheel needs, which is asked for when the wheel is gone."""
-        if self.materials.facts.get(WHEEL, str(pin.digest)) is None:
-            self.materials.facts.put(WHEEL, str(pin.digest), to_fact(metadata, pin))
+        if self.materials.facts.get("wheel", str(pin.digest)) is None:
+            self.materials.facts.put("wheel", str(pin.digest), to_fact(metadata, pin))
 
     def _plain(self, layer: DebSpec | StateSpec | FileSpec) -> Iterable[Entry]:
         if isinstance(layer, DebSpec):

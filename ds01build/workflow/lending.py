@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ds01build import spec
-from ds01build.base.wheelneeds import WHEEL
 from ds01build.errors import MismatchError, StoreError
 from ds01build.events import Note
 from ds01build.store.facts import read_fact
@@ -36,7 +35,7 @@ Refused = frozenset[tuple[str, "Digest"]]  # blobs of a store, by its name, that
 
 _CHUNK = 1024 * 1024  # bytes
 # What follows from the bytes that a digest names. Not where files are: that is the user's business.
-_SHARED = frozenset({"listing", "plain", "deb", "scripts", WHEEL})
+_SHARED = frozenset({"listing", "plain", "deb", "scripts", "wheel"})
 
 
 def lenders(

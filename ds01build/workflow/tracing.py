@@ -10,7 +10,7 @@ from packaging.utils import canonicalize_name
 from ds01build import graph
 from ds01build.base.holding import hold
 from ds01build.base.needs import variables
-from ds01build.base.wheelneeds import WHEEL, wanted_of
+from ds01build.base.wheelneeds import wanted_of
 from ds01build.errors import Ds01Error
 from ds01build.fields import did_you_mean
 from ds01build.grammar import requirement_name
@@ -143,7 +143,7 @@ def _of_wheels(origin: Origin, lock: Lock, facts: Facts) -> Asked:
     values = variables(lock.target.version, MACHINES.get(architecture, architecture))
     found: dict[str, tuple[str, ...] | None] = {}
     for pin in (pin for pin in lock.wheels if pin.name in origin.needers):
-        needs = wanted_of(facts.get(WHEEL, str(pin.digest)), pin, origin.pin.name, values)
+        needs = wanted_of(facts.get("wheel", str(pin.digest)), pin, origin.pin.name, values)
         asked = None if needs is None else tuple(str(need) for need in needs if need.versions)
         found[str(pin)] = asked
     return found
