@@ -8,22 +8,30 @@ from typing import TYPE_CHECKING, Literal
 
 from packaging.version import InvalidVersion, Version
 
-from ds01build import graph, spec
 from ds01build.change import changes
 from ds01build.layers.deb.version import is_newer
-from ds01build.lock import LockedImage, to_dict
+from ds01build.lock import to_dict
 from ds01build.pin import FilePin
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from ds01build.change import Change
-    from ds01build.digest import Canonical, DiffId, Key
-    from ds01build.layer import Layer
+    from ds01build.digest import Canonical
     from ds01build.lock import Lock
     from ds01build.pin import Pin
+    from ds01build.placed import Placed
 
-__all__ = ["ComparedLayer", "Difference", "Package", "PackageChange", "Placed", "Side", "compare"]
+__all__ = [
+    "ComparedLayer",
+    "Difference",
+    "Package",
+    "PackageChange",
+    "Side",
+    "compare",
+    "package_changes",
+    "setting_changes",
+]
 
 Kind = Literal["debian", "python", "file"]
 Turn = Literal["added", "removed", "upgraded", "downgraded", "other file", "other source", "moved"]
@@ -31,20 +39,6 @@ Status = Literal["shared", "moved", "only A", "only B"]
 
 # Compared by other means than field by field, and what decides nothing of an image.
 _APART = ("wheel", "deb", "file", "layer", "tier", "recipe", "version")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Placed:
-    """A layer in its place. One that is not made yet has no diff_id, and its size is a guess.
-
-    One that nobody knows the lock of has no key.
-    """
-
-    tier: str
-    title: str
-    size: int  # bytes, compressed
-    key: Key | None = None
-    diff_id: DiffId | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,46 +145,19 @@ class Difference:
         return sum(each.layer.size for each in self.layers if each.status == status)
 
 
-def stack_of(lock: Lock, made: Mapping[Key, Layer]) -> tuple[Placed, ...]:
-    """Return the layers of an image of ``lock``, lowest first; ``made`` are known already."""
-    own = []
-    for tier, layer in graph.of(lock).stack:
-        key = spec.key(layer)
-        found = made.get(key)
-        guess = sum(pin.size for pin in spec.sources(layer))
-        own.append(
-            Placed(
-                tier=tier,
-                title=spec.title(layer),
-                size=found.size if found else guess,
-                key=key,
-                diff_id=found.diff_id if found else None,
-            )
-        )
-    return (*_base_stack(lock), *own)
-
-
-def _base_stack(lock: Lock) -> tuple[Placed, ...]:
-    if not isinstance(lock.base, LockedImage):
-        return ()
-    return tuple(
-        Placed(tier="base", title="of the base image", size=layer.size, diff_id=layer.diff_id)
-        for layer in lock.base.layers
-    )
-
-
 def compare(a: Side, b: Side) -> Difference:
     """Return what ``b`` has different from ``a``."""
     return Difference(
         a=a,
         b=b,
-        settings=_settings(a.lock, b.lock) if a.lock and b.lock else (),
-        packages=_packages(a.lock, b.lock) if a.lock and b.lock else (),
+        settings=setting_changes(a.lock, b.lock) if a.lock and b.lock else (),
+        packages=package_changes(a.lock, b.lock) if a.lock and b.lock else (),
         layers=_layers(a.stack, b.stack),
     )
 
 
-def _settings(a: Lock, b: Lock) -> tuple[Change, ...]:
+def setting_changes(a: Lock, b: Lock) -> tuple[Change, ...]:
+    """Return what ``b`` says otherwise than ``a`` of anything but packages and layers."""
     return changes(_comparable(a), _comparable(b))
 
 
@@ -204,8 +171,9 @@ def _comparable(lock: Lock) -> dict[str, Canonical]:
     return {**told, "tiers": tables.get("tier", [])}
 
 
-def _packages(a: Lock, b: Lock) -> tuple[PackageChange, ...]:
-    had, has = _pins(a), _pins(b)
+def package_changes(a: Lock | None, b: Lock) -> tuple[PackageChange, ...]:
+    """Return the packages that ``b`` has otherwise than ``a``: all of them, where that is None."""
+    had, has = _pins(a) if a else {}, _pins(b)
     found = (_package(*place, had.get(place), has.get(place)) for place in sorted({*had, *has}))
     return tuple(each for each in found if each is not None)
 

@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-__all__ = ["Event", "Expected", "Note", "Received", "Report", "Sent", "Warned", "Written"]
+__all__ = [
+    "Event",
+    "Expected",
+    "Note",
+    "Received",
+    "Report",
+    "Sent",
+    "Verified",
+    "Verifying",
+    "Warned",
+    "Written",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,5 +67,19 @@ class Sent:
     size: int  # bytes
 
 
-Event = Note | Warned | Expected | Received | Written | Sent
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verifying:
+    """The blobs of a store are about to be read: from the first, whatever was read before."""
+
+    size: int  # bytes of all
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verified:
+    """Some bytes of a blob were read."""
+
+    size: int  # bytes
+
+
+Event = Note | Warned | Expected | Received | Written | Sent | Verifying | Verified
 Report = Callable[[Event], None]  # called from any thread

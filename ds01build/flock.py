@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-__all__ = ["hold", "hold_briefly", "is_at", "remove_abandoned"]
+__all__ = ["hold", "hold_briefly", "is_at", "remove_abandoned", "remove_unheld"]
 
 _LOOK = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 _CLAIM = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
@@ -59,14 +59,19 @@ def is_at(descriptor: int, path: Path) -> bool:
 def remove_abandoned(directory: Path) -> None:
     """Delete the files of ``directory`` that nobody holds a lock on."""
     for path in directory.iterdir():
-        with contextlib.suppress(OSError):  # gone, held, or not a file: not ours to remove
-            descriptor = os.open(path, _LOOK)  # a finished blob may be read only
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if is_at(descriptor, path):
-                    path.unlink()
-            finally:
-                os.close(descriptor)
+        remove_unheld(path)
+
+
+def remove_unheld(path: Path) -> None:
+    """Delete a file unless somebody holds a lock on it, or something else is in the way."""
+    with contextlib.suppress(OSError):  # gone, held, or not a file: not ours to remove
+        descriptor = os.open(path, _LOOK)  # a finished blob may be read only
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if is_at(descriptor, path):
+                path.unlink()
+        finally:
+            os.close(descriptor)
 
 
 def _acquire(path: Path, on_wait: Callable[[str], None]) -> int:

@@ -10,13 +10,15 @@ import pytest
 from ds01build.digest import DiffId, Digest, Key
 from ds01build.errors import MismatchError, StoreError
 from ds01build.layer import Layer
+from ds01build.store.audit import verify
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ds01build.store import Store
+    from ds01build.store import DirStore, Store
 
 CONTENT = b"some bytes " * 1000
+TICK = 0.02  # seconds: more than the clock of a file system takes to move on
 
 
 def unused(_: str) -> None:
@@ -26,6 +28,13 @@ def unused(_: str) -> None:
 def layer_of(content: bytes) -> Layer:
     digest = Digest.of(content)
     return Layer(digest=digest, diff_id=DiffId(digest.value), size=len(content))
+
+
+def check_tidy(store: DirStore) -> None:
+    """Assert what holds of a store on a disk after any crash, once it was opened again."""
+    assert list(verify(store)) == []
+    for name in ("tmp", "leases", "locks"):
+        assert list((store.root / name).iterdir()) == [], name
 
 
 def what_was_put_is_there_and_reads_back(store: Store) -> None:

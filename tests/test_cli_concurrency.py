@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from dataclasses import replace
@@ -14,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from servers import content, slow
+from straced import ds01, killed, needs_strace
 from wheels import File
 from world import RECIPE, copied, ended, wait_until
 
@@ -26,7 +25,6 @@ pytest_plugins = ("world_fixtures",)
 
 LARGE = File(name=b"large.bin", content=bytes(range(256)) * 4000, method=0)
 MORE = RECIPE.replace('"app"', '"app", "other", "large"')
-needs_strace = pytest.mark.skipif(shutil.which("strace") is None, reason="injects with strace")
 
 
 def furnished(world: World) -> World:
@@ -156,20 +154,6 @@ def test_a_build_that_is_killed_at_a_system_call_is_followed_by_one_that_succeed
 ) -> None:
     world = copied(expected, tmp_path)
     world.index.offer("large", "1.0", LARGE)
-    log = world.root / "strace.log"
-    start = f"import sys; sys.path = {sys.path!r}; sys.argv[0] = 'ds01'; "
-    start += "from ds01build.cli import main; main()"
-    python = [os.path.realpath(sys.executable), "-c", start, "build", "demo.toml"]
-    injected = ["-e", f"trace={call}", "-e", f"inject={call}:signal=SIGKILL:when={number}"]
-    done = subprocess.run(
-        ["strace", "-f", "-qq", "-o", str(log), *injected, *python],
-        env={**world.environment, "PYTHONDONTWRITEBYTECODE": "1"},
-        cwd=world.recipe.parent,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    assert done.returncode in {-signal.SIGKILL, 128 + signal.SIGKILL}, done.stderr
-    assert "+++ killed by SIGKILL +++" in log.read_text()
+    build = ds01("build", "demo.toml", cwd=world.recipe.parent, environment=world.environment)
+    assert killed(build, world.root / "strace.log", call, number)
     check_recovery(world)

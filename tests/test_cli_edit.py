@@ -17,6 +17,7 @@ from archive import Package
 from servers import status
 from world import RECIPE, SCRIPT, Outcome, World, ended, own_archive
 
+from ds01build.quantities import readable
 from ds01build.store import roots
 
 pytest_plugins = ("world_fixtures",)
@@ -63,6 +64,11 @@ def update(world: World, *arguments: str, seconds: float = 60) -> Outcome:
     return ended(process, seconds)
 
 
+def row(text: str, name: str) -> list[str]:
+    """Return what the table of packages says of one."""
+    return next(cells[1:] for cells in map(str.split, text.splitlines()) if cells[:1] == [name])
+
+
 def succeeds(outcome: Outcome) -> Outcome:
     assert outcome.code == 0, outcome.err
     return outcome
@@ -91,7 +97,7 @@ def test_an_added_package_is_all_that_changes(world: World) -> None:
     outcome = succeeds(world.ds01("add", "demo.toml", "--tier", "python", "other"))
     assert outcome.out == "demo.lock\n"
     assert world.recipe.read_text() == before.replace("needed\n", 'needed\n  "other",\n')
-    assert "+ other 1.0 (python)" in outcome.err.splitlines()
+    assert row(outcome.err, "other")[:3] == ["added", "1.0", "python"]
     assert locked(world) == {**had, "other": "1.0"}
     assert layers(world) == [*had_layers, ("python", "wheels", "other")]
     assert succeeds(world.ds01("lock", "--check", "demo.toml")).out == "demo.lock\n"
@@ -135,6 +141,7 @@ def test_lock_reorder_groups_as_a_first_lock_does(world: World) -> None:
 
 def test_a_dry_run_says_what_would_change_and_changes_nothing(world: World) -> None:
     was = files(world)
+    (size,) = (file["size"] for file in world.index.offers["other"].values())
     outcome = succeeds(world.ds01("add", "demo.toml", "other", "--dry-run", "--build"))
     assert outcome.out.splitlines() == [
         "--- demo.toml",
@@ -145,13 +152,22 @@ def test_a_dry_run_says_what_would_change_and_changes_nothing(world: World) -> N
         ' kind = "python"',
         '-packages = ["app"]',
         '+packages = ["app", "other"]',
-        "+ other 1.0 (python)",
+        "",
+        "PACKAGE  CHANGE  VERSION  TIER    SIZE",
+        f"other    added   1.0      python  +{readable(size)}",
+        "",
+        "settings:",
+        "  tiers.python.requests: + other",
     ]
     answer = succeeds(world.ds01("add", "demo.toml", "other", "--dry-run", "--json")).answer
     assert answer["schema"] == "ds01.edited/1"
     assert (answer["changed"], answer["built"]) == (True, None)
+    after = {"version": "1.0", "tier": "python", "size": size}
     assert answer["packages"] == [
-        {"kind": "wheels", "name": "other", "tier": "python", "before": "", "after": "1.0"}
+        {"kind": "python", "name": "other", "change": "added", "before": None, "after": after}
+    ]
+    assert answer["settings"] == [
+        {"field": "tiers.python.requests", "before": "", "after": "other"}
     ]
     assert '+packages = ["app", "other"]' in answer["diff"].splitlines()
     assert files(world) == was
@@ -196,7 +212,7 @@ def test_upgrade_moves_what_is_named_or_all(world: World) -> None:
     for name in ("app", "lib"):
         world.index.offer(name, "2.0", requires=["lib>=1"] if name == "app" else [])
     outcome = succeeds(world.ds01("upgrade", "demo.toml", "lib"))
-    assert "~ lib 1.0 -> 2.0 (python)" in outcome.err.splitlines()
+    assert row(outcome.err, "lib")[:5] == ["upgraded", "1.0", "->", "2.0", "python"]
     assert locked(world) == {"app": "1.0", "lib": "2.0"}
     succeeds(world.ds01("upgrade", "demo.toml"))
     assert locked(world) == {"app": "2.0", "lib": "2.0"}
@@ -291,6 +307,22 @@ def test_image_update_from_the_name_alone_wherever_one_is(world: World, tmp_path
     assert outcome.complaint[0].endswith("makes an image called 'other' now")
 
 
+@pytest.mark.parametrize("remark", ["", "# A remark.\n"])
+def test_image_update_finds_a_recipe_where_it_was_built_last(world: World, remark: str) -> None:
+    succeeds(world.build())
+    there = world.root / "elsewhere"
+    world.recipe.parent.rename(there)
+    world.recipe.parent.mkdir()
+    moved = there / world.recipe.name
+    moved.write_text(remark + moved.read_text())
+    succeeds(world.ds01("build", str(moved)))
+    last = roots.latest(world.store, "demo")
+    assert last is not None
+    assert (last.number, last.place) == (1, str(moved))
+    succeeds(update(world, "demo", "--add", "other", "--yes"))
+    assert "other" in moved.read_text()
+
+
 def test_image_update_lists_the_images_when_there_is_none(world: World) -> None:
     was = files(world)
     message = leaves_all_alone(world, 1, update(world, "dmo", "--rebuild"), was)
@@ -342,7 +374,7 @@ def answered(world: World, answer: str, *arguments: str) -> int:
         keyboard.write(answer)
         keyboard.flush()
         outcome = ended(process)
-    assert "+ other 1.0 (python)" in outcome.err
+    assert row(outcome.err, "other")[:3] == ["added", "1.0", "python"]
     assert "Update the image demo? [Y/n]" in outcome.err
     return outcome.code
 

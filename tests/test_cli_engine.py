@@ -214,6 +214,10 @@ def test_rebase_takes_what_the_tag_is_by_now_and_lock_does_not(yard: Yard) -> No
     assert outcome.code == 0, outcome.err
     assert [layer["action"] for layer in outcome.answer["built"]["layers"]] == ["reused"]
     assert base()["manifest"] != old["manifest"]
+    assert outcome.answer["packages"] == []
+    assert [each for each in outcome.answer["settings"] if each["field"] == "base.manifest"] == [
+        {"field": "base.manifest", "before": old["manifest"], "after": base()["manifest"]}
+    ]
     assert len(base()["layer"]) == 2
     assert yard.world.recipe.read_text() == text
     other = Shelf(yard.world.index.server, f"other/{next(NUMBERS)}")

@@ -194,11 +194,35 @@ def test_a_wheel_is_traced_to_its_request(world: World) -> None:
         f"  layer    {lib['layer']['place']} of {lib['layer']['total']}, with 1 other;"
         f" key {Key(lib['layer']['key']).hex[:12]}\n"
         "  because  tier python: app -> lib\n"
-        "  version  nothing in the recipe bounds it: the newest that fitted when it was locked\n"
+        "  version  app==1.0: lib>=1\n"
     )
     assert (lib["tier"], lib["needed_by"], lib["asked"]) == ("python", ["app"], [])
     assert lib["chains"] == [{"tier": "python", "line": "app", "names": ["app", "lib"]}]
     assert (found["base"], found["base_unknown"]) == ([], None)
+
+
+def test_what_those_that_need_a_wheel_ask_of_it_is_told_once_they_are_in_a_layer(
+    world: World,
+) -> None:
+    marked = ["lib!=1.5,>=1", "lib>=7 ; python_version < '3'", "lib>=8 ; extra == 'fast'"]
+    world.index.offer("app", "2.0", requires=marked)
+    update(world, "app>=2")
+    unbound = "nothing in the recipe bounds it: the newest that fitted when it was locked"
+    assert text(world, "why", "demo.toml", "lib").splitlines()[3:] == [
+        f"  version  {unbound}",
+        "  unknown  which versions app==2.0 asks for, until its layer is made here",
+    ]
+    (lib,) = answer(world, "why", "demo.toml", "lib")["found"]
+    assert (lib["bounds"], lib["silent"]) == ([], ["app==2.0"])
+    assert world.build().code == 0
+    for path in (world.store / "blobs/sha256").iterdir():
+        if path.read_bytes()[:2] == b"PK":
+            path.unlink()  # the wheel itself is not asked
+    assert text(world, "why", "demo.toml", "lib").splitlines()[3:] == [
+        "  version  app==2.0: lib!=1.5,>=1"
+    ]
+    (lib,) = answer(world, "why", "demo.toml", "lib")["found"]
+    assert (lib["bounds"], lib["silent"]) == ([{"by": "app==2.0", "says": "lib!=1.5,>=1"}], [])
 
 
 def test_what_bound_a_version_is_told(world: World) -> None:
@@ -214,6 +238,7 @@ def test_what_bound_a_version_is_told(world: World) -> None:
         "  version  tier python: lib>=1",
         "           a constraint: lib<3",
         "           an override: lib<2",
+        "           app==1.0: lib>=1",
     ]
 
 
@@ -225,6 +250,15 @@ def test_a_deb_is_traced_by_what_debs_need_of_each_other(world: World) -> None:
         facts.unlink()
     found = text(world, "why", "demo.toml", "libc6")
     assert "what .debs need of each other is known once they have been unpacked here" in found
+
+
+def test_what_debs_ask_of_the_version_of_another_is_told(world: World) -> None:
+    world.write(RECIPE + '\n[tiers.tools]\nkind = "apt"\npackages = ["tool"]\n')
+    assert world.build().code == 0
+    assert text(world, "why", "demo.toml", "libtool").splitlines()[2:] == [
+        "  because  tier tools: tool -> libtool",
+        "  version  tool=1.0-1: libtool (>= 1.0)",
+    ]
 
 
 def test_a_package_that_is_not_there_is_suggested(world: World) -> None:

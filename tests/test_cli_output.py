@@ -7,6 +7,7 @@ import pty
 import re
 import select
 import subprocess
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ import pytest
 from servers import slow
 
 from ds01build.cli.progress import progress
-from ds01build.events import Sent
+from ds01build.events import Sent, Verified, Verifying
 
 if TYPE_CHECKING:
     from world import World
@@ -217,6 +218,31 @@ def test_the_last_line_about_what_was_sent_has_all_of_it(
     with progress(quiet=False):
         pass
     assert capsys.readouterr().err == ""
+
+
+def test_a_line_now_and_then_says_how_much_of_a_store_was_verified(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds = iter([0.0, 1.0, 2.1, 4.0])
+    monkeypatch.setattr(time, "monotonic", lambda: next(seconds))
+    with progress(quiet=False) as report:
+        report(Verifying(size=4096))
+        for _ in range(3):
+            report(Verified(size=1024))
+    assert capsys.readouterr().err == "verified 2.0 KiB of 4.0 KiB\n"
+
+
+@pytest.mark.parametrize("repair", [(), ("--repair",)])
+def test_a_terminal_sees_how_much_of_a_store_was_verified(
+    world: World, repair: tuple[str, ...]
+) -> None:
+    code, out, shown = in_terminal(world, "store", "verify", *repair)
+    assert (code, out) == (0, ""), shown
+    size = sum(path.stat().st_size for path in (world.store / "blobs/sha256").iterdir())
+    total = f"{size / 1024:.1f}"
+    assert re.search(rf"verify .*{total}/{total}.* KiB", shown), ascii(shown)
+    assert shown.endswith("the store is whole\r\n")
+    assert "verify " not in in_terminal(world, "store", "verify", *repair, "--quiet")[2]
 
 
 def test_a_terminal_gets_bars_that_leave_no_trace(world: World) -> None:

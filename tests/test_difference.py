@@ -12,13 +12,13 @@ from ds01build import graph, spec
 from ds01build.difference import (
     Difference,
     PackageChange,
-    Placed,
     Side,
     compare,
-    stack_of,
+    package_changes,
 )
 from ds01build.digest import DiffId
 from ds01build.lock import Lock, LockedImage
+from ds01build.placed import Placed, stack_of
 
 if TYPE_CHECKING:
     from ds01build.pin import WheelPin
@@ -86,6 +86,16 @@ def test_what_is_sent_is_what_only_b_has(a: Lock, b: Lock) -> None:
     new = [each for each in found.b.stack if (each.key or each.diff_id) not in had]
     assert found.sent == sum(each.size for each in new)
     assert found.sent <= found.extracted <= found.b.size
+
+
+@given(locks())
+def test_against_no_lock_every_package_is_added(lock: Lock) -> None:
+    debs, wheels = [pin.name for pin in lock.debs], [pin.name for pin in lock.wheels]
+    found = package_changes(None, lock)
+    assert sorted(each.name for each in found) == sorted(
+        [*debs, *wheels, *(pin.to for pin in lock.files)]
+    )
+    assert {each.turn for each in found} <= {"added"}
 
 
 def test_packages_are_told_apart_by_version_file_and_tier() -> None:

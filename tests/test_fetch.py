@@ -49,12 +49,15 @@ from ds01build.fetch import (
 )
 from ds01build.fetch.transport import HttpTransport, Proxies, Settings
 from ds01build.location import origin
-from ds01build.store import DirStore, open_store
 from ds01build.store.audit import verify
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from ds01build.store import DirStore
+
+pytest_plugins = ("store_fixtures",)
 
 BODY = random.Random(1).randbytes(600_000)
 QUICK = Pace(first_delay=0.001, longest_delay=0.05)
@@ -65,11 +68,6 @@ STRICT = replace(QUICK, window=0.1, slowest=100_000)
 def server() -> Iterator[Server]:
     with serving() as place:
         yield place
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> DirStore:
-    return open_store(tmp_path / "store", uid=os.geteuid())
 
 
 def download(*urls: str, body: bytes = BODY, name: str = "demo.whl") -> Download:

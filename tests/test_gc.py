@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from store_contract import layer_of
+from store_contract import TICK, layer_of
 
 from ds01build.digest import Digest, Key, canonical
 from ds01build.errors import StoreError
 from ds01build.image import MANIFEST_TYPE
-from ds01build.store import open_store, roots
+from ds01build.store import roots
 from ds01build.store.audit import verify
 from ds01build.store.gc import Blob, Deletion, Policy, Reached, Scene, plan
 from ds01build.store.leases import Leases
@@ -27,13 +27,13 @@ from ds01build.store.sweep import look, sweep
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import AbstractContextManager
-    from pathlib import Path
 
     from ds01build.digest import Canonical
     from ds01build.store import DirStore
 
+pytest_plugins = ("store_fixtures",)
+
 UID = os.geteuid()
-TICK = 0.02  # seconds: more than the clock of a file system takes to move on
 EVERYTHING = Policy(before="9999-01-01T00:00:00Z")
 
 
@@ -43,6 +43,9 @@ DIGESTS = [Digest.of(b"%d" % number) for number in range(12)]
 KEYS = [Key.of({"number": number}) for number in range(12)]
 digests = st.sampled_from(DIGESTS)
 subsets = st.frozensets(digests)
+
+
+logs = st.builds(Blob, size=st.integers(0, 50), changed=st.integers(0, 12))
 
 
 @st.composite
@@ -74,6 +77,7 @@ def scenes(draw: st.DrawFn) -> Scene:
         leases=Leases(digests=draw(subsets), since=draw(st.integers(5, 12))),
         quarantined=draw(st.dictionaries(st.sampled_from("xyz"), st.integers(0, 50))),
         free=draw(st.integers(0, 400)),
+        logs=draw(st.dictionaries(st.sampled_from("xyz"), logs)),
     )
 
 
@@ -82,6 +86,7 @@ policies = st.builds(
     keep=st.none() | st.integers(1, 4),
     before=st.none() | st.integers(1, 9).map(lambda day: f"2026-01-{day:02}T00:00:00Z"),
     min_free=st.none() | st.integers(0, 1200),
+    logs=st.integers(0, 12),
 )
 
 
@@ -151,7 +156,18 @@ def test_no_more_goes_than_the_room_that_is_asked_for_takes(
             for digest, blob in scene.blobs.items()
             if digest not in marked and not scene.leases.keep(digest, blob.changed)
         )
+        size += sum(scene.logs[name].size for name in planned.logs)
         assert size + sum(scene.quarantined.values()) < needed
+
+
+@settings(max_examples=150)
+@given(scenes(), policies)
+def test_old_logs_go_but_for_those_of_builds_under_way(scene: Scene, policy: Policy) -> None:
+    planned = plan(scene, policy)
+    if planned == Deletion() and policy.min_free is not None:
+        return  # there is room
+    before = min(policy.logs, scene.leases.since)
+    assert planned.logs == tuple(sorted(n for n, log in scene.logs.items() if log.changed < before))
 
 
 @given(scenes())
@@ -181,11 +197,6 @@ def test_what_a_damaged_generation_needs_is_not_guessed() -> None:
 
 
 # --- the sweep
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> DirStore:
-    return open_store(tmp_path / "store", uid=UID)
 
 
 def add_layer(store: DirStore, content: bytes) -> Digest:
@@ -253,6 +264,25 @@ def test_what_nothing_names_goes_with_its_rows_and_the_rest_stays(store: DirStor
     assert [list((store.root / n).iterdir()) for n in ("tmp", "quarantine", "leases")] == [[]] * 3
     assert list(verify(store)) == []
     assert collect(store) == Deletion()
+
+
+def test_logs_go_at_their_age_and_all_else_below_logs_stays(store: DirStore) -> None:
+    directory = store.root / "logs"
+    for name, seconds in (("old.log", 100), ("young.log", 300)):
+        (directory / name).write_bytes(b"failed")
+        os.utime(directory / name, (seconds, seconds))
+    (directory / "link").symlink_to(directory / "young.log")
+    os.utime(directory / "link", (1, 1), follow_symlinks=False)
+    (directory / "more").mkdir()
+    assert collect(store) == Deletion()
+    planned = collect(store, Policy(logs=200 * 10**9))
+    assert (planned.logs, planned.size) == (("old.log",), len(b"failed"))
+    assert {path.name for path in directory.iterdir()} == {"young.log", "link", "more"}
+    (directory / "now.log").write_bytes(b"under way")
+    assert collect(store, Policy(logs=1 << 62)).logs == ("now.log", "young.log")
+    with store.lease(()):
+        (directory / "now.log").write_bytes(b"under way")
+        assert collect(store, Policy(logs=1 << 62)).logs == ()
 
 
 def test_a_dropped_generation_takes_its_names_and_what_it_alone_needs(store: DirStore) -> None:

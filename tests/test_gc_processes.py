@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
-import signal
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,24 +14,25 @@ from typing import TYPE_CHECKING
 import gc_builder
 import gc_loop
 import pytest
-from test_gc import TICK, add_image, add_layer
+from store_contract import TICK, check_tidy
+from straced import SETTINGS, killed, needs_strace, script, watched
+from test_gc import add_image, add_layer
 
 from ds01build.digest import Digest
 from ds01build.store import open_store, roots
-from ds01build.store.audit import verify
 from ds01build.store.reach import reached
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from straced import Program
 
     from ds01build.store import DirStore
+
+pytest_plugins = ("store_fixtures",)
 
 UID = os.geteuid()
 LOOP, BUILDER = str(gc_loop.__file__), str(gc_builder.__file__)
 PATH = os.pathsep.join([str(Path(LOOP).parent), *sys.path])
-ENVIRONMENT = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "0"}
 CHANGES = "unlink,rename,fsync,write"
-needs_strace = pytest.mark.skipif(shutil.which("strace") is None, reason="injects with strace")
 
 
 def beside_builders(root: Path, seconds: float) -> tuple[list[list[str]], list[int]]:
@@ -42,7 +40,7 @@ def beside_builders(root: Path, seconds: float) -> tuple[list[list[str]], list[i
     store = open_store(root, uid=UID)
     planted = {add_layer(store, b"planted %d" % number).hex for number in range(40)}
     time.sleep(TICK)
-    environment = {**ENVIRONMENT, "PYTHONPATH": PATH}
+    environment = {**os.environ, **SETTINGS, "PYTHONPATH": PATH}
     # Builders go on for a moment longer, so that every pass has some beside it.
     builders = [
         subprocess.Popen(
@@ -72,12 +70,11 @@ def beside_builders(root: Path, seconds: float) -> tuple[list[list[str]], list[i
 def check_whole(root: Path) -> None:
     """Assert that every generation that is left is there to the last byte, and goes on."""
     store = open_store(root, uid=UID)
-    assert list(verify(store)) == []
+    check_tidy(store)
     for name in roots.names(store.root):
         for one in roots.generations(store.root, name):
             for digest in reached(store, one.image) or [one.image]:
                 assert store.has(digest)
-    assert [list((store.root / n).iterdir()) for n in ("tmp", "leases", "locks")] == [[]] * 3
 
 
 def test_a_collection_in_a_loop_takes_nothing_from_builders(tmp_path: Path) -> None:
@@ -109,40 +106,23 @@ def furnished(root: Path) -> DirStore:
     return store
 
 
-def traced(root: Path, log: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    start = f"import runpy, sys; sys.path = {PATH.split(os.pathsep)!r}; "
-    start += (
-        f"sys.argv = ['', {str(root)!r}, 'once']; runpy.run_path({LOOP!r}, run_name='__main__')"
-    )
-    python = [os.path.realpath(sys.executable), "-c", start]
-    return subprocess.run(
-        ["strace", "-f", "-qq", "-o", str(log), *options, *python],
-        env=ENVIRONMENT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def collection(root: Path) -> Program:
+    return script(LOOP, str(root), "once")
 
 
 def points(directory: Path) -> list[tuple[str, int]]:
     """Return each system call of a whole collection that changes the store, by name and number.
 
-    Those of its first thread: strace counts for each by itself, and others only free space.
+    Other threads than the first only free space.
     """
-    log, root = directory / "log", directory / "whole"
+    root = directory / "whole"
     furnished(root)
-    done = traced(root, log, "-e", f"trace={CHANGES}")
-    assert done.returncode == 0, done.stderr
-    counts: dict[str, int] = {}
-    found = []
-    lines = log.read_text(errors="replace").splitlines()
-    for line in lines:
-        match = re.match(r"\d+ +(\w+)\(", line)
-        if match and line.split()[0] == lines[0].split()[0]:
-            counts[match[1]] = counts.get(match[1], 0) + 1
-            is_ours = str(root) in line or match[1] in ("write", "fsync")
-            found += [(match[1], counts[match[1]])] if is_ours else []
-    return found
+    every = watched(collection(root), directory / "log", CHANGES)
+    return [
+        (call.name, call.number)
+        for call in every
+        if str(root) in call.line or call.name in ("write", "fsync")
+    ]
 
 
 def kill_at(directory: Path, name: str, number: int) -> bool:
@@ -151,10 +131,7 @@ def kill_at(directory: Path, name: str, number: int) -> bool:
     store = furnished(root)
     third, fourth = roots.generations(store.root, "a")[2:]
     kept = (reached(store, third.image) or set()) | (reached(store, fourth.image) or set())
-    inject = f"inject={name}:signal=SIGKILL:when={number}"
-    done = traced(root, log, "-e", f"trace={name}", "-e", inject)
-    is_killed = "killed by SIGKILL" in log.read_text(errors="replace")
-    assert done.returncode == (-signal.SIGKILL if is_killed else 0), (name, number, done)
+    is_killed = killed(collection(root), log, name, number)
     check_whole(root)
     assert all(store.has(digest) for digest in kept)
     time.sleep(TICK)
@@ -164,14 +141,6 @@ def kill_at(directory: Path, name: str, number: int) -> bool:
     check_whole(root)
     shutil.rmtree(root)
     return is_killed
-
-
-@pytest.fixture
-def in_memory(tmp_path: Path) -> Iterator[Path]:
-    shared = Path("/dev/shm")
-    parent = shared if os.access(shared, os.W_OK) else tmp_path
-    with tempfile.TemporaryDirectory(prefix="ds01-gc-", dir=parent) as directory:
-        yield Path(directory)
 
 
 @needs_strace

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -208,6 +209,20 @@ def test_what_there_is_not_is_one_clear_error(
 
 
 # --- gc
+
+
+def test_old_logs_go_at_the_age_that_is_asked_for_or_after_a_month(world: World) -> None:
+    now = time.time()
+    for days in (1, 20, 40):
+        log = world.store / "logs" / f"{days}.log"
+        log.write_bytes(b"failed")
+        os.utime(log, (now - days * 86400,) * 2)
+    assert gc(world, "--dry-run")["logs"] == ["40.log"]
+    outcome = world.ds01("store", "gc", "--no-engine", "--older-than", "12d", "--dry-run")
+    assert outcome.out.splitlines() == ["log 20.log", "log 40.log"]
+    said = gc(world)
+    assert (said["logs"], said["bytes"]) == (["40.log"], len(b"failed"))
+    assert {path.name for path in (world.store / "logs").iterdir()} == {"1.log", "20.log"}
 
 
 def test_a_dry_run_says_exactly_what_goes(three: World) -> None:

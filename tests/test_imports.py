@@ -50,6 +50,7 @@ VALUES = (
         "image",
         "labels",
         "drawing",
+        "placed",
         "difference",
         "cause",
         "explanation",
@@ -161,6 +162,14 @@ def test_the_environment_is_read_in_the_command_line_only() -> None:
         if isinstance(node, ast.Attribute) and node.attr in {"environ", "getenv", "environb"}
     }
     assert {_part(reader) for reader in readers} <= {"cli"}
+
+
+def test_what_an_edit_changes_is_told_without_the_graph_of_layers() -> None:
+    code = "import sys, ds01build.difference; print('networkx' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout == "False\n"
 
 
 def test_a_build_that_changes_nothing_loads_no_heavy_module() -> None:

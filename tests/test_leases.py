@@ -10,24 +10,18 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from store_contract import layer_of
+from store_contract import TICK, layer_of
 
 from ds01build.digest import Digest, Key
-from ds01build.store import open_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from ds01build.store import DirStore
 
+pytest_plugins = ("store_fixtures",)
+
 UID = os.geteuid()
-TICK = 0.02  # seconds: more than the clock of a file system takes to move on
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> DirStore:
-    return open_store(tmp_path / "store", uid=UID)
 
 
 def changed(store: DirStore, digest: Digest) -> int:
@@ -97,7 +91,8 @@ def test_leases_of_several_processes_add_up(store: DirStore) -> None:
         assert store.leases().digests == {first}
 
 
-def test_the_lease_of_a_dead_process_declares_nothing(store: DirStore) -> None:
+def die_with_a_lease(store: DirStore) -> None:
+    """Let a process declare that it uses the blob b"mine", and be killed."""
     script = (
         "import os, sys; from pathlib import Path; from ds01build.store import open_store\n"
         "from ds01build.digest import Digest\n"
@@ -106,7 +101,28 @@ def test_the_lease_of_a_dead_process_declares_nothing(store: DirStore) -> None:
     )
     subprocess.run([sys.executable, "-c", script, str(store.root)], check=False)
     assert len(list((store.root / "leases").iterdir())) == 1
+
+
+def test_the_lease_of_a_dead_process_declares_nothing(store: DirStore) -> None:
+    die_with_a_lease(store)
     assert store.leases().digests == frozenset()
+
+
+def test_a_leased_blob_outlives_a_removal(store: DirStore) -> None:
+    mine, other = store.put(b"mine"), store.put(b"other")
+    with store.lease([mine, Digest.of(b"not there yet")]):
+        store.remove_unleased([mine, other])
+        assert (store.has(mine), store.has(other)) == (True, False)
+    store.remove_unleased([mine])
+    assert not store.has(mine)
+    assert list((store.root / "leases").iterdir()) == []
+
+
+def test_the_lease_of_a_killed_process_counts_no_more(store: DirStore) -> None:
+    digest = store.put(b"mine")
+    die_with_a_lease(store)
+    store.remove_unleased([digest])
+    assert not store.has(digest)
 
 
 def test_no_blob_gets_a_name_while_a_decision_is_made(store: DirStore) -> None:

@@ -12,7 +12,8 @@ from values import a_lock, digest, wheel_pin
 
 from ds01build.cli.markdown import code, markdown
 from ds01build.cli.output import visible
-from ds01build.difference import Side, compare, stack_of
+from ds01build.difference import Side, compare
+from ds01build.placed import stack_of
 
 if TYPE_CHECKING:
     from ds01build.lock import Lock

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from values import a_lock, an_image_lock, wheel_pin
 
 from ds01build import graph, spec
-from ds01build.layers.deb.needs import needs_of
+from ds01build.layers.deb.needs import needs_of, versions_of
 from ds01build.lock import LockedDebian, LockedTier
 from ds01build.origin import Origin, origins
 
@@ -129,3 +129,14 @@ def test_what_debs_need_is_read_from_their_control_files() -> None:
         "mutt": (),
         "libc6": (),
     }
+
+
+def test_what_a_deb_asks_of_versions_is_told_as_its_control_file_has_it() -> None:
+    control = {
+        "Pre-Depends": "libc6 (>= 2.36), dpkg (>= 1.17.14)",
+        "Depends": "libc6:any(>=2.34) , libc6-dev (= 2.36-9), x | libc6 (<< 3), libc6",
+        "Recommends": "libc6 (>= 9)",
+    }
+    told = ("libc6 (>= 2.36)", "libc6 (>= 2.34)", "libc6 (<< 3)")
+    assert versions_of(control, "libc6") == told
+    assert versions_of(control, "x") == versions_of({}, "libc6") == ()

@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
 from servers import status
+from straced import ds01, killed, needs_strace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -231,9 +229,6 @@ def test_a_wheel_that_nobody_has_any_more_is_named(world: World) -> None:
     assert answer["reasons"][0]["hint"].startswith("ds01 lock --upgrade-package rare ")
 
 
-needs_strace = pytest.mark.skipif(shutil.which("strace") is None, reason="injects with strace")
-
-
 @needs_strace
 @pytest.mark.parametrize(("call", "number"), [("rename", 3), ("rename", 40), ("fsync", 60)])
 def test_a_repair_that_is_killed_loses_nothing(world: World, call: str, number: int) -> None:
@@ -241,22 +236,8 @@ def test_a_repair_that_is_killed_loses_nothing(world: World, call: str, number: 
     for path in blobs(world):
         flip(path)
     flip(world.store / "index.json")
-    log = world.root / "strace.log"
-    start = f"import sys; sys.path = {sys.path!r}; sys.argv[0] = 'ds01'; "
-    start += "from ds01build.cli import main; main()"
-    python = [os.path.realpath(sys.executable), "-c", start, *REPAIR]
-    injected = ["-e", f"trace={call}", "-e", f"inject={call}:signal=SIGKILL:when={number}"]
-    done = subprocess.run(
-        ["strace", "-f", "-qq", "-o", str(log), *injected, *python],
-        env={**world.environment, "PYTHONDONTWRITEBYTECODE": "1"},
-        cwd=world.recipe.parent,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    assert done.returncode in {-signal.SIGKILL, 128 + signal.SIGKILL}, done.stderr
-    assert "+++ killed by SIGKILL +++" in log.read_text()
+    repair = ds01(*REPAIR, cwd=world.recipe.parent, environment=world.environment)
+    assert killed(repair, world.root / "strace.log", call, number)
     repaired(world)
     after = state(world)
     assert {name: after[name] for name in after} == {name: before[name] for name in after}

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from straced import Program, killed, needs_strace
 from world import RECIPE, World
 
 from ds01build.errors import Ds01Error
@@ -104,7 +104,7 @@ def test_a_directory_that_cannot_be_written_is_told(tmp_path: Path) -> None:
         replace_file(tmp_path / "file" / "a", "new")
 
 
-@pytest.mark.skipif(shutil.which("strace") is None, reason="injects with strace")
+@needs_strace
 @pytest.mark.parametrize(
     ("call", "number", "left"),
     [
@@ -119,18 +119,68 @@ def test_a_crash_leaves_each_file_whole_and_the_first_goes_first(
     tmp_path: Path, call: str, number: int, left: dict[str, str]
 ) -> None:
     files(tmp_path, "a", "b")
-    inject = ["strace", "-f", "-qq", "-o", str(tmp_path.parent / f"{tmp_path.name}.log")]
-    inject += ["-e", f"trace={call}", "-e", f"inject={call}:signal=KILL:when={number}"]
-    python = [os.path.realpath(sys.executable), "-c", f"import sys; sys.path = {sys.path!r}"]
-    python[-1] += WRITER
-    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
-    done = subprocess.run(
-        [*inject, *python], cwd=tmp_path, env=environment, capture_output=True, check=False
-    )
-    assert done.returncode == -9, done.stderr
+    log = tmp_path.parent / f"{tmp_path.name}.log"
+    assert killed(Program(WRITER, cwd=tmp_path), log, call, number)
     found = {name: text for name, text in contents(tmp_path).items() if name in left}
     # A call that is killed as it begins may still be carried out, or not.
     assert found in (left, {**left, "b" if number > 1 else "a": "new"})
+    for name in left:
+        replace_file(tmp_path / name, "newer")
+    assert contents(tmp_path) == {"a": "newer", "b": "newer"}
+
+
+def leftover(directory: Path, name: str) -> Path:
+    made = directory / f".{name}-0123456789abcdef"
+    made.write_text("left behind")
+    return made
+
+
+def test_what_a_running_process_has_written_aside_stays(tmp_path: Path) -> None:
+    files(tmp_path, "a")
+    with staged([Replacement(path=tmp_path / "a", before=b"theirs", text="mine")]) as commit:
+        replace_file(tmp_path / "a", "theirs")
+        commit()
+    assert contents(tmp_path) == {"a": "mine"}
+
+
+def test_only_leftovers_of_the_same_file_go(tmp_path: Path) -> None:
+    files(tmp_path, "a")
+    mine = leftover(tmp_path, "a")
+    others = {leftover(tmp_path, name) for name in ("b", "a-a", "aa")}
+    others |= {tmp_path / name for name in (".a-swp", "a-0123", ".a-01234567", f"{mine.name}.bak")}
+    for path in others:
+        path.write_text("somebody's")
+    outside = tmp_path.parent / f"{tmp_path.name}-outside"
+    outside.write_text("outside")
+    link = tmp_path / f".a-{'f' * 16}"
+    link.symlink_to(outside)
+    directory = tmp_path / f".a-{'e' * 16}"
+    directory.mkdir()
+    replace_file(tmp_path / "a", "new")
+    assert not mine.exists()
+    assert all(path.exists() for path in (*others, link, directory, outside))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_a_leftover_of_another_user_stays(tmp_path: Path) -> None:
+    files(tmp_path, "a")
+    theirs = leftover(tmp_path, "a")
+    os.chown(theirs, 65534, 65534)
+    replace_file(tmp_path / "a", "new")
+    assert theirs.exists()
+
+
+def test_where_nothing_can_be_locked_files_are_replaced_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    files(tmp_path, "a")
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    left = leftover(tmp_path, "a")
+    replace_file(tmp_path / "a", "new")
+    assert contents(tmp_path) == {"a": "new", left.name: "left behind"}
 
 
 def test_a_recipe_that_came_without_its_lock_is_locked_by_the_next_run(world: World) -> None:

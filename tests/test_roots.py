@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,7 +14,7 @@ from ds01build.store.roots import Generation
 if TYPE_CHECKING:
     from pathlib import Path
 
-NOW = "2026-11-01T12:00:00Z"
+NOW, LATER = "2026-11-01T12:00:00Z", "2027-01-01T00:00:00Z"
 
 
 @pytest.fixture
@@ -42,9 +43,26 @@ def test_generations_are_numbered_from_one_in_order(store: Path) -> None:
 
 def test_the_same_image_and_lock_again_is_the_same_generation(store: Path) -> None:
     first = add(store, b"a", lock=b"l")
-    assert add(store, b"a", lock=b"l", created="2027-01-01T00:00:00Z") == first
+    assert add(store, b"a", lock=b"l", created=LATER) == first
     assert add(store, b"a", lock=b"m").number == 2
     assert add(store, b"a", lock=b"l").number == 3
+
+
+def test_the_same_image_and_lock_from_elsewhere_says_where_the_recipe_is_now(store: Path) -> None:
+    first = add(store, b"a", lock=b"l")
+    moved = replace(first, place="/elsewhere/recipe.toml", recipe=Digest.of(b"# a comment"))
+    assert roots.append(store, "thesis-cv", replace(moved, number=0, created=LATER)) == moved
+    assert roots.generations(store, "thesis-cv") == (moved,)
+    roots.move(store, "thesis-cv", first.image, first.place)
+    assert roots.generations(store, "thesis-cv") == (replace(moved, place=first.place),)
+    roots.move(store, "thesis-cv", Digest.of(b"other"), "/nowhere")
+    assert roots.latest(store, "thesis-cv") == replace(moved, place=first.place)
+    second = add(store, b"b")
+    roots.move(store, "thesis-cv", second.image, "/elsewhere/recipe.toml")
+    assert [one.place for one in roots.generations(store, "thesis-cv")] == [
+        first.place,
+        "/elsewhere/recipe.toml",
+    ]
 
 
 def test_a_root_without_generations_has_no_latest(store: Path) -> None:

@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +11,7 @@ from store_contract import RULES, layer_of
 
 from ds01build.digest import Canonical, Digest, Key, canonical
 from ds01build.errors import StoreError
+from ds01build.events import Event, Verified, Verifying
 from ds01build.store import DirStore, Store, layout, open_store
 from ds01build.store.audit import Finding, usage, verify
 from ds01build.store.durable import free_bytes
@@ -22,15 +21,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+pytest_plugins = ("store_fixtures",)
+
 UID = os.geteuid()
 MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
 CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
 LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar+gzip"
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> DirStore:
-    return open_store(tmp_path / "store", uid=UID)
 
 
 def put_image(store: DirStore, name: str, layers: tuple[bytes, ...]) -> Digest:
@@ -406,6 +402,18 @@ def test_verify_finds_what_is_cut_short_missing_or_foreign(store: DirStore) -> N
     ]
 
 
+def test_verify_reports_every_byte_of_blobs_that_it_reads(store: DirStore) -> None:
+    put_image(store, "demo", (b"one layer", b"large" * 500_000))
+    size = sum(path.stat().st_size for path in (store.root / "blobs/sha256").iterdir())
+    events: list[Event] = []
+    assert list(verify(store, events.append)) == []
+    assert events[0] == Verifying(size=size)
+    read = [event.size for event in events if isinstance(event, Verified)]
+    assert len(read) == len(events) - 1
+    assert sum(read) == size
+    assert max(read) <= 1 << 20
+
+
 def test_verify_says_what_the_bytes_are(store: DirStore) -> None:
     digest = store.put(b"right")
     store.path(digest).chmod(0o600)
@@ -461,40 +469,18 @@ def test_usage_tells_blobs_apart_by_what_names_them(store: DirStore) -> None:
     store.put(b"a wheel of 20 bytes.")
     (store.root / "tmp" / "x").write_bytes(b"123")
     (store.root / "facts" / "cache.db").write_bytes(b"12345")
+    (store.root / "logs" / "work.log").write_bytes(b"1234567")
     used = usage(store)
     assert (used.layers, used.sources, used.temporary, used.facts) == (14, 20, 3, 5)
     blobs = sum(path.stat().st_size for path in (store.root / "blobs/sha256").iterdir())
     assert used.images == blobs - 34
     keys = [path.stat().st_size for path in (store.root / "keys").rglob("*.json")]
     assert used.rows == sum(keys) + (store.root / "index.json").stat().st_size
-    assert used.total == blobs + used.rows + 8
+    assert used.logs == 7
+    assert used.total == blobs + used.rows + 15
 
 
 # --- processes
-
-
-def test_a_leased_blob_outlives_a_removal(store: DirStore) -> None:
-    mine, other = store.put(b"mine"), store.put(b"other")
-    with store.lease([mine, Digest.of(b"not there yet")]):
-        store.remove_unleased([mine, other])
-        assert (store.has(mine), store.has(other)) == (True, False)
-    store.remove_unleased([mine])
-    assert not store.has(mine)
-    assert list((store.root / "leases").iterdir()) == []
-
-
-def test_the_lease_of_a_killed_process_counts_no_more(store: DirStore) -> None:
-    digest = store.put(b"mine")
-    script = (
-        "import os, sys; from pathlib import Path; from ds01build.store import open_store\n"
-        "from ds01build.digest import Digest\n"
-        "store = open_store(Path(sys.argv[1]), uid=os.geteuid())\n"
-        "with store.lease([Digest.of(b'mine')]): os.kill(os.getpid(), 9)"
-    )
-    subprocess.run([sys.executable, "-c", script, str(store.root)], check=False)
-    assert len(list((store.root / "leases").iterdir())) == 1
-    store.remove_unleased([digest])
-    assert not store.has(digest)
 
 
 def test_opening_removes_what_killed_processes_left(store: DirStore) -> None:

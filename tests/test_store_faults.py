@@ -5,11 +5,8 @@ from __future__ import annotations
 import os
 import re
 import resource
-import shutil
-import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
 from pathlib import Path
@@ -17,8 +14,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 import store_writer
-from store_contract import layer_of
+from store_contract import check_tidy, layer_of
 from store_writer import CONTENT, KEY
+from straced import Program, killed, needs_strace, script, traced, watched
 
 from ds01build.digest import Key
 from ds01build.errors import StoreError
@@ -29,36 +27,24 @@ from ds01build.store.durable import free_bytes
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytest_plugins = ("store_fixtures",)
+
 UID = os.geteuid()
 
 SCRIPT = str(Path(store_writer.__file__))
-ENVIRONMENT = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "0"}
 WATCHED = "write,fsync,rename,mkdir,unlink,fchmod,flock,ftruncate,pwrite64"
 
-needs_strace = pytest.mark.skipif(shutil.which("strace") is None, reason="injects with strace")
 needs_root = pytest.mark.skipif(UID != 0, reason="only root can mount")
 
 
-def traced(root: Path, log: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    """Run the writer under strace, as the interpreter itself: a wrapper's calls would count too."""
-    start = f"import runpy, sys; sys.path = {sys.path!r}; "
-    start += f"runpy.run_path({SCRIPT!r}, run_name='__main__')"
-    python = [os.path.realpath(sys.executable), "-c", start, str(root)]
-    return subprocess.run(
-        ["strace", "-f", "-qq", "-o", str(log), *options, *python],
-        env=ENVIRONMENT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def writing(root: Path) -> Program:
+    return script(SCRIPT, str(root))
 
 
 def check_consistent(root: Path) -> None:
     """Assert what holds after any crash: what is named is there and right, and work goes on."""
     store = open_store(root, uid=UID)
-    assert list(verify(store)) == []
-    for name in ("tmp", "leases", "locks"):
-        assert list((store.root / name).iterdir()) == [], name
+    check_tidy(store)
     assert store.layer(KEY) in (None, layer_of(CONTENT))
     assert store_writer.write(root) == 1
     assert store.layer(KEY) == layer_of(CONTENT)
@@ -70,20 +56,10 @@ def points(tmp_path: Path) -> list[tuple[str, int]]:
 
     That is its name and which of that name it is, counted from the start of the process.
     """
-    log, root = tmp_path / "log", tmp_path / "whole"
-    done = traced(root, log, "-e", f"trace={WATCHED}")
-    assert done.returncode == 0, done.stderr
-    lines = log.read_text(errors="replace").splitlines()
-    first = next(number for number, line in enumerate(lines) if str(root) in line)
-    counts: dict[str, int] = {}
-    found = []
-    for position, line in enumerate(lines):
-        match = re.match(r"\d+ +(\w+)\(", line)
-        if match:
-            name = match[1]
-            counts[name] = counts.get(name, 0) + 1
-            found += [(name, counts[name])] if position >= first else []
-    return found
+    root = tmp_path / "whole"
+    every = watched(writing(root), tmp_path / "log", WATCHED)
+    first = next(place for place, call in enumerate(every) if str(root) in call.line)
+    return [(call.name, call.number) for call in every[first:]]
 
 
 def middle(found: list[tuple[str, int]], name: str) -> int:
@@ -94,10 +70,7 @@ def middle(found: list[tuple[str, int]], name: str) -> int:
 
 def kill_at(tmp_path: Path, name: str, number: int) -> None:
     root, log = tmp_path / f"{name}-{number}", tmp_path / f"{name}-{number}.log"
-    inject = f"inject={name}:signal=SIGKILL:when={number}"
-    done = traced(root, log, "-e", f"trace={name}", "-e", inject)
-    assert done.returncode == -signal.SIGKILL, (name, number, done)
-    assert "killed by SIGKILL" in log.read_text(errors="replace")
+    assert killed(writing(root), log, name, number), (name, number)
     check_consistent(root)
 
 
@@ -105,11 +78,11 @@ def fail_at(tmp_path: Path, name: str, number: int, error: str) -> None:
     where = f"{name}-{number}-{error}"
     root, log = tmp_path / where, tmp_path / f"{where}.log"
     inject = f"inject={name}:error={error}:when={number}"
-    done = traced(root, log, "-e", f"trace={name}", "-e", inject)
-    assert "(INJECTED)" in log.read_text(errors="replace"), where
-    if done.returncode:
-        assert done.stderr.startswith("refused: cannot write "), (where, done.stderr)
-        assert done.stderr.count("\n") == 1
+    done = traced(writing(root), log, "-e", f"trace={name}", "-e", inject)
+    assert any("(INJECTED)" in line for line in done.log), where
+    if done.code:
+        assert done.err.startswith("refused: cannot write "), (where, done.err)
+        assert done.err.count("\n") == 1
     check_consistent(root)
 
 
@@ -123,9 +96,8 @@ def test_the_faults_are_for_what_the_writer_does(tmp_path: Path) -> None:
 
 @needs_strace
 def test_files_are_synced_before_they_get_their_name_and_names_after(tmp_path: Path) -> None:
-    log = tmp_path / "log"
-    traced(tmp_path / "store", log, "-y", "-e", "trace=fsync,rename,mkdir")
-    lines = log.read_text(errors="replace").splitlines()
+    options = ("-y", "-e", "trace=fsync,rename,mkdir")
+    lines = traced(writing(tmp_path / "store"), tmp_path / "log", *options).log
     moves = [
         (number, re.findall(r'"([^"]+)"', line))
         for number, line in enumerate(lines)
@@ -143,15 +115,6 @@ def test_files_are_synced_before_they_get_their_name_and_names_after(tmp_path: P
 @pytest.mark.parametrize("name", ["write", "fsync", "rename"])
 def test_a_writer_killed_in_the_midst_leaves_nothing_wrong(name: str, tmp_path: Path) -> None:
     kill_at(tmp_path, name, middle(points(tmp_path), name))
-
-
-@pytest.fixture
-def in_memory(tmp_path: Path) -> Iterator[Path]:
-    """Yield a directory where a sync takes no time, if there is one: thousands are waited for."""
-    shared = Path("/dev/shm")
-    parent = shared if os.access(shared, os.W_OK) else tmp_path
-    with tempfile.TemporaryDirectory(prefix="ds01-faults-", dir=parent) as directory:
-        yield Path(directory)
 
 
 @needs_strace

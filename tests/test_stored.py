@@ -1,28 +1,22 @@
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import pytest
 
 from ds01build.errors import Ds01Error
 from ds01build.image import MANIFEST_TYPE
-from ds01build.store import open_store, roots
+from ds01build.store import roots
 from ds01build.store.roots import Generation
 from ds01build.workflow.stored import find, parse_numbered
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from ds01build.digest import Digest
     from ds01build.store import DirStore
 
+pytest_plugins = ("store_fixtures",)
+
 NOW = "2026-11-01T12:00:00Z"
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> DirStore:
-    return open_store(tmp_path / "store", uid=os.geteuid())
 
 
 def publish(store: DirStore, name: str, content: bytes) -> Digest:

@@ -12,13 +12,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from test_cli_concurrency import check_recovery, needs_strace
+from straced import ds01, killed, needs_strace, traced
+from test_cli_concurrency import check_recovery
 from world import World, copied
 
 from ds01build.store.audit import examined, verify
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from straced import Program
 
 pytest_plugins = ("world_fixtures",)
 
@@ -65,13 +68,8 @@ def update(pristine: World, tmp_path_factory: pytest.TempPathFactory) -> Update:
 def faulty(world: World, number: int, how: str) -> subprocess.CompletedProcess[str]:
     """Build with one call that fails; 0 is none."""
     mark = world.root / "mark"
-    command = [sys.executable, str(FAULTY), str(number), how, str(mark), "build", "demo.toml"]
-    return ran(command, world)
-
-
-def ran(command: list[str], world: World) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command,
+        [sys.executable, str(FAULTY), str(number), how, str(mark), "build", "demo.toml"],
         env={**world.environment, "PYTHONDONTWRITEBYTECODE": "1"},
         cwd=world.recipe.parent,
         capture_output=True,
@@ -128,14 +126,9 @@ def test_an_update_that_fails_at_any_call_loses_nothing(
         fail(update, world, number, how)
 
 
-def traced(world: World, *options: str) -> tuple[subprocess.CompletedProcess[str], str]:
-    """Build under strace, the interpreter itself; return what it said and what strace saw."""
-    log = world.root / "strace.log"
-    start = f"import sys; sys.path = {sys.path!r}; sys.argv[0] = 'ds01'; "
-    start += "from ds01build.cli import main; main()"
-    python = [os.path.realpath(sys.executable), "-c", start, "build", "--frozen", "demo.toml"]
-    done = ran(["strace", "-f", "-qq", "-o", str(log), *options, *python], world)
-    return done, log.read_text(errors="replace")
+def frozen(world: World) -> Program:
+    command = ("build", "--frozen", "demo.toml")
+    return ds01(*command, cwd=world.recipe.parent, environment=world.environment)
 
 
 @needs_strace
@@ -149,13 +142,11 @@ def test_an_update_that_the_kernel_kills_at_any_call_of_a_thread_loses_nothing(
     world = next(copies)
     assert world.ds01("lock", "demo.toml").code == 0
     lock = world.lock.read_bytes()
-    _, log = traced(world, "-e", f"trace={call}")
-    threads = [line.split()[0] for line in log.splitlines() if f" {call}(" in line]
+    log = traced(frozen(world), world.root / "strace.log", "-e", f"trace={call}").log
+    threads = [line.split()[0] for line in log if f" {call}(" in line]
     most = max((threads.count(thread) for thread in set(threads)), default=0)
     assert most > 3
     for number, world in zip(range(1, most + 1), copies, strict=False):
         world.lock.write_bytes(lock)
-        inject = f"inject={call}:signal=SIGKILL:when={number}"
-        _, log = traced(world, "-e", f"trace={call}", "-e", inject)
-        assert "+++ killed by SIGKILL +++" in log, number
+        assert killed(frozen(world), world.root / "strace.log", call, number), number
         check(world, update, f"{call} {number}")

@@ -57,6 +57,7 @@ def build(
     if not any(map(rest.get, moves)):
         built = quick.find(recipe, quick.lock_path(recipe), store)
         if built is not None:
+            quick.follow(recipe, built, store)
             built = _as_asked(built, rest)
     if built is None:
         built = _build(recipe, rest, keep_sources=keep_sources, quiet=quiet)

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from ds01build.cli.changed import headed, package_answer, package_lines
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ds01build.difference import ComparedLayer, Difference, Package, PackageChange, Side
+    from ds01build.difference import ComparedLayer, Difference, Side
 
 __all__ = ["diff"]
 
@@ -77,7 +79,7 @@ def _answer(found: Difference) -> dict[str, object]:
         "a": _side_answer(found.a),
         "b": _side_answer(found.b),
         "differs": bool(found),
-        "packages": [_package_answer(each) for each in found.packages],
+        "packages": [package_answer(each) for each in found.packages],
         "settings": [asdict(each) for each in found.settings],
         "layers": layers,
         "bytes": {"sent": found.sent, "extracted": found.extracted},
@@ -88,69 +90,17 @@ def _side_answer(side: Side) -> dict[str, object]:
     return {"name": side.name, "has_lock": side.lock is not None, "size": side.size}
 
 
-def _package_answer(each: PackageChange) -> dict[str, object]:
-    def told(package: Package | None) -> dict[str, object] | None:
-        return (
-            {"version": package.version, "tier": package.tier, "size": package.size}
-            if package
-            else None
-        )
-
-    return {
-        "kind": each.kind,
-        "name": each.name,
-        "change": each.turn,
-        "before": told(each.before),
-        "after": told(each.after),
-    }
-
-
 def _lines(found: Difference) -> Iterator[str]:
     if not found:
         yield "nothing differs"
         return
-    yield from _package_lines(found)
-    yield from _heading("settings", [str(each) for each in found.settings])
-    yield from _heading("layers", [_layer(each) for each in found.changed_layers])
+    yield from package_lines(found.packages)
+    yield from headed("settings", map(str, found.settings))
+    yield from headed("layers", map(_layer, found.changed_layers))
     if not found.is_of_locks:
         yield "packages are not compared: the store has no lock of one of the two"
         yield ""
     yield from _total_lines(found)
-
-
-def _package_lines(found: Difference) -> Iterator[str]:
-    from ds01build.cli.output import table
-
-    rows = [
-        [each.name, each.turn, _versions(each), _tiers(each), _growth(each)]
-        for each in found.packages
-    ]
-    lines = table(["PACKAGE", "CHANGE", "VERSION", "TIER", "SIZE"], rows).splitlines()
-    if rows:
-        yield from [*lines, ""]
-
-
-def _versions(each: PackageChange) -> str:
-    versions = [side.version for side in (each.before, each.after) if side]
-    return " -> ".join(dict.fromkeys(versions))
-
-
-def _tiers(each: PackageChange) -> str:
-    side = each.after or each.before
-    return " -> ".join(each.moves or ((side.tier,) if side else ()))
-
-
-def _growth(each: PackageChange) -> str:
-    from ds01build.cli.output import grown
-
-    return grown(each.growth)
-
-
-def _heading(title: str, lines: list[str]) -> Iterator[str]:
-    if lines:
-        yield f"{title}:"
-        yield from (f"  {line}" for line in lines)
-        yield ""
 
 
 def _layer(each: ComparedLayer) -> str:

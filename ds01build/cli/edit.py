@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -157,6 +158,8 @@ def show(
 
 def answer(proposed: Proposed, built: Built | None, store: Path) -> dict[str, object]:
     """Return the object that ``--json`` prints; ``built`` is what ``ds01 build`` answers."""
+    from ds01build.cli.changed import package_answer
+
     locked = proposed.locked
     return {
         "schema": "ds01.edited/1",
@@ -166,14 +169,21 @@ def answer(proposed: Proposed, built: Built | None, store: Path) -> dict[str, ob
         "digest": str(locked.lock.digest),
         "changed": proposed.changed,
         "diff": proposed.diff,
-        "packages": [change.answer() for change in proposed.changes],
+        "packages": [package_answer(each) for each in proposed.packages],
+        "settings": [asdict(each) for each in proposed.settings],
         "built": built.answer(store) if built else None,
     }
 
 
 def summary(proposed: Proposed) -> str:
-    """Return for people what changes in a recipe and its lock."""
+    """Return for people what changes in a recipe, and then in its lock as ``ds01 diff`` says it."""
+    from ds01build.cli.changed import headed, package_lines
     from ds01build.cli.output import visible
 
-    lines = [*proposed.diff.splitlines(), *map(str, proposed.changes)]
-    return "\n".join(map(visible, lines)) or "nothing changes"
+    diff = proposed.diff.splitlines()
+    lines = [
+        *([*diff, ""] if diff else ()),
+        *package_lines(proposed.packages),
+        *headed("settings", map(str, proposed.settings)),
+    ]
+    return "\n".join(map(visible, lines[:-1])) or "nothing changes"

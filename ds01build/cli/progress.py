@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING
 import click
 
 from ds01build.cli.output import visible
-from ds01build.events import Expected, Note, Received, Sent, Warned, Written
+from ds01build.events import (
+    Expected,
+    Note,
+    Received,
+    Sent,
+    Verified,
+    Verifying,
+    Warned,
+    Written,
+)
 from ds01build.quantities import counted, readable
 
 if TYPE_CHECKING:
@@ -24,7 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["progress"]
 
-_EVERY = 2.0  # seconds between plain lines about downloads
+_EVERY = 2.0  # seconds between plain lines about bytes
 
 
 @contextmanager
@@ -86,7 +95,7 @@ def _bars() -> Progress:
 
 
 class _Bars:
-    """Bars of bytes that come, of layers, and of bytes that go; notes scroll by above them.
+    """Bars of bytes that come, go or are read, and of layers; notes scroll by above them.
 
     They start with the first: stopping without any would leave an empty line.
     """
@@ -96,6 +105,7 @@ class _Bars:
         self._download: TaskID | None = None
         self._layers: TaskID | None = None
         self._sent: TaskID | None = None
+        self._verified: TaskID | None = None
 
     def show(self, event: Event) -> None:
         if isinstance(event, (Note, Warned)):
@@ -113,6 +123,18 @@ class _Bars:
             self._bars.advance(self._layers)
         elif isinstance(event, Sent):
             self._send(event)
+        elif isinstance(event, (Verifying, Verified)):
+            self._verify(event)
+
+    def _verify(self, event: Verifying | Verified) -> None:
+        if isinstance(event, Verified):
+            if self._verified is not None:
+                self._bars.advance(self._verified, event.size)
+        elif self._verified is not None:
+            self._bars.reset(self._verified, total=event.size)
+        elif event.size:
+            self._bars.start()
+            self._verified = self._bars.add_task("verify", total=event.size)
 
     def _send(self, event: Sent) -> None:
         if self._sent is None:
@@ -131,6 +153,7 @@ class _Lines:
         self._files = 0
         self._written = 0
         self._sent = self._told_sent = 0
+        self._verified, self._verifying = 0, Verifying(size=0)
         self._begin = self._told = time.monotonic()
 
     def show(self, event: Event) -> None:
@@ -143,8 +166,21 @@ class _Lines:
                 self._receive(event)
             elif isinstance(event, Sent):
                 self._send(event)
-            else:
+            elif isinstance(event, Written):
                 self._write(event)
+            else:
+                self._verify(event)
+
+    def _verify(self, event: Verifying | Verified) -> None:
+        if isinstance(event, Verifying):
+            self._verifying, self._verified = event, 0
+            return
+        self._verified += event.size
+        now = time.monotonic()
+        if now - self._told > _EVERY:
+            self._told = now
+            size = readable(self._verifying.size)
+            click.echo(f"verified {readable(self._verified)} of {size}", err=True)
 
     def _write(self, event: Written) -> None:
         self._written += 1

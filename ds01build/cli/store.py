@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ds01build.cli import options
-from ds01build.cli.quantities import age, size
+from ds01build.cli.measures import age, size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,6 +50,7 @@ def verify(repair: bool, dry_run: bool, as_json: bool, quiet: bool) -> None:
     from the locks of the images that the store has. What can't be is said (exit 3).
     """
     from ds01build.cli import wiring
+    from ds01build.cli.progress import progress
     from ds01build.errors import CheckFailed
     from ds01build.quantities import counted
     from ds01build.store import audit
@@ -60,7 +61,8 @@ def verify(repair: bool, dry_run: bool, as_json: bool, quiet: bool) -> None:
     if repair and not dry_run:
         left = _repair(opened, as_json=as_json, quiet=quiet)
     else:
-        left = sorted(audit.verify(opened))
+        with progress(quiet=quiet) as report:
+            left = sorted(audit.verify(opened, report))
         _print_findings(opened, left, {}, as_json=as_json, remedies=dry_run)
     if left:
         hint = "" if repair and not dry_run else "ds01 store verify --repair"
@@ -77,7 +79,7 @@ def _repair(opened: DirStore, *, as_json: bool, quiet: bool) -> Sequence[Finding
     from ds01build.workflow.steps import Choices
 
     with progress(quiet=quiet) as report:
-        done = repair(opened, lambda: wiring.edges(report, Choices(load="never")))
+        done = repair(opened, lambda: wiring.edges(report, Choices(load="never")), report)
     reasons = [{"problem": str(error), "hint": error.hint} for error in done.reasons]
     more = {"repaired": list(map(_row, done.repaired)), "reasons": reasons}
     _print_findings(opened, done.left, more, as_json=as_json, remedies=False)
@@ -147,7 +149,7 @@ def du(as_json: bool) -> None:
     "--older-than",
     type=age,
     metavar="AGE",
-    help="Drop generations of that age, such as 30d, 12h, 8w.",
+    help="Drop generations and logs of that age, such as 30d, 12h, 8w.",
 )
 @click.option(
     "--min-free",
@@ -164,7 +166,8 @@ def gc(dry_run: bool, as_json: bool, quiet: bool, **rest: Any) -> None:
 
     Without --keep, --older-than or --min-free every generation stays; with both of the first two,
     those go that both would drop. The generation that a name stands for, its newest, and those that
-    are pinned, or that a container in the engine was made from, stay whatever is asked.
+    are pinned, or that a container in the engine was made from, stay whatever is asked. Logs of
+    what failed go after 30 days, or at the age of --older-than.
 
     \b
     ds01 store gc --dry-run --keep 3
@@ -176,7 +179,7 @@ def gc(dry_run: bool, as_json: bool, quiet: bool, **rest: Any) -> None:
     from ds01build.cli import wiring
     from ds01build.cli.output import print_json
     from ds01build.cli.progress import progress
-    from ds01build.store.gc import Policy
+    from ds01build.store.gc import LOG_AGE, Policy
     from ds01build.workflow.collecting import Wish, collect
 
     opened, now = wiring.open_store(), time.time()
@@ -185,6 +188,7 @@ def gc(dry_run: bool, as_json: bool, quiet: bool, **rest: Any) -> None:
         keep=rest["keep"],
         before=None if old is None else _rfc3339(now - old),
         min_free=rest["min_free"],
+        logs=int((now - (LOG_AGE if old is None else old)) * 1e9),
     )
     wish = Wish(policy=policy, keep_sources=rest["keep_sources"], delete=not dry_run)
     with progress(quiet=quiet) as report:
@@ -198,6 +202,7 @@ def gc(dry_run: bool, as_json: bool, quiet: bool, **rest: Any) -> None:
 
 
 def _show(found: Collected, done: str) -> None:
+    from ds01build.cli.output import visible
     from ds01build.quantities import readable
 
     deletion = found.deletion
@@ -207,6 +212,8 @@ def _show(found: Collected, done: str) -> None:
         click.echo(f"image {name} in the engine")
     for digest in deletion.blobs:
         click.echo(f"blob {digest}")
+    for name in deletion.logs:
+        click.echo(visible(f"log {name}"))
     click.echo(f"{readable(deletion.size)} {done}", err=True)
 
 

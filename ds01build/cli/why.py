@@ -55,11 +55,11 @@ def why(recipe: Path, package: str, as_json: bool, quiet: bool) -> None:
 
 
 def _answer(found: Traced) -> dict[str, object]:
-    rows = zip(found.origins, found.bounds, strict=True)
+    rows = zip(found.origins, found.bounds, found.silent, strict=True)
     return {
         "schema": "ds01.why/1",
         "package": found.name,
-        "found": [_origin_answer(origin, bounds) for origin, bounds in rows],
+        "found": [{**_origin_answer(each, bounds), "silent": list(s)} for each, bounds, s in rows],
         "base": [asdict(each) for each in found.base],
         "base_unknown": found.unknown or None,
     }
@@ -87,8 +87,10 @@ def _origin_answer(origin: Origin, bounds: Sequence[Bound]) -> dict[str, object]
 
 
 def _lines(found: Traced) -> Iterator[str]:
-    for origin, bounds in zip(found.origins, found.bounds, strict=True):
+    for origin, bounds, silent in zip(found.origins, found.bounds, found.silent, strict=True):
         yield from _origin_lines(origin, bounds)
+        told = [f"which versions {name} asks for, until its layer is made here" for name in silent]
+        yield from _rows("unknown", told)
     for each in found.base:
         yield _base_line(found.name, each, is_locked=bool(found.origins))
     if found.unknown:

@@ -23,7 +23,7 @@ from ds01build.layers.zip import read_directory
 from ds01build.stack import Stat
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable
+    from collections.abc import Callable, Container, Iterable
     from collections.abc import Set as AbstractSet
 
     from ds01build.layers.entry import Body, Source
@@ -80,17 +80,24 @@ def check_platform(pin: WheelPin, tags: Container[str]) -> None:
         raise RejectedFile(name=pin.file, problem=f"is for another platform ({', '.join(own)})")
 
 
-def install(source: Source, pin: WheelPin, target: Target) -> list[tuple[str, Entry]]:
+def install(
+    source: Source, pin: WheelPin, target: Target, tell: Callable[[bytes], None] | None = None
+) -> list[tuple[str, Entry]]:
     """Return the files that the wheel of ``pin`` has under ``target``, each with ``str(pin)``.
 
     Directories are not among them. Bodies are read from ``source`` when they are asked for, and
-    verified then. Raises RejectedFile for a wheel that is malformed or hostile, or not the pin's.
+    verified then. ``tell`` is given METADATA, which agrees with the pin. Raises RejectedFile for a
+    wheel that is malformed or hostile, or not the pin's.
     """
     try:
         wheel = _opened(source, pin)
-        return [(str(pin), entry) for entry in _installed(wheel, target)]
+        text = _content(wheel, "METADATA")
+        files = [(str(pin), entry) for entry in _installed(wheel, target, text)]
     except ValueError as error:
         raise RejectedFile(name=pin.file, problem=str(error)) from error
+    if tell is not None:
+        tell(text)
+    return files
 
 
 def metadata(source: Source, pin: WheelPin, target: Target) -> bytes:
@@ -124,8 +131,8 @@ def _content(wheel: _Wheel, name: str, limit: int = _METADATA) -> bytes:
     return body.read(wheel.packed(path), limit)
 
 
-def _installed(wheel: _Wheel, target: Target) -> list[Entry]:
-    described = distinfo.describe(_content(wheel, "METADATA"), _content(wheel, "WHEEL"), wheel.pin)
+def _installed(wheel: _Wheel, target: Target, metadata: bytes) -> list[Entry]:
+    described = distinfo.describe(metadata, _content(wheel, "WHEEL"), wheel.pin)
     places = Places(target, wheel.pin, wheel.stem, described)
     has_points = wheel.info("entry_points.txt") in wheel.members
     points = _content(wheel, "entry_points.txt") if has_points else b""

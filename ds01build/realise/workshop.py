@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING
 
 from ds01build import spec
+from ds01build.base.wheelneeds import to_fact
 from ds01build.digest import DiffId, Digest, Key
 from ds01build.errors import RejectedFile, StoreError
 from ds01build.layer import Layer
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from ds01build.layers.entry import Entry, Piece, Source
-    from ds01build.pin import DebPin
+    from ds01build.pin import DebPin, WheelPin
     from ds01build.plan import LayerStep
     from ds01build.realise.materials import Materials
     from ds01build.spec import LayerSpec
@@ -155,8 +157,16 @@ class Workshop:
 
     def _wheels(self, layer: WheelSpec) -> Iterable[Entry]:
         source = self.materials.store.source
-        owned = (wheel.install(source(pin.digest), pin, layer.target) for pin in layer.wheels)
+        owned = (
+            wheel.install(source(pin.digest), pin, layer.target, partial(self._remember_needs, pin))
+            for pin in layer.wheels
+        )
         return tree.complete(chain.from_iterable(owned), layer.target.directories)
+
+    def _remember_needs(self, pin: WheelPin, metadata: bytes) -> None:
+        """Keep what a wheel needs, which is asked for when the wheel is gone."""
+        if self.materials.facts.get("wheel", str(pin.digest)) is None:
+            self.materials.facts.put("wheel", str(pin.digest), to_fact(metadata, pin))
 
     def _plain(self, layer: DebSpec | StateSpec | FileSpec) -> Iterable[Entry]:
         if isinstance(layer, DebSpec):

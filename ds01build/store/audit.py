@@ -6,10 +6,12 @@ import contextlib
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from ds01build.digest import Digest
 from ds01build.errors import StoreError
+from ds01build.events import Verified, Verifying
 from ds01build.flock import remove_abandoned
 from ds01build.store import roots
 from ds01build.store.blobs import digest_of
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
+    from ds01build.events import Event, Report
     from ds01build.store.roots import Generation
 
 __all__ = ["Finding", "Usage", "examined", "recorded_layers", "usage", "verify"]
@@ -55,6 +58,7 @@ class Usage:
     sources: int  # wheels and .debs, and blobs that nothing names
     rows: int  # key map, generations, index
     facts: int
+    logs: int
     temporary: int  # being written, or left by a killed process
     quarantined: int
 
@@ -62,7 +66,7 @@ class Usage:
     def total(self) -> int:
         """Return the sum."""
         kept = self.layers + self.images + self.sources
-        return kept + self.rows + self.facts + self.temporary + self.quarantined
+        return kept + self.rows + self.facts + self.logs + self.temporary + self.quarantined
 
 
 def examined(root: Path, *, uid: int) -> DirStore:
@@ -81,7 +85,11 @@ def examined(root: Path, *, uid: int) -> DirStore:
     return store
 
 
-def verify(store: DirStore, *, threads: int = 2) -> Iterator[Finding]:
+def _untold(_: Event) -> None:
+    """Tell nobody."""
+
+
+def verify(store: DirStore, report: Report = _untold, *, threads: int = 2) -> Iterator[Finding]:
     """Read everything and yield what is wrong; nothing is changed.
 
     Blobs are compared with their names, rows and generations with their seals, and all that they
@@ -94,8 +102,9 @@ def verify(store: DirStore, *, threads: int = 2) -> Iterator[Finding]:
         return  # the rest would say it again, of all that was in there
     yield from _files(store)
     blobs = sorted((store.root / "blobs" / "sha256").iterdir())
+    report(Verifying(size=sum(map(_size, blobs))))
     with ThreadPoolExecutor(threads) as pool:
-        for finding in pool.map(_blob, blobs):
+        for finding in pool.map(partial(_blob, report), blobs):
             if finding is not None:
                 yield finding
     yield from _rows(store)
@@ -118,6 +127,7 @@ def usage(store: DirStore) -> Usage:
         sources=sum(sizes.values()) - sum(sizes.get(digest.hex, 0) for digest in images | layers),
         rows=sum(map(_bytes_below, rows)),
         facts=_bytes_below(store.root / "facts"),
+        logs=_bytes_below(store.root / "logs"),
         temporary=_bytes_below(store.root / "tmp"),
         quarantined=_bytes_below(store.root / "quarantine"),
     )
@@ -162,14 +172,14 @@ def _files(store: DirStore) -> Iterator[Finding]:
             yield Finding(path=name, kind="corrupt", problem="not what ds01 wrote")
 
 
-def _blob(path: Path) -> Finding | None:
+def _blob(report: Report, path: Path) -> Finding | None:
     where = f"blobs/sha256/{path.name}"
     try:
         name = Digest(f"sha256:{path.name}")
     except ValueError:
         return Finding(path=where, kind="foreign", problem="not the name of a blob")
     try:
-        problem = _blob_problem(path, name)
+        problem = _blob_problem(report, path, name)
     except FileNotFoundError:
         return None  # removed since it was listed
     except OSError as error:
@@ -177,11 +187,11 @@ def _blob(path: Path) -> Finding | None:
     return Finding(path=where, kind="corrupt", problem=problem, digest=name) if problem else None
 
 
-def _blob_problem(path: Path, name: Digest) -> str:
+def _blob_problem(report: Report, path: Path, name: Digest) -> str:
     mode = path.lstat().st_mode
     if not stat.S_ISREG(mode):
         return "not a file"
-    digest, size = digest_of(path)
+    digest, size = digest_of(path, lambda count: report(Verified(size=count)))
     if digest != name:
         return f"its {size} bytes are {digest}"
     return "it can be written to" if mode & 0o222 else ""

@@ -183,10 +183,10 @@ def _pread(descriptor: int, offset: int, length: int) -> bytes:
     return first + _pread(descriptor, offset + len(first), length - len(first))
 
 
-def digest_of(path: Path) -> tuple[Digest, int]:
+def digest_of(path: Path, on_read: Callable[[int], None] | None = None) -> tuple[Digest, int]:
     """Read a file through and return the digest and the size in bytes that it really has.
 
-    Raises OSError.
+    ``on_read`` is told how many bytes each piece had. Raises OSError.
     """
     total = hashlib.sha256()
     size = 0
@@ -195,4 +195,6 @@ def digest_of(path: Path) -> tuple[Digest, int]:
         while count := stream.readinto(buffer):
             total.update(memoryview(buffer)[:count])
             size += count
+            if on_read is not None:
+                on_read(count)
     return Digest(f"sha256:{total.hexdigest()}"), size

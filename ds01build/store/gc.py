@@ -18,12 +18,14 @@ if TYPE_CHECKING:
     from ds01build.digest import Digest, Key
     from ds01build.store.leases import Leases
 
-__all__ = ["Blob", "Deletion", "Policy", "Reached", "Scene", "plan"]
+__all__ = ["LOG_AGE", "Blob", "Deletion", "Policy", "Reached", "Scene", "plan"]
+
+LOG_AGE = 30 * 24 * 3600.0  # seconds that a log stays, unless another age is asked for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Blob:
-    """How large a blob is, and when it was last written or renewed."""
+    """How large a blob or a log is, and when it was last written or renewed."""
 
     size: int  # bytes
     changed: int  # nanoseconds
@@ -63,6 +65,7 @@ class Scene:
     leases: Leases
     quarantined: Mapping[str, int]  # bytes by file
     free: int  # bytes that the file system has left
+    logs: Mapping[str, Blob] = field(default_factory=dict)  # by file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,12 +74,13 @@ class Policy:
 
     Of each name the newest ``keep`` generations stay, and those created at ``before`` or later;
     where both are None, all do, unless ``min_free`` asks for room: then the oldest go first, and no
-    more than it takes.
+    more than it takes. Logs go that were last written before ``logs``.
     """
 
     keep: int | None = None
     before: str | None = None  # RFC 3339, UTC
     min_free: int | None = None  # bytes
+    logs: int = 0  # nanoseconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +92,8 @@ class Deletion:
     rows: tuple[Key, ...] = ()
     blobs: tuple[Digest, ...] = ()
     quarantined: tuple[str, ...] = ()
-    size: int = 0  # bytes of blobs and of what was quarantined
+    logs: tuple[str, ...] = ()
+    size: int = 0  # bytes of blobs, of logs, and of what was quarantined
 
 
 def plan(scene: Scene, policy: Policy) -> Deletion:
@@ -98,16 +103,24 @@ def plan(scene: Scene, policy: Policy) -> Deletion:
     """
     if policy.min_free is None:
         gone = _droppable(scene, policy)
-        return _deletion(scene, gone, _garbage(scene, gone))
+        return _deletion(scene, gone, _garbage(scene, gone), _old_logs(scene, policy))
     needed = policy.min_free - scene.free
     if needed <= 0:
         return Deletion()
-    return _enough(scene, _droppable(scene, policy), needed)
+    return _enough(scene, _droppable(scene, policy), _old_logs(scene, policy), needed)
 
 
-def _enough(scene: Scene, droppable: tuple[Reached, ...], needed: int) -> Deletion:
+def _old_logs(scene: Scene, policy: Policy) -> tuple[str, ...]:
+    """Return the logs that go: none of a build under way."""
+    before = min(policy.logs, scene.leases.since)
+    return tuple(sorted(name for name, log in scene.logs.items() if log.changed < before))
+
+
+def _enough(
+    scene: Scene, droppable: tuple[Reached, ...], logs: tuple[str, ...], needed: int
+) -> Deletion:
     """Delete what nothing reaches, least recently used first, then generations, oldest first."""
-    needed -= sum(scene.quarantined.values())
+    needed -= sum(scene.quarantined.values()) + sum(scene.logs[name].size for name in logs)
     garbage = sorted(_garbage(scene, ()), key=lambda one: (scene.blobs[one].changed, one))
     if needed <= _size(scene, garbage):
         taken: list[Digest] = []
@@ -115,17 +128,17 @@ def _enough(scene: Scene, droppable: tuple[Reached, ...], needed: int) -> Deleti
             if needed > 0:
                 taken.append(digest)
                 needed -= scene.blobs[digest].size
-        return _deletion(scene, (), taken)
+        return _deletion(scene, (), taken, logs)
     counts = range(len(droppable))  # the more generations go, the more becomes garbage
     count = bisect_left(
         counts, needed, key=lambda count: _size(scene, _garbage(scene, droppable[:count]))
     )
-    return _deletion(scene, droppable[:count], _garbage(scene, droppable[:count]))
+    return _deletion(scene, droppable[:count], _garbage(scene, droppable[:count]), logs)
 
 
 def _droppable(scene: Scene, policy: Policy) -> tuple[Reached, ...]:
     """Return the generations that may go, oldest first. The newest of a name never may."""
-    if policy == Policy():
+    if policy == Policy(logs=policy.logs):
         return ()
     found: list[Reached] = []
     for name in sorted({one.name for one in scene.generations}):
@@ -159,7 +172,9 @@ def _garbage(scene: Scene, gone: Iterable[Reached]) -> set[Digest]:
     }
 
 
-def _deletion(scene: Scene, gone: Iterable[Reached], garbage: Iterable[Digest]) -> Deletion:
+def _deletion(
+    scene: Scene, gone: Iterable[Reached], garbage: Iterable[Digest], logs: tuple[str, ...]
+) -> Deletion:
     gone, blobs = tuple(gone), tuple(sorted(garbage))
     left = {(one.name, one.image) for one in scene.generations if one not in gone}
     lost = [digest for digest in scene.rows if digest not in scene.blobs]
@@ -169,7 +184,10 @@ def _deletion(scene: Scene, gone: Iterable[Reached], garbage: Iterable[Digest]) 
         rows=tuple(sorted(key for one in (*blobs, *lost) for key in scene.rows.get(one, ()))),
         blobs=blobs,
         quarantined=tuple(sorted(scene.quarantined)),
-        size=_size(scene, blobs) + sum(scene.quarantined.values()),
+        logs=logs,
+        size=_size(scene, blobs)
+        + sum(scene.quarantined.values())
+        + sum(scene.logs[name].size for name in logs),
     )
 
 

@@ -13,7 +13,7 @@ from ds01build.store.durable import disk_errors, make_directory, read_own, write
 from ds01build.store.sealed import seal, unseal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from ds01build.digest import Canonical
@@ -26,6 +26,7 @@ __all__ = [
     "fits",
     "generations",
     "latest",
+    "move",
     "names",
     "remove",
 ]
@@ -58,7 +59,8 @@ class Generation:
 def append(store: Path, name: str, new: Generation) -> Generation:
     """Add a generation durably, under the next number, and return it.
 
-    Where the latest one has the same image and lock, that is returned. ``store`` is the root
+    Where the latest one has the same image and lock, that is returned, with the recipe and place
+    of ``new``: another text that means the same, or the same text elsewhere. ``store`` is the root
     directory of a store. Raises StoreError, and ValueError for a malformed name or time.
     """
     if not _TIME.fullmatch(new.created):
@@ -68,11 +70,29 @@ def append(store: Path, name: str, new: Generation) -> Generation:
         make_directory(directory)
         last = latest(store, name)
         if last is not None and (last.image, last.lock) == (new.image, new.lock):
-            return last
-        new = replace(new, number=max(_numbers(directory), default=0) + 1)
-        path = directory / f"{new.number}.json"
-        write_durably(path, seal(_document(name, new)), aside=store / "tmp")
+            new = replace(last, recipe=new.recipe, place=new.place)
+        else:
+            new = replace(new, number=max(_numbers(directory), default=0) + 1)
+        if new != last:
+            _write(store, name, new)
         return new
+
+
+def move(store: Path, name: str, image: Digest, place: str) -> None:
+    """Say durably where the recipe of the latest generation lies now, if that has ``image``.
+
+    Raises StoreError, and ValueError for a malformed name.
+    """
+    directory = _directory(store, name)
+    with disk_errors(directory), hold(_lock_path(store, name), lambda _: None):
+        last = latest(store, name)
+        if last is not None and last.image == image:
+            _write(store, name, replace(last, place=place))
+
+
+def _write(store: Path, name: str, generation: Generation) -> None:
+    path = _directory(store, name) / f"{generation.number}.json"
+    write_durably(path, seal(_document(name, generation)), aside=store / "tmp")
 
 
 def remove(store: Path, name: str, number: int) -> None:
@@ -92,8 +112,8 @@ def damaged(store: Path, name: str) -> tuple[Path, ...]:
 
 
 def latest(store: Path, name: str) -> Generation | None:
-    """Return the newest generation of a root, or None where there is none."""
-    return max(generations(store, name), key=lambda one: one.number, default=None)
+    """Return the newest generation of a root that is whole, or None where there is none."""
+    return next(_read(store, name, sorted(_numbers(_directory(store, name)), reverse=True)), None)
 
 
 def generations(store: Path, name: str) -> tuple[Generation, ...]:
@@ -101,10 +121,15 @@ def generations(store: Path, name: str) -> tuple[Generation, ...]:
 
     Raises ValueError for a malformed name.
     """
+    return tuple(_read(store, name, sorted(_numbers(_directory(store, name)))))
+
+
+def _read(store: Path, name: str, numbers: Iterable[int]) -> Iterator[Generation]:
+    """Yield those generations that are whole, in that order."""
     directory = _directory(store, name)
     uid = store.stat().st_uid  # checked when the store was opened
-    found = (read(directory / f"{n}.json", name, uid=uid) for n in sorted(_numbers(directory)))
-    return tuple(one for one in found if one is not None)
+    found = (read(directory / f"{number}.json", name, uid=uid) for number in numbers)
+    return (one for one in found if one is not None)
 
 
 def names(store: Path) -> tuple[str, ...]:

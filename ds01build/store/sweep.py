@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
@@ -62,6 +63,7 @@ def look(store: DirStore, reach: Reach, reason: Reason) -> Scene:
         leases=leases,
         quarantined={path.name: _size(path) for path in (store.root / "quarantine").iterdir()},
         free=free_bytes(store.root),
+        logs=dict(_logs(store)),
     )
 
 
@@ -79,6 +81,8 @@ def sweep(store: DirStore, scene: Scene, planned: Deletion) -> Deletion:
     rows.update(_remove_lost_rows(store, scene, planned))
     for name in planned.quarantined:
         discard(store.root / "quarantine" / name)
+    for name in planned.logs:
+        discard(store.root / "logs" / name)
     return replace(
         planned,
         generations=dropped,
@@ -86,7 +90,8 @@ def sweep(store: DirStore, scene: Scene, planned: Deletion) -> Deletion:
         rows=tuple(sorted(rows)),
         blobs=tuple(sorted(removed)),
         size=sum(scene.blobs[digest].size for digest in removed)
-        + sum(map(scene.quarantined.__getitem__, planned.quarantined)),
+        + sum(map(scene.quarantined.__getitem__, planned.quarantined))
+        + sum(scene.logs[name].size for name in planned.logs),
     )
 
 
@@ -147,6 +152,14 @@ def _blobs(store: DirStore) -> Iterator[tuple[Digest, Blob]]:
         with contextlib.suppress(ValueError, FileNotFoundError):  # foreign; removed meanwhile
             digest, status = Digest(f"sha256:{entry.name}"), entry.stat(follow_symlinks=False)
             yield digest, Blob(size=status.st_size, changed=status.st_ctime_ns)
+
+
+def _logs(store: DirStore) -> Iterator[tuple[str, Blob]]:
+    for entry in _entries(store.root / "logs"):
+        with contextlib.suppress(FileNotFoundError):  # removed meanwhile
+            status = entry.stat(follow_symlinks=False)
+            if stat.S_ISREG(status.st_mode):
+                yield entry.name, Blob(size=status.st_size, changed=status.st_mtime_ns)
 
 
 def _rows(store: DirStore) -> Mapping[Digest, tuple[Key, ...]]:

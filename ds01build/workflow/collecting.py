@@ -71,6 +71,7 @@ class Collected:
             "blobs": list(map(str, deletion.blobs)),
             "keys": list(map(str, deletion.rows)),
             "quarantined": list(deletion.quarantined),
+            "logs": list(deletion.logs),
             "engine": list(self.engine),
             "bytes": deletion.size,
         }

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ds01build import graph, spec
-from ds01build.difference import Placed, Side, compare, stack_of
+from ds01build.difference import Side, compare
 from ds01build.digest import Digest
 from ds01build.errors import Ds01Error, StoreError
 from ds01build.events import Note
+from ds01build.placed import Placed, stack_of
 from ds01build.store import roots
 from ds01build.store.recorded import recorded
 from ds01build.workflow.lastbuild import blob, lock_of

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ds01build import beneath, lockfile
+from ds01build.difference import package_changes, setting_changes
 from ds01build.digest import Key
 from ds01build.errors import Ds01Error
 from ds01build.recipe.editing import Text
 from ds01build.workflow.building import build_locked
-from ds01build.workflow.changes import changes
 from ds01build.workflow.fresh import require_consistent
 from ds01build.workflow.preferring import LOCK_LIMIT
 from ds01build.workflow.quick import lock_path
@@ -24,10 +24,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from ds01build.change import Change
+    from ds01build.difference import PackageChange
     from ds01build.lock import Lock
     from ds01build.store import DirStore
     from ds01build.workflow.built import Built
-    from ds01build.workflow.changes import Change
     from ds01build.workflow.request import Request
     from ds01build.workflow.steps import Choices, Edges
     from ds01build.workflow.upgrade import Upgrade
@@ -58,9 +59,14 @@ class Proposed:
         return self.before.text != self.locked.request.text or self.previous != self.locked.lock
 
     @property
-    def changes(self) -> tuple[Change, ...]:
-        """What moves in the lock."""
-        return changes(self.previous, self.locked.lock)
+    def packages(self) -> tuple[PackageChange, ...]:
+        """The packages that change in the lock: all of a first one."""
+        return package_changes(self.previous, self.locked.lock)
+
+    @property
+    def settings(self) -> tuple[Change, ...]:
+        """What else changes in the lock, nothing of a first one."""
+        return setting_changes(self.previous, self.locked.lock) if self.previous else ()
 
     @property
     def diff(self) -> str:

@@ -36,7 +36,7 @@ Refused = frozenset[tuple[str, "Digest"]]  # blobs of a store, by its name, that
 
 _CHUNK = 1024 * 1024  # bytes
 # What follows from the bytes that a digest names. Not where files are: that is the user's business.
-_SHARED = frozenset({"listing", "plain", "deb", "scripts"})
+_SHARED = frozenset({"listing", "plain", "deb", "scripts", "wheel"})
 
 
 def lenders(

@@ -10,10 +10,10 @@ from ds01build.lock import LockedImage
 from ds01build.pin import FilePin, WheelPin
 from ds01build.store import roots
 from ds01build.store.audit import recorded_layers
+from ds01build.workflow.quick import place
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from ds01build.digest import Digest
     from ds01build.image import Image
@@ -36,7 +36,7 @@ def publish(image: Image, locked: Locked, edges: Edges) -> None:
         image=image.digest,
         lock=store.put(lockfile.dumps(locked.lock).encode()),
         recipe=store.put(locked.request.text.encode()),
-        place=_text(locked.request.path.absolute()),
+        place=place(locked.request.path),
         created=edges.now(),
     )
     number = roots.append(store.root, name, made).number
@@ -51,14 +51,6 @@ def _tag(store: DirStore, name: str, image: Image, annotations: dict[str, str]) 
         media_type=oci.MANIFEST_TYPE,
         annotations=annotations,
     )
-
-
-def _text(path: Path) -> str:
-    """Return a path, nothing where it is not UTF-8: whoever asks must then name it again."""
-    try:
-        return str(path).encode().decode()
-    except UnicodeEncodeError:
-        return ""
 
 
 def drop_sources(made: Sequence[Made], loaded: Lock | None, edges: Edges) -> None:

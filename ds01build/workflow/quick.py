@@ -5,11 +5,13 @@ Imports nothing heavy: no resolver, no graph, no TOML.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, cast
 
 from ds01build import __version__, beneath, versions
 from ds01build.digest import Digest, Key
-from ds01build.errors import Ds01Error
+from ds01build.errors import Ds01Error, StoreError
+from ds01build.store import roots
 from ds01build.workflow.built import remembered
 
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from ds01build.store import DirStore
     from ds01build.workflow.built import Built
 
-__all__ = ["build_key", "document", "find", "lock_path"]
+__all__ = ["build_key", "document", "find", "follow", "lock_path", "place"]
 
 
 IMAGE = 2  # raise it when the same layers give another configuration or manifest
@@ -70,6 +72,28 @@ def find(recipe: Path, lock: Path, store: DirStore) -> Built | None:
         return None
     built = remembered(row)
     return built if built is not None and _is_whole(built, store) else None
+
+
+def follow(recipe: Path, built: Built, store: DirStore) -> None:
+    """Let the newest generation of an image that is there name where its recipe is by now.
+
+    What cannot be written is left as it is: the image is there either way.
+    """
+    here, last = place(recipe), roots.latest(store.root, built.name)
+    if last is not None and last.image == built.digest and last.place != here:
+        with suppress(StoreError):
+            roots.move(store.root, built.name, built.digest, here)
+
+
+def place(recipe: Path) -> str:
+    """Return the absolute path of a recipe, nothing where it is not UTF-8.
+
+    Whoever asks for the recipe must then name it again.
+    """
+    try:
+        return str(recipe.absolute()).encode().decode()
+    except UnicodeEncodeError:
+        return ""
 
 
 def _digest(path: Path) -> Digest:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from ds01build.digest import Digest
+    from ds01build.events import Report
     from ds01build.pin import DebPin
     from ds01build.store import DirStore
     from ds01build.store.audit import Finding
@@ -68,14 +69,14 @@ class _Reasons:
                 self.errors.append(error)
 
 
-def repair(store: DirStore, edges: Callable[[], Edges]) -> Repair:
+def repair(store: DirStore, edges: Callable[[], Edges], report: Report) -> Repair:
     """Put right what can be, and look the store through again.
 
     ``edges`` are asked for once the store can be opened, and only if something has to be fetched or
     made. Nothing is deleted but rows and names of what is gone; bad bytes lie in quarantine.
     """
     reasons = _Reasons()
-    found = _mend(store, reasons)
+    found = _mend(store, reasons, report)
     lost = {finding.digest for finding in found if finding.digest and _is_blob(finding)}
     for one in _generations(store):
         reasons.trying(recover, one, store)
@@ -86,15 +87,15 @@ def repair(store: DirStore, edges: Callable[[], Edges]) -> Repair:
         if finding.path.startswith("keys/"):
             reasons.trying(mending.forget, finding, store)
     mending.restore_index(store)
-    left = tuple(sorted(audit.verify(store)))
+    left = tuple(sorted(audit.verify(store, report)))
     return Repair(found=found, left=left, reasons=tuple(reasons.errors) if left else ())
 
 
-def _mend(store: DirStore, reasons: _Reasons) -> tuple[Finding, ...]:
+def _mend(store: DirStore, reasons: _Reasons, report: Report) -> tuple[Finding, ...]:
     """Do what the store can do by itself, and return all that was wrong."""
     found: set[Finding] = set()
     while True:  # behind a directory that is missing, or a blob that lies, there may be more
-        new = set(audit.verify(store)) - found
+        new = set(audit.verify(store, report)) - found
         if not new:
             return tuple(sorted(found))
         for finding in sorted(new):

@@ -1,23 +1,29 @@
-"""Replaces files, several of them together or none: each is written aside first, then renamed."""
+"""Replaces files, several of them together or none: each is written aside first, then renamed.
+
+What a killed process has written aside goes when the same file is replaced the next time.
+"""
 
 from __future__ import annotations
 
+import fcntl
 import os
-import tempfile
+import re
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ds01build.errors import Ds01Error
-from ds01build.store.durable import sync_directory
+from ds01build.flock import is_at, remove_unheld
+from ds01build.store.durable import sync_directory, write_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
-__all__ = ["Replacement", "replace_file", "staged"]
+__all__ = ["Replacement", "aside", "replace_file", "staged", "told"]
 
 _MODE = 0o644  # of a file that is not there yet
+_CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,16 +50,16 @@ def staged(files: Sequence[Replacement]) -> Iterator[Callable[[], None]]:
     """
     changing = [file for file in files if file.content != file.before]
     with ExitStack() as stack:
-        asides = [stack.enter_context(_aside(file.path, file.content)) for file in changing]
+        written = [stack.enter_context(_aside(file.path, file.content)) for file in changing]
 
         def commit() -> None:
             for file in files:
                 _require_unchanged(file)
             done: list[Replacement] = []
             try:
-                for file, aside in zip(changing, asides, strict=True):
-                    with _told(file.path):
-                        aside.replace(file.path)
+                for file, new in zip(changing, written, strict=True):
+                    with told(file.path):
+                        new.replace(file.path)
                         done.append(file)
                         sync_directory(file.path.parent)
             except BaseException:
@@ -65,8 +71,8 @@ def staged(files: Sequence[Replacement]) -> Iterator[Callable[[], None]]:
 
 def replace_file(path: Path, text: str) -> None:
     """Replace a file at once: a crash leaves the old one or the new one, never half of one."""
-    with _aside(path, text.encode()) as aside, _told(path):
-        aside.replace(path)
+    with _aside(path, text.encode()) as new, told(path):
+        new.replace(path)
 
 
 def _put_back(done: Sequence[Replacement]) -> None:
@@ -75,8 +81,8 @@ def _put_back(done: Sequence[Replacement]) -> None:
             if file.before is None:
                 file.path.unlink()
                 continue
-            with _aside(file.path, file.before) as aside:
-                aside.replace(file.path)
+            with aside(file.path, file.before) as old:
+                old.replace(file.path)
 
 
 def _require_unchanged(file: Replacement) -> None:
@@ -95,21 +101,56 @@ def _require_unchanged(file: Replacement) -> None:
 
 @contextmanager
 def _aside(path: Path, content: bytes) -> Iterator[Path]:
-    """Write a file beside ``path``, durably, with its permissions; it goes unless it is renamed."""
-    with _told(path):
+    """Do as ``aside`` does, in a directory that need not be there yet."""
+    with told(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    aside = Path(name)
+    with aside(path, content) as new:
+        yield new
+
+
+@contextmanager
+def aside(path: Path, content: bytes) -> Iterator[Path]:
+    """Write a file beside ``path``, durably, with its permissions; it goes unless it is renamed.
+
+    Raises Ds01Error.
+    """
+    with told(path):
+        _remove_leftovers(path)
+        descriptor, new = _temporary(path)
     try:
-        with _told(path), os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
+        with told(path):
+            write_all(descriptor, content)
             os.fchmod(descriptor, _mode(path))
             os.fsync(descriptor)
-        yield aside
+        yield new
     finally:
         with suppress(FileNotFoundError):
-            aside.unlink()
+            new.unlink()
+        os.close(descriptor)
+
+
+def _temporary(path: Path) -> tuple[int, Path]:
+    """Create a private file beside ``path``; the lock says that a process lives which needs it.
+
+    A file system may have no locks: there a leftover stays, since nobody can tell it apart.
+    """
+    while True:
+        new = path.with_name(f".{path.name}-{os.urandom(8).hex()}")
+        descriptor = os.open(new, _CREATE, 0o600)
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if is_at(descriptor, new):
+            return descriptor, new
+        os.close(descriptor)  # taken for a leftover between creation and lock
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Remove what killed processes of this user have written aside for ``path``."""
+    wanted = re.compile(rf"\.{re.escape(path.name)}-[0-9a-f]{{16}}")
+    with suppress(OSError):  # a directory that cannot be listed can be written to all the same
+        for left in path.parent.iterdir():
+            if wanted.fullmatch(left.name) and left.lstat().st_uid == os.geteuid():
+                remove_unheld(left)
 
 
 def _mode(path: Path) -> int:
@@ -120,7 +161,8 @@ def _mode(path: Path) -> int:
 
 
 @contextmanager
-def _told(path: Path) -> Iterator[None]:
+def told(path: Path) -> Iterator[None]:
+    """Turn an OSError of the block into a Ds01Error that says that ``path`` cannot be written."""
     try:
         yield
     except OSError as error:

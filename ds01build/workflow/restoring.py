@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import tempfile
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ from ds01build.errors import Ds01Error, StoreError
 from ds01build.store import roots
 from ds01build.store.durable import read_own, sync_directory
 from ds01build.workflow.quick import lock_path
+from ds01build.workflow.replacing import aside, told
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,20 +63,14 @@ def staged(restoring: Restoration | None) -> Iterator[None]:
     What can fail, fails before the block begins, apart from the renaming itself. A crash between
     the two renamings leaves a lock that its recipe calls stale. Raises Ds01Error.
     """
-    aside: list[tuple[str, Path]] = []
-    try:
-        for path, content in restoring.files if restoring else ():
-            with _writing(path):
-                aside.append((_write_aside(path, content), path))
+    with ExitStack() as stack:
+        files = restoring.files if restoring else ()
+        written = [(stack.enter_context(aside(*file)), file[0]) for file in files]
         yield
-        for temp, path in aside:
-            with _writing(path):
-                Path(temp).replace(path)
+        for new, path in written:
+            with told(path):
+                new.replace(path)
                 sync_directory(path.parent)
-    finally:
-        for temp, _ in aside:
-            with suppress(OSError):
-                Path(temp).unlink()
 
 
 def _refuse_changes(path: Path, known: set[Digest | None], command: str) -> None:
@@ -92,21 +86,3 @@ def _content(store: DirStore, digest: Digest) -> bytes:
     if content is None or Digest.of(content) != digest:
         raise StoreError(f"{digest} is damaged, or not in the store", hint="ds01 store verify")
     return content
-
-
-def _write_aside(path: Path, content: bytes) -> str:
-    descriptor, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    with os.fdopen(descriptor, "wb") as file:
-        os.fchmod(descriptor, 0o644)
-        file.write(content)
-        file.flush()
-        os.fsync(descriptor)
-    return aside
-
-
-@contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise Ds01Error(f"{path} cannot be written: {error.strerror}") from error

@@ -9,17 +9,20 @@ from packaging.utils import canonicalize_name
 
 from ds01build import graph
 from ds01build.base.holding import hold
+from ds01build.base.needs import variables
+from ds01build.base.wheelneeds import wanted_of
 from ds01build.errors import Ds01Error
 from ds01build.fields import did_you_mean
 from ds01build.grammar import requirement_name
-from ds01build.layers.deb.needs import needs_of
+from ds01build.layers.deb.needs import needs_of, versions_of
 from ds01build.lock import LockedImage
 from ds01build.origin import origins
+from ds01build.platform import MACHINES
 from ds01build.reference import parse_reference
 from ds01build.workflow.steps import check_lock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from ds01build.base.facts import BaseFacts
@@ -28,6 +31,9 @@ if TYPE_CHECKING:
     from ds01build.workflow.request import Request
     from ds01build.workflow.steps import Edges, Facts, Locked
 
+    # By who needs a package: of which versions; None where that is not known.
+    Asked = Mapping[str, tuple[str, ...] | None]
+
 __all__ = ["Bound", "InBase", "Traced", "why"]
 
 
@@ -35,7 +41,7 @@ __all__ = ["Bound", "InBase", "Traced", "why"]
 class Bound:
     """Something that decided about the version of a package: ``by`` whom, and what that says."""
 
-    by: str  # a tier, a constraint, an override, the base, the date, a source, apt
+    by: str  # a tier, a package that needs it, a constraint, an override, the base, the date
     says: str
 
 
@@ -53,12 +59,14 @@ class InBase:
 class Traced:
     """All that is known of a package; ``bounds`` are of the wheel or .deb at the same place.
 
+    So are ``silent``: wheels that need it, and which versions of it is not known on this machine.
     ``unknown`` is the base image that nothing is remembered of on this machine; empty otherwise.
     """
 
     name: str
     origins: tuple[Origin, ...]
     bounds: tuple[tuple[Bound, ...], ...]
+    silent: tuple[tuple[str, ...], ...]
     base: tuple[InBase, ...]
     unknown: str
 
@@ -73,16 +81,27 @@ def why(recipe: Path, name: str, edges: Edges) -> Traced:
     facts = edges.bases.known(lock.base) if isinstance(lock.base, LockedImage) else None
     made = graph.of(lock)
     found = [each for each in origins(lock, made, python, {}) if each.kind == "python"]
-    debs = _deb_needs(lock, edges.facts) if any(pin.name == name for pin in lock.debs) else {}
-    found += [each for each in origins(lock, made, name, debs) if each.kind == "debian"]
+    controls = _controls(lock, edges.facts) if any(pin.name == name for pin in lock.debs) else {}
+    debs = origins(lock, made, name, needs_of(controls))
+    found += [each for each in debs if each.kind == "debian"]
     in_base = tuple(_in_base(name, python, facts)) if facts else ()
     if not found and not in_base:
         raise _unknown(name, locked, facts)
+    wanted = [
+        _of_debs(each, lock, controls)
+        if each.kind == "debian"
+        else _of_wheels(each, lock, edges.facts)
+        for each in found
+    ]
     is_unknown = isinstance(lock.base, LockedImage) and facts is None
     return Traced(
         name=name,
         origins=tuple(found),
-        bounds=tuple(tuple(_bounds(each, locked, facts)) for each in found),
+        bounds=tuple(
+            (*_bounds(each, locked, facts), *_of_needers(asked))
+            for each, asked in zip(found, wanted, strict=True)
+        ),
+        silent=tuple(tuple(who for who, says in each.items() if says is None) for each in wanted),
         base=in_base,
         unknown=_base_name(lock) if is_unknown else "",
     )
@@ -94,15 +113,45 @@ def _base_name(lock: Lock) -> str:
     )
 
 
-def _deb_needs(lock: Lock, facts: Facts) -> dict[str, tuple[str, ...]]:
-    """Return what .debs need of each other, of those that have been unpacked on this machine."""
+def _controls(lock: Lock, facts: Facts) -> dict[str, dict[str, str]]:
+    """Return the control files of .debs, of those that have been unpacked on this machine."""
     controls: dict[str, dict[str, str]] = {}
     for pin in lock.debs:
         known = facts.get("deb", str(pin.digest))
         rows = known.get("control") if isinstance(known, dict) else None
         if isinstance(rows, list):
             controls[pin.name] = {str(row[0]): str(row[-1]) for row in rows if row}
-    return needs_of(controls)
+    return controls
+
+
+def _of_debs(origin: Origin, lock: Lock, controls: Mapping[str, Mapping[str, str]]) -> Asked:
+    """Return what each .deb that needs another asks of its versions."""
+    return {
+        str(pin): versions_of(controls[pin.name], origin.pin.name)
+        for pin in lock.debs
+        if pin.name in origin.needers
+    }
+
+
+def _of_wheels(origin: Origin, lock: Lock, facts: Facts) -> Asked:
+    """Return what each wheel that needs another asks of its versions.
+
+    That is known of wheels which a layer was made of on this machine.
+    """
+    assert lock.target is not None, "there are wheels"
+    architecture = lock.base.architecture
+    values = variables(lock.target.version, MACHINES.get(architecture, architecture))
+    found: dict[str, tuple[str, ...] | None] = {}
+    for pin in (pin for pin in lock.wheels if pin.name in origin.needers):
+        needs = wanted_of(facts.get("wheel", str(pin.digest)), pin, origin.pin.name, values)
+        asked = None if needs is None else tuple(str(need) for need in needs if need.versions)
+        found[str(pin)] = asked
+    return found
+
+
+def _of_needers(asked: Asked) -> Iterator[Bound]:
+    for who, says in asked.items():
+        yield from (Bound(by=who, says=each) for each in says or ())
 
 
 def _in_base(name: str, python: str, facts: BaseFacts) -> Iterator[InBase]:

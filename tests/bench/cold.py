@@ -14,6 +14,7 @@ import urllib3
 from bench.figures import Outcome, Series, Verdict, ratio
 from bench.room import seconds
 from ds01build.http.names import Names, pools
+from ds01build.http.trust import Trust
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -100,7 +101,7 @@ def _pool(proxy: str) -> urllib3.PoolManager:
     if proxy:
         return urllib3.ProxyManager(proxy, maxsize=CONNECTIONS)
     pool = urllib3.PoolManager(maxsize=CONNECTIONS)
-    pool.pool_classes_by_scheme = pools(Names())  # lost answers of a resolver are no floor
+    pool.pool_classes_by_scheme = pools(Names(), Trust(None))  # lost answers of a resolver are no floor
     return pool
 
 

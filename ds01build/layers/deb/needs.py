@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["needs_of"]
+__all__ = ["needs_of", "versions_of"]
 
 _NAME = re.compile(r"\s*([a-z0-9][a-z0-9+.-]+)")
+_FIELDS = ("Pre-Depends", "Depends")
+_VERSIONED = re.compile(
+    r"\s*([a-z0-9][a-z0-9+.-]+)(?::[a-z0-9-]+)?\s*\(\s*(<<|<=|=|>=|>>)\s*([^\s()]+)\s*\)\s*"
+)
 
 
 def needs_of(controls: Mapping[str, Mapping[str, str]]) -> dict[str, tuple[str, ...]]:
@@ -27,7 +31,7 @@ def needs_of(controls: Mapping[str, Mapping[str, str]]) -> dict[str, tuple[str, 
             sorted(
                 {
                     there
-                    for field in ("Pre-Depends", "Depends")
+                    for field in _FIELDS
                     for needed in _names(control.get(field, ""))
                     for there in providers.get(needed, ())
                     if there != name
@@ -36,6 +40,16 @@ def needs_of(controls: Mapping[str, Mapping[str, str]]) -> dict[str, tuple[str, 
         )
         for name, control in controls.items()
     }
+
+
+def versions_of(control: Mapping[str, str], name: str) -> tuple[str, ...]:
+    """Return what a control file asks of the versions of a package, such as "libc6 (>= 2.36)".
+
+    As one of several alternatives, too.
+    """
+    relations = (each for field in _FIELDS for each in re.split(r"[,|]", control.get(field, "")))
+    found = filter(None, map(_VERSIONED.fullmatch, relations))
+    return tuple(dict.fromkeys(f"{m[1]} ({m[2]} {m[3]})" for m in found if m[1] == name))
 
 
 def _names(field: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Sizes and ages as people write them on a command line."""
+"""Reads sizes and ages as people write them on a command line."""
 
 from __future__ import annotations
 
