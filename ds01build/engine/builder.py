@@ -20,10 +20,12 @@ import requests
 
 from ds01build import process
 from ds01build.dockerfile import Tag
+from ds01build.dockerfile.volumes import complaint
 from ds01build.engine.aliases import alias
 from ds01build.engine.intermediate import this_builder
 from ds01build.errors import Ds01Error, Unavailable
 from ds01build.events import Note
+from ds01build.layers.survey import ELSEWHERE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -307,6 +309,8 @@ def _failure(stage: Stage, text: str, logs: Path) -> Ds01Error:
     logs.mkdir(parents=True, exist_ok=True)
     log = logs / f"{stage.name}-{stage.key.hex[:16]}.log"
     log.write_text(readable, encoding="utf-8")
+    if problem := complaint(readable):
+        return Ds01Error(f"{stage.tier or 'the image'}: {problem}", hint=ELSEWHERE)
     last = "\n".join(readable.strip().splitlines()[-_SHOWN:])
     what = f"tier {stage.tier}" if stage.tier else "the image"
     return Ds01Error(f"{what} could not be built in the engine:\n{last}", hint=f"less {log}")
