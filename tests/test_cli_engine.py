@@ -300,6 +300,29 @@ def test_a_failing_command_is_shown_and_leaves_its_log_alone(there: Yard, engine
     assert len(there.logs()) == 2, "a log of success was kept"
 
 
+@pytest.mark.parametrize(
+    ("network", "helps"),
+    [
+        ("", "a tier gets a network with: network = true"),
+        (
+            "network = true\n",
+            "if this machine gets there itself: export DS01_ENGINE_NETWORK=host",
+        ),
+    ],
+)
+def test_a_tier_that_reaches_nobody_is_told_how(there: Yard, network: str, helps: str) -> None:
+    there.write(commands("echo 'Could not resolve host: example.org' >&2; exit 6") + network)
+    outcome = there.build()
+    # An engine that was started without a bridge says so before anything is executed.
+    message = there.refused(4 if "the engine refused: " in outcome.err else 1, outcome)
+    assert message[0].startswith("error: work: ")
+    assert message[-1].startswith("hint:  ")
+    assert message[-1].endswith(helps)
+    there.world.variables["DS01_ENGINE_NETWORK"] = "host"
+    if network:
+        assert "network" not in there.refuses(1)[-1]
+
+
 def test_what_is_written_below_a_volume_is_named(there: Yard) -> None:
     there.shelf.show(served.packed([tools()], container={"Volumes": {"/data/a": {}}}))
     there.write(commands("echo x >/file"))

@@ -23,6 +23,7 @@ from ds01build.dockerfile import Tag
 from ds01build.dockerfile.volumes import complaint
 from ds01build.engine.aliases import alias
 from ds01build.engine.intermediate import this_builder
+from ds01build.engine.outage import advice, hints
 from ds01build.errors import Ds01Error, Unavailable
 from ds01build.events import Note
 from ds01build.layers.survey import ELSEWHERE
@@ -313,4 +314,6 @@ def _failure(stage: Stage, text: str, logs: Path) -> Ds01Error:
         return Ds01Error(f"{stage.tier or 'the image'}: {problem}", hint=ELSEWHERE)
     last = "\n".join(readable.strip().splitlines()[-_SHOWN:])
     what = f"tier {stage.tier}" if stage.tier else "the image"
-    return Ds01Error(f"{what} could not be built in the engine:\n{last}", hint=f"less {log}")
+    helps = advice("none" if stage.kind == "run" and not stage.network else "", last)
+    problem = f"{what} could not be built in the engine:\n{last}"
+    return Ds01Error(problem, hint=hints(f"less {log}", helps))

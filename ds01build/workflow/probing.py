@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from ds01build.engine.api import attempted
 from ds01build.engine.apt_runner import ContainerRunner
+from ds01build.engine.outage import advised
 from ds01build.engine.owner import current
 from ds01build.engine.probe import tree_of
 from ds01build.engine.sandbox import opened
@@ -75,13 +76,16 @@ class EngineProbes:
                 "this machine has no apt, and its engine does not have the base",
                 hint="docker pull the base, or: apt-get install apt",
             )
-        with opened(
-            engine.client,
-            str(found.engine_id),
-            owner=current(),
-            site=self.site,
-            network=self.network,
-        ) as sandbox:
+        with (
+            advised(self.network),
+            opened(
+                engine.client,
+                str(found.engine_id),
+                owner=current(),
+                site=self.site,
+                network=self.network,
+            ) as sandbox,
+        ):
             yield ContainerRunner(sandbox.client, sandbox.container, f"{sandbox.scratch}/apt")
 
     def has_engine(self) -> bool:
