@@ -440,6 +440,8 @@ def test_layers_of_a_base_are_fetched_for_an_engine_and_are_the_locked_ones(
         outcome = yard.build()
         assert (outcome.code, outcome.out) == (code, ""), outcome.err
         assert says in outcome.complaint[0], outcome.complaint
+        whom = "run it again; if it stays so, ask who runs " in outcome.complaint[-1]
+        assert whom == says.startswith("expected"), outcome.complaint
         assert ("docker login" in outcome.complaint[-1]) == (says in LIES[2][2]), outcome.complaint
         assert is_shown_safely(outcome.err)
         assert "Traceback" not in outcome.err
