@@ -309,5 +309,5 @@ def _wheel_file(text: str) -> str:
 
 
 def _damaged(source: str, issues: Issues) -> LockError:
-    hint = f"restore {source}, or remove it and lock again"
+    hint = f"restore {source}, or remove it, then: ds01 lock RECIPE"
     return LockError(source=source, issues=issues.found(), hint=hint)

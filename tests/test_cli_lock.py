@@ -107,6 +107,10 @@ EDITS: dict[str, tuple[Callable[[str], str], str]] = {
         lambda text: text + text[text.index("[[wheel]]") : text.index("[[layer]]")],
         "wheel: 'app' stands there twice",
     ),
+    "a size that none has": (
+        lambda text: re.sub("size = [0-9]+", "size = -1", text, count=1),
+        f"deb[0].size: -1 is not a number from 0 to {2**53}",
+    ),
     "a tier that is not there": (
         edited('tier = "python"\nindex', 'tier = "pyton"\nindex'),
         "wheel app: there is no tier 'pyton'",
@@ -143,6 +147,9 @@ def test_an_edited_lock_is_refused_with_the_place(
     world.lock.write_text(edit(world.lock.read_text(encoding="utf-8")), encoding="utf-8")
     outcome = world.ds01("build", "--frozen", "demo.toml")
     assert outcome.complaint[0] == f"error: demo.lock: {problem}"
+    newer = "hint:  pip install --upgrade ds01build"
+    damaged = "hint:  restore demo.lock, or remove it, then: ds01 lock RECIPE"
+    assert outcome.complaint[-1] == (newer if "newer ds01" in problem else damaged)
     assert (outcome.code, outcome.out) == (1, "")
     assert is_shown_safely(outcome.err)
     assert world.images() == world.built
