@@ -313,8 +313,8 @@ def test_all_issues_are_told_at_once_with_what_to_run() -> None:
 
 def test_the_lock_of_a_newer_ds01_is_refused_before_anything_else() -> None:
     error = refused("version = 2\nwhatever = true\n")
-    assert str(error) == "x.lock: version: 2 was written by a newer ds01"
-    assert error.hint == "pip install --upgrade ds01build"
+    assert str(error) == "x.lock: version: 2 was written by a newer ds01; this one reads 1"
+    assert error.hint == "in the clone of ds01: git pull && .ci/venv"
 
 
 def test_text_that_is_too_long_is_refused_without_reading_it() -> None:
