@@ -164,7 +164,8 @@ def test_a_published_dockerfile_fails_with_the_same_words(bench: Bench) -> None:
     source = f"{bench.base.reference.partition(':')[0]}@{bench.base.manifest}"
     assert source in text
     (place / "Dockerfile").write_text(text.replace(source, bench.base.reference))
-    done = bench.docker("build", "--network=none", "-t", bench.names.tag("plain"), str(place))
+    words = ("build", "--network=none", "--force-rm", "-t", bench.names.tag("plain"))
+    done = bench.docker(*words, str(place))
     assert done.returncode != 0
     said = "ds01: /data/new is below /data, a volume of the base, which is no part of an image"
     assert f"{said}; {HINT}" in f"{done.stdout}{done.stderr}"

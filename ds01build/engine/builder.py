@@ -23,6 +23,7 @@ from ds01build.dockerfile import Tag
 from ds01build.dockerfile.volumes import complaint
 from ds01build.engine.aliases import alias
 from ds01build.engine.intermediate import this_builder
+from ds01build.engine.leftovers import present, remove_steps
 from ds01build.engine.outage import advice, hints
 from ds01build.errors import Ds01Error, Unavailable
 from ds01build.events import Note
@@ -152,9 +153,16 @@ class Classic:
     environment: Mapping[str, str] = field(repr=False)
 
     def build(self, order: Order) -> tuple[bool, str]:
-        """Build a stage. Raises Unavailable where the engine stops answering."""
+        """Build a stage; what a failure leaves is removed.
+
+        Raises Unavailable where the engine stops answering.
+        """
         proxies = {name: self.environment[name] for name in _PROXIES if name in self.environment}
+        before: frozenset[str] | None = None
+        lines: list[str] = []
+        done = False
         try:
+            before = present(self.client)
             # Packed here, because the client leaves an archive of its own open.
             with tempfile.TemporaryFile() as packed:
                 docker.utils.tar(str(order.context), fileobj=packed)
@@ -170,11 +178,15 @@ class Classic:
                     forcerm=True,
                     decode=True,
                 )
-                return _read(answer)
+                done = _read(answer, lines)
+                return done, "".join(lines)
         except docker.errors.APIError as error:
             return False, str(error.explanation or error)
         except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
             raise Unavailable("the engine stopped answering", hint="docker info") from error
+        finally:
+            if not done and before is not None:
+                remove_steps(self.client, "".join(lines), before)
 
 
 def choose_builder(
@@ -295,14 +307,13 @@ def _network(order: Order) -> str:
     return "host" if order.network else "none"
 
 
-def _read(answer: Iterable[Mapping[str, Any]]) -> tuple[bool, str]:
-    """Return whether a build over the API ended well, and its output."""
-    lines: list[str] = []
+def _read(answer: Iterable[Mapping[str, Any]], lines: list[str]) -> bool:
+    """Say whether a build over the API ended well; ``lines`` get its output as it comes."""
     for message in answer:
+        lines.append(str(message.get("error", message.get("stream", ""))))
         if "error" in message:
-            return False, "".join([*lines, str(message["error"])])
-        lines.append(str(message.get("stream", "")))
-    return True, "".join(lines)
+            return False
+    return True
 
 
 def _failure(stage: Stage, text: str, logs: Path) -> Ds01Error:
