@@ -177,7 +177,10 @@ def test_without_an_engine_what_needs_none_is_built_into_the_store(yard: Yard) -
     assert (outcome.code, outcome.out) == (4, "")
     message, hint = outcome.complaint
     assert message.startswith(f"error: no engine answers at {yard.world.root}/no-engine.sock (from")
-    assert hint == "hint:  systemctl start docker, or set DOCKER_HOST, or: docker context use NAME"
+    assert hint == (
+        "hint:  DOCKER_HOST names a socket that is not there: unset DOCKER_HOST, or name another: "
+        "export DOCKER_HOST=unix:///PATH"
+    )
     assert yard.names() == before
 
 
@@ -191,7 +194,7 @@ def test_a_tier_that_has_to_be_executed_needs_an_engine_before_anything_is_fetch
     for options in ((), ("--load",), ("--no-load",)):
         message, hint = yard.refuses(4, *options)
         assert "no engine answers at" in message
-        assert "systemctl start docker" in hint
+        assert "unset DOCKER_HOST" in hint
         assert "--load" in options or "tier work is executed in a container engine" in message
     assert yard.shelf.server.requests == []
 
