@@ -9,6 +9,7 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import docker.errors
 import pytest
 from engines import Names, Tars, image
 from tools_image import tools
@@ -115,6 +116,18 @@ def test_what_was_there_before_is_no_step_of_this_build(bench: Bench) -> None:
         assert bench.made() == {theirs}
     finally:
         bench.engine.client.remove_image(theirs)
+
+
+def test_an_engine_that_cannot_list_its_images_builds_all_the_same(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def damaged(**words: object) -> None:
+        raise docker.errors.APIError(f"one cannot be described: {sorted(words)}")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(bench.engine.client, "images", damaged)
+        assert present(bench.engine.client) is None
+        assert bench.build("echo a >/a")[0]
 
 
 def test_an_interrupted_stage_leaves_no_image(

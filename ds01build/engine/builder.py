@@ -158,8 +158,8 @@ class Classic:
         Raises Unavailable where the engine stops answering.
         """
         proxies = {name: self.environment[name] for name in _PROXIES if name in self.environment}
-        before: frozenset[str] | None = None
         lines: list[str] = []
+        before: frozenset[str] | None = None
         done = False
         try:
             before = present(self.client)
@@ -185,7 +185,7 @@ class Classic:
         except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
             raise Unavailable("the engine stopped answering", hint="docker info") from error
         finally:
-            if not done and before is not None:
+            if not done:
                 remove_steps(self.client, "".join(lines), before)
 
 

@@ -23,17 +23,23 @@ _PATIENCE = 5.0  # seconds for an engine to notice that nobody reads on
 _STEP = re.compile(r"^ ---> ([0-9a-f]{12})$", re.MULTILINE)
 
 
-def present(client: docker.APIClient) -> frozenset[str]:
-    """Return what an engine calls its images. Raises what ``client`` does."""
-    return frozenset(map(str, client.images(all=True, quiet=True)))
+def present(client: docker.APIClient) -> frozenset[str] | None:
+    """Return what an engine calls its images, None where one of them keeps it from listing any."""
+    try:
+        return frozenset(map(str, client.images(all=True, quiet=True)))
+    except docker.errors.APIError:
+        return None
 
 
-def remove_steps(client: docker.APIClient, printed: str, before: frozenset[str]) -> None:
+def remove_steps(client: docker.APIClient, printed: str, before: frozenset[str] | None) -> None:
     """Remove the images of the steps of a build that ``printed`` this; what can't go stays.
 
-    ``before`` are those that were there when it began. What a command prints may look like the name
-    of anybody's image: only what is new goes, without a name or a child, and never its parents.
+    ``before`` are those that were there when it began; where that is not known, all stay. What a
+    command prints may look like the name of anybody's image: only what is new goes, without a name
+    or a child, and never its parents.
     """
+    if before is None:
+        return
     failures = (docker.errors.DockerException, requests.exceptions.RequestException)
     end = time.monotonic() + _PATIENCE
     with contextlib.suppress(*failures):
