@@ -39,6 +39,7 @@ def test_what_only_the_machine_reaches_is_told_where_there_is_a_bridge(printed: 
 @pytest.mark.parametrize("network", ["none", "bridge", "host", ""])
 def test_what_no_network_would_help_is_left_alone(network: str) -> None:
     assert advice(network, "error: command 'gcc' failed: No such file or directory") == ""
+    assert advice(network, "failed to resolve reference: tls: not a TLS handshake") == ""
     assert all(advice("host", printed) == advice("", printed) == "" for printed in NO_WAY)
 
 

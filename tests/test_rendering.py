@@ -306,16 +306,21 @@ def test_a_failure_names_its_tier_and_keeps_its_log(tmp_path: Path) -> None:
     assert list(shelf.ids) == [str(Tag(key=made[1].key))]
 
 
+CUT = "curl: (6) Could not resolve host: example.org\nThe command 'x' returned a non-zero code: 6"
+NO_BASE = "dial tcp: lookup example.org: Temporary failure in name resolution"
+
+
 @pytest.mark.parametrize(
-    ("network", "helps"), [(False, "; a tier gets a network with: "), (True, "")]
+    ("printed", "network", "helps"),
+    [(CUT, False, "; a tier gets a network with: "), (CUT, True, ""), (NO_BASE, False, "")],
 )
 def test_a_command_that_reaches_nobody_is_told_of_its_network(
-    tmp_path: Path, *, network: bool, helps: str
+    tmp_path: Path, *, printed: str, network: bool, helps: str
 ) -> None:
     @dataclass
     class Cut(Hands):
         def build(self, order: Order) -> tuple[bool, str]:
-            return False, f"{order.target}: curl: (6) Could not resolve host: example.org"
+            return False, f"{order.target}: {printed}"
 
     shelf = Shelf()
     workplace = Workplace(images=shelf, builder=Cut(shelf), logs=tmp_path, report=lambda _: None)

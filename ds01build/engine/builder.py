@@ -55,6 +55,8 @@ DOCKERFILE = "Dockerfile"
 _SECONDS = 6 * 60 * 60  # a stage may compile for hours
 _SHOWN = 20  # lines of a failure
 _UNPRINTABLE = re.compile(r"\x1b\[[0-9;]*m|[^\x20-\x7e\t\n]")
+# As builders say it: otherwise it was the engine itself that reached nobody, for the base.
+_COMMAND_FAILED = re.compile(r"returned a non-zero code: |did not complete successfully: ")
 # Build arguments that are defined in every Dockerfile, and left out of history and cache keys.
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
 
@@ -325,6 +327,7 @@ def _failure(stage: Stage, text: str, logs: Path) -> Ds01Error:
         return Ds01Error(f"{stage.tier or 'the image'}: {problem}", hint=ELSEWHERE)
     last = "\n".join(readable.strip().splitlines()[-_SHOWN:])
     what = f"tier {stage.tier}" if stage.tier else "the image"
-    helps = advice("none" if stage.kind == "run" and not stage.network else "", last)
+    cut_off = stage.kind == "run" and not stage.network and _COMMAND_FAILED.search(last)
+    helps = advice("none" if cut_off else "", last)
     problem = f"{what} could not be built in the engine:\n{last}"
     return Ds01Error(problem, hint=hints(f"less {log}", helps))

@@ -16,7 +16,7 @@ __all__ = ["about", "advice", "advised", "hints"]
 # As resolvers, the kernel and the tools that install things say it.
 _NO_WAY = (
     r"[Tt]emporary failure|[Cc]ould(?: not|n't) resolve|[Nn]ame or service not known"
-    r"|[Ff]ailed to (?:lookup|resolve)|[Nn]ame resolution|dns error|getaddrinfo"
+    r"|[Ff]ailed to lookup address|[Uu]nable to resolve|[Nn]ame resolution|dns error|getaddrinfo"
     r"|[Nn]etwork (?:is )?unreachable|[Nn]o route to host|[Cc]annot initiate the connection"
 )
 # What only that machine reaches refuses or ignores a bridge; without one, nothing starts.
