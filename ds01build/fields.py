@@ -151,10 +151,13 @@ class Fields:
 
     def number(self, key: str) -> int:
         """Return the integer from 0 to 2**53 at ``key``, which must be there."""
-        value = self._value(key)
-        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= NUMBER_LIMIT:
+        value = self.integer(key)
+        if 0 <= value <= NUMBER_LIMIT:
             return value
-        self.report("required" if value is None else _expected("a size", value), key)
+        shown = (
+            str(value) if abs(value) < 1 << 64 else "an integer of more than 64 bits"
+        )  # Python prints no more than 4300 digits
+        self.report(f"{shown} is not a number from 0 to {NUMBER_LIMIT}", key)
         return 0
 
     def value(self, key: str, check: Callable[[object], str]) -> str:

@@ -110,8 +110,13 @@ def _check_version(top: Fields, issues: Issues, source: str) -> None:
     if version > lock.VERSION:
         raise LockError(
             source=source,
-            issues=(Issue("version", f"{version} was written by a newer ds01"),),
-            hint="pip install --upgrade ds01build",
+            issues=(
+                Issue(
+                    "version",
+                    f"{version} was written by a newer ds01; this one reads {lock.VERSION}",
+                ),
+            ),
+            hint="in the clone of ds01: git pull && .ci/venv",
         )
 
 
@@ -309,5 +314,5 @@ def _wheel_file(text: str) -> str:
 
 
 def _damaged(source: str, issues: Issues) -> LockError:
-    hint = f"restore {source}, or remove it and lock again"
+    hint = f"restore {source}, or remove it, then: ds01 lock RECIPE"
     return LockError(source=source, issues=issues.found(), hint=hint)

@@ -45,6 +45,21 @@ def place(kind: str) -> str:
     return set_ones.get(kind, PLACES[kind])
 
 
+def docker_environment(kind: str, home: Path) -> dict[str, str]:
+    """Return what the docker command needs to know of an engine, with a new ``home``.
+
+    It finds BuildKit where ``.ci/engine`` has put it.
+    """
+    host = place(kind)
+    plugins = Path(host.removeprefix("unix://")).parent.parent / "usr/libexec/docker/cli-plugins"
+    known = {"cliPluginsExtraDirs": [str(plugins)]} if plugins.is_dir() else {}
+    config = home / "docker"
+    config.mkdir()
+    (config / "config.json").write_text(json.dumps(known))
+    environment = {"DOCKER_HOST": host, "PATH": os.environ["PATH"], "HOME": str(home)}
+    return {**environment, "DOCKER_CONFIG": str(config)}
+
+
 def reach(kind: str) -> Engine:
     """Return the engine of that kind, or skip the test with the reason why there is none."""
     try:

@@ -177,7 +177,10 @@ def test_without_an_engine_what_needs_none_is_built_into_the_store(yard: Yard) -
     assert (outcome.code, outcome.out) == (4, "")
     message, hint = outcome.complaint
     assert message.startswith(f"error: no engine answers at {yard.world.root}/no-engine.sock (from")
-    assert hint == "hint:  systemctl start docker, or set DOCKER_HOST, or: docker context use NAME"
+    assert hint == (
+        "hint:  DOCKER_HOST names a socket that is not there: unset DOCKER_HOST, or name another: "
+        "export DOCKER_HOST=unix:///PATH"
+    )
     assert yard.names() == before
 
 
@@ -191,7 +194,7 @@ def test_a_tier_that_has_to_be_executed_needs_an_engine_before_anything_is_fetch
     for options in ((), ("--load",), ("--no-load",)):
         message, hint = yard.refuses(4, *options)
         assert "no engine answers at" in message
-        assert "systemctl start docker" in hint
+        assert "unset DOCKER_HOST" in hint
         assert "--load" in options or "tier work is executed in a container engine" in message
     assert yard.shelf.server.requests == []
 
@@ -302,6 +305,29 @@ def test_a_failing_command_is_shown_and_leaves_its_log_alone(there: Yard, engine
     there.write(commands("echo first"))
     assert there.builds()["layers"][-1]["action"] == "ran"
     assert len(there.logs()) == 2, "a log of success was kept"
+
+
+@pytest.mark.parametrize(
+    ("network", "helps"),
+    [
+        ("", "a tier gets a network with: network = true"),
+        (
+            "network = true\n",
+            "if this machine gets there itself: export DS01_ENGINE_NETWORK=host",
+        ),
+    ],
+)
+def test_a_tier_that_reaches_nobody_is_told_how(there: Yard, network: str, helps: str) -> None:
+    there.write(commands("echo 'Could not resolve host: example.org' >&2; exit 6") + network)
+    outcome = there.build()
+    # An engine that was started without a bridge says so before anything is executed.
+    message = there.refused(4 if "the engine refused: " in outcome.err else 1, outcome)
+    assert message[0].startswith("error: work: ")
+    assert message[-1].startswith("hint:  ")
+    assert message[-1].endswith(helps)
+    there.world.variables["DS01_ENGINE_NETWORK"] = "host"
+    if network:
+        assert "network" not in there.refuses(1)[-1]
 
 
 def test_what_is_written_below_a_volume_is_named(there: Yard) -> None:
@@ -421,6 +447,8 @@ def test_layers_of_a_base_are_fetched_for_an_engine_and_are_the_locked_ones(
         outcome = yard.build()
         assert (outcome.code, outcome.out) == (code, ""), outcome.err
         assert says in outcome.complaint[0], outcome.complaint
+        whom = "run it again; if it stays so, ask who runs " in outcome.complaint[-1]
+        assert whom == says.startswith("expected"), outcome.complaint
         assert ("docker login" in outcome.complaint[-1]) == (says in LIES[2][2]), outcome.complaint
         assert is_shown_safely(outcome.err)
         assert "Traceback" not in outcome.err

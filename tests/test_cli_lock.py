@@ -107,6 +107,10 @@ EDITS: dict[str, tuple[Callable[[str], str], str]] = {
         lambda text: text + text[text.index("[[wheel]]") : text.index("[[layer]]")],
         "wheel: 'app' stands there twice",
     ),
+    "a size that none has": (
+        lambda text: re.sub("size = [0-9]+", "size = -1", text, count=1),
+        f"deb[0].size: -1 is not a number from 0 to {2**53}",
+    ),
     "a tier that is not there": (
         edited('tier = "python"\nindex', 'tier = "pyton"\nindex'),
         "wheel app: there is no tier 'pyton'",
@@ -129,7 +133,7 @@ EDITS: dict[str, tuple[Callable[[str], str], str]] = {
     ),
     "a newer format": (
         edited("version = 1\n", "version = 99\n"),
-        "version: 99 was written by a newer ds01",
+        "version: 99 was written by a newer ds01; this one reads 1",
     ),
     "nothing at all": (lambda _: "", "version: required"),
     "something else": (lambda _: "\0\0\0", "not TOML: Invalid statement (at line 1, column 1)"),
@@ -143,6 +147,9 @@ def test_an_edited_lock_is_refused_with_the_place(
     world.lock.write_text(edit(world.lock.read_text(encoding="utf-8")), encoding="utf-8")
     outcome = world.ds01("build", "--frozen", "demo.toml")
     assert outcome.complaint[0] == f"error: demo.lock: {problem}"
+    newer = "hint:  in the clone of ds01: git pull && .ci/venv"
+    damaged = "hint:  restore demo.lock, or remove it, then: ds01 lock RECIPE"
+    assert outcome.complaint[-1] == (newer if "newer ds01" in problem else damaged)
     assert (outcome.code, outcome.out) == (1, "")
     assert is_shown_safely(outcome.err)
     assert world.images() == world.built

@@ -15,10 +15,12 @@ import pytest
 from servers import slow
 
 from ds01build.cli.progress import progress
-from ds01build.events import Sent, Verified, Verifying
+from ds01build.events import Expected, Received, Sent, Verified, Verifying, Written
 
 if TYPE_CHECKING:
     from world import World
+
+    from ds01build.events import Event
 
 pytest_plugins = ("world_fixtures",)
 
@@ -243,6 +245,46 @@ def test_a_terminal_sees_how_much_of_a_store_was_verified(
     assert re.search(rf"verify .*{total}/{total}.* KiB", shown), ascii(shown)
     assert shown.endswith("the store is whole\r\n")
     assert "verify " not in in_terminal(world, "store", "verify", *repair, "--quiet")[2]
+
+
+def lines_of(
+    *events: Event, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> list[str]:
+    """Return the lines that are printed where each event may have one."""
+    monkeypatch.setattr("ds01build.cli.progress._EVERY", -1.0)
+    with progress(quiet=False) as report:
+        for event in events:
+            report(event)
+    return [re.sub(r", [^,]*/s$", "", line) for line in capsys.readouterr().err.splitlines()]
+
+
+def test_of_what_nobody_announced_no_line_gives_a_part(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nothing, some = Expected(files=0, size=0, layers=1), Received(name="a", size=1024)
+    made = Written(tier="t", title="x", size=1)
+    shown = lines_of(some, nothing, some, made, monkeypatch=monkeypatch, capsys=capsys)
+    assert shown == ["layer 1/1  t: x (1 B)"]
+
+
+def test_what_is_announced_meanwhile_is_added(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mine, base = Expected(files=2, size=2048, layers=2), Expected(files=1, size=1024, layers=0)
+    some, last = Received(name="a", size=1024), Received(name="a", size=0, complete=True)
+    made = Written(tier="t", title="x", size=1)
+    events = (mine, some, last, base, some, last, made, some, last, base, last)
+    shown = lines_of(*events, monkeypatch=monkeypatch, capsys=capsys)
+    assert [line for line in shown if not line.startswith("fetching")] == [
+        "fetched 0/2 files, 1.0 KiB of 2.0 KiB",
+        "fetched 1/2 files, 1.0 KiB of 2.0 KiB",
+        "fetched 1/3 files, 2.0 KiB of 3.0 KiB",
+        "fetched 2/3 files, 2.0 KiB of 3.0 KiB",
+        "layer 1/2  t: x (1 B)",
+        "fetched 2/3 files, 3.0 KiB of 3.0 KiB",
+        "fetched 3/3 files, 3.0 KiB of 3.0 KiB",
+        "fetched 1/1 files, 0 B of 1.0 KiB",
+    ]
 
 
 def test_a_terminal_gets_bars_that_leave_no_trace(world: World) -> None:

@@ -144,8 +144,43 @@ def test_an_absent_engine_is_unavailable(tmp_path: Path) -> None:
     assert str(caught.value) == (
         f"no engine answers at {tmp_path}/none.sock (from DOCKER_HOST): No such file or directory"
     )
-    assert caught.value.hint.startswith("systemctl start docker")
+    assert caught.value.hint == f"DOCKER_HOST names a socket that is not there: {UNSET}"
     assert caught.value.exit_code == 4
+
+
+USUAL = "systemctl start docker, or set DOCKER_HOST, or: docker context use NAME"
+UNSET = "unset DOCKER_HOST, or name another: export DOCKER_HOST=unix:///PATH"
+OTHER = "name another of: docker context ls"
+
+
+@pytest.mark.parametrize(
+    ("url", "origin", "is_missing", "says"),
+    [
+        ("unix:///var/run/docker.sock", "the default socket", True, USUAL),
+        ("unix:///run/podman/podman.sock", "the default socket", False, USUAL),
+        (
+            "unix:///var/run/docker.sock",
+            "DOCKER_HOST",
+            True,
+            f"systemctl start docker, or: {UNSET}",
+        ),
+        (
+            "unix:///x",
+            "DOCKER_HOST",
+            True,
+            f"DOCKER_HOST names a socket that is not there: {UNSET}",
+        ),
+        ("unix:///x", "DOCKER_HOST", False, f"start the engine there, or: {UNSET}"),
+        ("tcp://x:1", "DOCKER_HOST", False, f"start the engine there, or: {UNSET}"),
+        ("unix:///x", "context y", True, f"context y names a socket that is not there: {OTHER}"),
+        ("unix:///x", "context y", False, f"start the engine there, or: {OTHER}"),
+    ],
+)
+def test_who_named_the_place_can_name_another(
+    url: str, origin: str, *, is_missing: bool, says: str
+) -> None:
+    address = Address(url=url, origin=origin, is_named=origin != "the default socket")
+    assert address.way_out(is_missing=is_missing) == says
 
 
 def test_only_a_place_that_nobody_named_is_no_engine(tmp_path: Path) -> None:
@@ -162,6 +197,7 @@ def test_only_a_place_that_nobody_named_is_no_engine(tmp_path: Path) -> None:
         listener.bind(str(path))
     with pytest.raises(Unavailable, match="Connection refused") as caught:
         open_engine(usual)
+    assert caught.value.hint == USUAL
     assert not isinstance(caught.value, NoEngine)
     assert [each.is_named for each in addresses({}, tmp_path / "nobody")] == [False, False]
 
@@ -260,7 +296,7 @@ def test_what_does_not_answer_over_tcp_is_told_with_the_reason(tmp_path: Path) -
         connect({"DOCKER_HOST": host}, tmp_path)
     says = f"no engine answers at {host} (from DOCKER_HOST): Connection refused"
     assert str(caught.value) == says
-    assert caught.value.hint.startswith("systemctl start docker, or set DOCKER_HOST")
+    assert caught.value.hint == f"start the engine there, or: {UNSET}"
 
 
 def test_each_kind_of_engine_is_told(any_engine: Engine) -> None:

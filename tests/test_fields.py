@@ -84,6 +84,20 @@ def test_every_getter_refuses_another_type() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("-1", "-1"),
+        (f"{2**53 + 1}", f"{2**53 + 1}"),
+        (f"0x{'f' * 4000}", "an integer of more than 64 bits"),
+    ],
+)
+def test_a_number_out_of_range_is_told_with_what_is_allowed(value: str, shown: str) -> None:
+    table, issues = read(f"a = {value}")
+    assert table.number("a") == 0
+    assert issues.found() == (Issue("a", f"{shown} is not a number from 0 to {2**53}"),)
+
+
 def test_the_path_leads_through_tables_and_arrays() -> None:
     table, issues = read('[a]\n[[a.b]]\n[[a.b]]\nc = ["x", "1"]\n')
     for entry in table.table("a").tables("b"):

@@ -271,7 +271,9 @@ def test_what_is_locked_twice_is_refused(kind: str) -> None:
         (("deb", 0, "path"), "../x.deb", "deb[0].path: '../x.deb' is not a path"),
         (("deb", 0, "name"), "git;x", "deb[0].name: 'git;x' is not the name of a Debian"),
         (("deb", 0, "version"), "1 2", "deb[0].version: '1 2' is not the version of a .deb"),
-        (("deb", 0, "size"), 2**60, "deb[0].size: expected a size, found an integer"),
+        (("deb", 0, "size"), 2**60, f"deb[0].size: {2**60} is not a number from 0 to {2**53}"),
+        (("wheel", 0, "size"), -1, f"wheel[0].size: -1 is not a number from 0 to {2**53}"),
+        (("version",), -1, f"version: -1 is not a number from 0 to {2**53}"),
         (("wheel", 0, "file"), "a/b-1-py3-none-any.whl", "wheel[0].file: 'a/b-1-py3-none-any.whl'"),
         (("wheel", 0, "file"), "numpy.whl", "wheel[0].file: "),
         (("wheel", 0, "sha256"), "0" * 63, "wheel[0].sha256: '000"),
@@ -297,19 +299,22 @@ def test_all_issues_are_told_at_once_with_what_to_run() -> None:
     del content["wheel"][1]["file"]
     error = refused(text_of(content))
     assert error.issues == (
-        Issue("deb[0].size", "expected a size, found a string"),
+        Issue("deb[0].size", "expected an integer, found a string"),
         Issue("wheel[1].file", "required"),
     )
     assert str(error) == (
-        "x.lock: deb[0].size: expected a size, found a string\nx.lock: wheel[1].file: required"
+        "x.lock: deb[0].size: expected an integer, found a string\nx.lock: wheel[1].file: required"
     )
-    assert (error.hint, error.exit_code) == ("restore x.lock, or remove it and lock again", 1)
+    assert (error.hint, error.exit_code) == (
+        "restore x.lock, or remove it, then: ds01 lock RECIPE",
+        1,
+    )
 
 
 def test_the_lock_of_a_newer_ds01_is_refused_before_anything_else() -> None:
     error = refused("version = 2\nwhatever = true\n")
-    assert str(error) == "x.lock: version: 2 was written by a newer ds01"
-    assert error.hint == "pip install --upgrade ds01build"
+    assert str(error) == "x.lock: version: 2 was written by a newer ds01; this one reads 1"
+    assert error.hint == "in the clone of ds01: git pull && .ci/venv"
 
 
 def test_text_that_is_too_long_is_refused_without_reading_it() -> None:

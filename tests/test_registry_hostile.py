@@ -236,6 +236,11 @@ def test_a_reader_that_is_left_early_ends_the_transfer(
 # --- what lies
 
 
+def doubt(reference: Reference) -> str:
+    host = reference.registry
+    return f"run it again; if it stays so, ask who runs {host}, or a proxy before it"
+
+
 @pytest.mark.parametrize(
     ("route", "size", "problem"),
     [
@@ -259,6 +264,7 @@ def test_a_blob_that_is_not_as_promised_is_named(
         assert reader.read() == b""
     assert str(caught.value).startswith(f"blob {digest} of {reference}: expected ")
     assert str(caught.value).endswith(f"got {problem}")
+    assert caught.value.hint == doubt(reference)
 
 
 def test_the_last_bytes_of_a_wrong_blob_are_never_seen(
@@ -283,6 +289,7 @@ def test_a_manifest_that_is_not_what_its_header_says_is_refused(
     error = failure(client, reference)
     assert isinstance(error, MismatchError)
     assert str(error) == f"{reference}: expected {other}, got {Digest.of(IMAGE.manifest)}"
+    assert error.hint == doubt(reference)
 
 
 def test_a_digest_wins_over_whatever_is_served_for_it(

@@ -306,6 +306,32 @@ def test_a_failure_names_its_tier_and_keeps_its_log(tmp_path: Path) -> None:
     assert list(shelf.ids) == [str(Tag(key=made[1].key))]
 
 
+CUT = "curl: (6) Could not resolve host: example.org\nThe command 'x' returned a non-zero code: 6"
+NO_BASE = "dial tcp: lookup example.org: Temporary failure in name resolution"
+
+
+@pytest.mark.parametrize(
+    ("printed", "network", "helps"),
+    [(CUT, False, "; a tier gets a network with: "), (CUT, True, ""), (NO_BASE, False, "")],
+)
+def test_a_command_that_reaches_nobody_is_told_of_its_network(
+    tmp_path: Path, *, printed: str, network: bool, helps: str
+) -> None:
+    @dataclass
+    class Cut(Hands):
+        def build(self, order: Order) -> tuple[bool, str]:
+            return False, f"{order.target}: {printed}"
+
+    shelf = Shelf()
+    workplace = Workplace(images=shelf, builder=Cut(shelf), logs=tmp_path, report=lambda _: None)
+    tier = LockedTier(name="get", kind="run", commands=("curl x",), network=network)
+    lock = image_lock(tier)
+    with pytest.raises(Ds01Error) as caught:
+        build_stages(stages(graph.of(lock), lock), no_context, workplace)
+    (log,) = tmp_path.iterdir()
+    assert caught.value.hint.removesuffix("network = true") == f"less {log}{helps}"
+
+
 def test_no_value_of_a_proxy_is_in_an_argument(tmp_path: Path) -> None:
     program = tmp_path / "docker"
     program.write_text('#!/bin/sh\nprintf "%s\\n" "$@"; printf %s "$HTTPS_PROXY" >&2\n')

@@ -336,9 +336,7 @@ def test_without_an_engine_a_package_without_wheels_is_a_lack(
     assert outcome.complaint[0].startswith(
         "error: tiny has to be built from its source in a container engine, and "
     )
-    assert outcome.complaint[1] == (
-        "hint:  systemctl start docker, or set DOCKER_HOST, or: docker context use NAME"
-    )
+    assert outcome.complaint[1].startswith("hint:  DOCKER_HOST names a socket that is not there: ")
     assert not world.lock.exists() or "tiny" not in world.lock.read_text()
 
 

@@ -11,7 +11,10 @@ from pathlib import Path
 import pytest
 from layered import Item, folder, link, program, tar
 
-TOOLS = ("sh", "tar", "find", "mkdir", "sleep", "cat", "mkfifo", "rm", "head", "touch", "chmod")
+TOOLS = (
+    *("sh", "tar", "find", "mkdir", "sleep", "cat", "mkfifo", "rm", "head", "touch", "chmod"),
+    *("chown", "stat", "sort", "uniq"),
+)
 _LIBRARY = re.compile(r"(/\S+) \(0x")
 
 

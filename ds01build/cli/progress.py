@@ -205,12 +205,21 @@ class _Lines:
             self._tell_sent()
 
     def _expect(self, event: Expected) -> None:
-        self._expected, self._begin = event, time.monotonic()
-        self._received = self._files = 0  # a base's layers may have come before
+        files, size = self._expected.files, self._expected.size
+        if self._files >= files:  # a base's layers may have come before
+            files = size = self._files = self._received = 0
+            self._begin = time.monotonic()
+        self._expected = Expected(
+            files=files + event.files,
+            size=size + event.size,
+            layers=self._expected.layers + event.layers,
+        )
         if event.files:
             click.echo(f"fetching {counted(event.files, 'file')}, {readable(event.size)}", err=True)
 
     def _receive(self, event: Received) -> None:
+        if not self._expected.files:  # nothing was announced, so nothing is a part of it
+            return
         self._received += event.size
         self._files += event.complete
         now = time.monotonic()

@@ -15,8 +15,10 @@ import jinja2
 
 from ds01build.dockerfile import words
 from ds01build.dockerfile.stages import base_of, stages
+from ds01build.dockerfile.volumes import watched
 from ds01build.errors import Ds01Error
 from ds01build.labels import labels_of, outdated
+from ds01build.layers.survey import ELSEWHERE, VOLUME
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -111,6 +113,7 @@ def _render(graph: Graph, lock: Lock, config: BaseConfig, manner: _Manner) -> Re
             lock=lock,
             base=base_of(lock),
             base_config=config,
+            volumes=watched(config.volumes),
             labels=_labels(graph, lock, config),
             source=_source(base_of(lock)),
             tiers={tier.name: tier for tier in lock.tiers},
@@ -141,12 +144,13 @@ def _template() -> jinja2.Template:
     environment.filters.update(
         argv=words.argv,
         comment=words.comment,
+        listed=words.listed,
         pairs=words.pairs,
         quoted=words.quoted,
         word=words.word,
         requirements=_requirements,
     )
-    environment.globals["paths"] = words.paths
+    environment.globals.update(paths=words.paths, volume=VOLUME, elsewhere=ELSEWHERE)
     return environment.from_string(_text("Dockerfile.j2"))
 
 

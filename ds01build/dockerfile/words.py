@@ -17,7 +17,7 @@ from ds01build.fields import single_line
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["argv", "comment", "pairs", "paths", "quoted", "word"]
+__all__ = ["argv", "comment", "listed", "pairs", "paths", "quoted", "word"]
 
 _SPECIAL = re.compile(r"""[\\"'$]""")
 _DOUBLE_QUOTED = re.compile(r"""[\\"$]""")
@@ -30,7 +30,12 @@ def argv(words: Sequence[str]) -> str:
     Characters outside ASCII are escaped, and so is what begins a heredoc. Raises ValueError for
     control characters.
     """
-    return f"[{', '.join(map(word, words))}]"
+    return f"[{listed(words)}]"
+
+
+def listed(words: Sequence[str]) -> str:
+    """Return ``words`` as they stand in such an array."""
+    return ", ".join(map(word, words))
 
 
 def word(text: str) -> str:

@@ -25,6 +25,8 @@ _UNIX = re.compile(r"unix://(?P<path>/[^\x00-\x1f\x7f]{1,4000})")
 _TCP = re.compile(r"(?:tcp|https?)://(?:[A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\]):(?P<port>[0-9]{1,5})/?")
 _LAST_PORT = 65535
 _REMEDIES = {"DOCKER_HOST": "unset DOCKER_HOST", "the default socket": "systemctl restart docker"}
+_START = "systemctl start docker"
+_USUAL = ("/var/run/docker.sock", "/run/docker.sock")  # of the engine that systemctl starts
 _SSH = re.compile(r"ssh://[A-Za-z0-9._@:/-]*")
 
 
@@ -59,6 +61,19 @@ class Address:
     def unanswered(self, reason: str) -> str:
         """Say that no engine answers here, and why."""
         return f"no engine answers at {self} (from {self.origin}): {reason}"
+
+    def way_out(self, *, is_missing: bool) -> str:
+        """Say what to do where no engine answers; ``is_missing`` where there is no such socket."""
+        if not self.is_named:
+            return f"{_START}, or set DOCKER_HOST, or: docker context use NAME"
+        another = "name another of: docker context ls"
+        if self.origin == "DOCKER_HOST":
+            another = "unset DOCKER_HOST, or name another: export DOCKER_HOST=unix:///PATH"
+        if str(self.socket) in _USUAL:
+            return f"{_START}, or: {another}"
+        if is_missing:
+            return f"{self.origin} names a socket that is not there: {another}"
+        return f"start the engine there, or: {another}"
 
     @property
     def remedy(self) -> str:

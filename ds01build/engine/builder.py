@@ -20,10 +20,14 @@ import requests
 
 from ds01build import process
 from ds01build.dockerfile import Tag
+from ds01build.dockerfile.volumes import complaint
 from ds01build.engine.aliases import alias
 from ds01build.engine.intermediate import this_builder
+from ds01build.engine.leftovers import present, remove_steps
+from ds01build.engine.outage import advice, hints
 from ds01build.errors import Ds01Error, Unavailable
 from ds01build.events import Note
+from ds01build.layers.survey import ELSEWHERE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -51,6 +55,8 @@ DOCKERFILE = "Dockerfile"
 _SECONDS = 6 * 60 * 60  # a stage may compile for hours
 _SHOWN = 20  # lines of a failure
 _UNPRINTABLE = re.compile(r"\x1b\[[0-9;]*m|[^\x20-\x7e\t\n]")
+# As builders say it: otherwise it was the engine itself that reached nobody, for the base.
+_COMMAND_FAILED = re.compile(r"returned a non-zero code: |did not complete successfully: ")
 # Build arguments that are defined in every Dockerfile, and left out of history and cache keys.
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
 
@@ -149,9 +155,16 @@ class Classic:
     environment: Mapping[str, str] = field(repr=False)
 
     def build(self, order: Order) -> tuple[bool, str]:
-        """Build a stage. Raises Unavailable where the engine stops answering."""
+        """Build a stage; what a failure leaves is removed.
+
+        Raises Unavailable where the engine stops answering.
+        """
         proxies = {name: self.environment[name] for name in _PROXIES if name in self.environment}
+        lines: list[str] = []
+        before: frozenset[str] | None = None
+        done = False
         try:
+            before = present(self.client)
             # Packed here, because the client leaves an archive of its own open.
             with tempfile.TemporaryFile() as packed:
                 docker.utils.tar(str(order.context), fileobj=packed)
@@ -167,11 +180,15 @@ class Classic:
                     forcerm=True,
                     decode=True,
                 )
-                return _read(answer)
+                done = _read(answer, lines)
+                return done, "".join(lines)
         except docker.errors.APIError as error:
             return False, str(error.explanation or error)
         except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
             raise Unavailable("the engine stopped answering", hint="docker info") from error
+        finally:
+            if not done:
+                remove_steps(self.client, "".join(lines), before)
 
 
 def choose_builder(
@@ -292,14 +309,13 @@ def _network(order: Order) -> str:
     return "host" if order.network else "none"
 
 
-def _read(answer: Iterable[Mapping[str, Any]]) -> tuple[bool, str]:
-    """Return whether a build over the API ended well, and its output."""
-    lines: list[str] = []
+def _read(answer: Iterable[Mapping[str, Any]], lines: list[str]) -> bool:
+    """Say whether a build over the API ended well; ``lines`` get its output as it comes."""
     for message in answer:
+        lines.append(str(message.get("error", message.get("stream", ""))))
         if "error" in message:
-            return False, "".join([*lines, str(message["error"])])
-        lines.append(str(message.get("stream", "")))
-    return True, "".join(lines)
+            return False
+    return True
 
 
 def _failure(stage: Stage, text: str, logs: Path) -> Ds01Error:
@@ -307,6 +323,11 @@ def _failure(stage: Stage, text: str, logs: Path) -> Ds01Error:
     logs.mkdir(parents=True, exist_ok=True)
     log = logs / f"{stage.name}-{stage.key.hex[:16]}.log"
     log.write_text(readable, encoding="utf-8")
+    if problem := complaint(readable):
+        return Ds01Error(f"{stage.tier or 'the image'}: {problem}", hint=ELSEWHERE)
     last = "\n".join(readable.strip().splitlines()[-_SHOWN:])
     what = f"tier {stage.tier}" if stage.tier else "the image"
-    return Ds01Error(f"{what} could not be built in the engine:\n{last}", hint=f"less {log}")
+    cut_off = stage.kind == "run" and not stage.network and _COMMAND_FAILED.search(last)
+    helps = advice("none" if cut_off else "", last)
+    problem = f"{what} could not be built in the engine:\n{last}"
+    return Ds01Error(problem, hint=hints(f"less {log}", helps))

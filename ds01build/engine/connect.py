@@ -29,7 +29,6 @@ _PATIENCE = 10  # seconds to the first answer
 _SECONDS = 600  # of silence: an engine is quiet while it unpacks a layer of gigabytes
 _SPOKEN = (1, 47)  # the newest API whose answers are known here; engines keep older ones
 _OLDEST = (1, 41)  # of Docker 20.10 and Podman 4
-_ABSENT = "systemctl start docker, or set DOCKER_HOST, or: docker context use NAME"
 _VERSION = re.compile(r"1\.[0-9]{1,3}")
 _CONTAINERD = "io.containerd.snapshotter.v1"
 
@@ -85,7 +84,8 @@ def _introduction(address: Address) -> Iterator[None]:
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise _stranger(address, "no JSON of the right form") from error
     except (docker.errors.DockerException, requests.exceptions.RequestException, OSError) as error:
-        raise Unavailable(address.unanswered(cause(error)), hint=_ABSENT) from error
+        hint = address.way_out(is_missing=False)
+        raise Unavailable(address.unanswered(cause(error)), hint=hint) from error
 
 
 def _stranger(address: Address, answer: str) -> Unavailable:
@@ -106,10 +106,11 @@ def _reach(socket: Path, address: Address) -> None:
             hint="sudo usermod -aG docker $USER, then log in again (the group is as good as root)",
         ) from error
     except OSError as error:
-        nobody = isinstance(error, FileNotFoundError) and not address.is_named
+        is_missing = isinstance(error, (FileNotFoundError, NotADirectoryError))
         reason = error.strerror or str(error)
-        wrong = NoEngine if nobody else Unavailable
-        raise wrong(address.unanswered(reason), hint=_ABSENT) from error
+        wrong = NoEngine if is_missing and not address.is_named else Unavailable
+        hint = address.way_out(is_missing=is_missing)
+        raise wrong(address.unanswered(reason), hint=hint) from error
     finally:
         connection.close()
 

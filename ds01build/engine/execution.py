@@ -9,6 +9,7 @@ from typing import IO, TYPE_CHECKING
 
 from ds01build.engine import debs
 from ds01build.engine.logged import Logged
+from ds01build.engine.outage import about
 from ds01build.engine.sandbox import InMemory, Supply, opened
 from ds01build.errors import Ds01Error, RejectedFile
 from ds01build.layers import captured, survey
@@ -49,6 +50,8 @@ class EngineExecutor:
         when the engine does.
         """
         with (
+            about(execution.tier),
+            _named(execution.tier),
             opened(
                 self.client,
                 execution.image,
@@ -57,7 +60,6 @@ class EngineExecutor:
                 network=execution.network,
                 seconds=execution.seconds,
             ) as sandbox,
-            _named(execution.tier),
         ):
             changes = _changes(sandbox, execution)
             notes = list(changes.notes)
@@ -67,15 +69,11 @@ class EngineExecutor:
 
 @contextlib.contextmanager
 def _named(tier: str) -> Iterator[None]:
-    """Say which tier it was that an error is about."""
+    """Say of which tier it was that something is rejected."""
     try:
         yield
     except RejectedFile as error:
         raise RejectedFile(name=f"{tier}: {error.name}", problem=error.problem) from error
-    except Ds01Error as error:
-        if type(error) is Ds01Error:
-            raise Ds01Error(f"{tier}: {error.message}", hint=error.hint) from error
-        raise
 
 
 def _changes(sandbox: Sandbox, execution: Execution) -> Changes:
@@ -93,6 +91,7 @@ def _changes(sandbox: Sandbox, execution: Execution) -> Changes:
             path=str(execution.log),
             env=dict(execution.env),
             workdir=execution.workdir,
+            network="" if execution.debs else execution.network,
         )
         for command in execution.commands:
             execute(["/bin/sh", "-euc", "--", command], command)

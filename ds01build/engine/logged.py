@@ -6,6 +6,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING
 
+from ds01build.engine.outage import advice, hints
 from ds01build.errors import Ds01Error
 
 if TYPE_CHECKING:
@@ -24,7 +25,8 @@ _LOG = 1 << 26  # bytes
 class Logged:
     """Runs commands in ``sandbox``; ``path`` is where people find ``log``.
 
-    ``secrets`` are words that neither log nor errors hold, whatever a command prints.
+    ``network`` is the container's, where advice about it would help. ``secrets`` are words that
+    neither log nor errors hold, whatever a command prints.
     """
 
     sandbox: Sandbox
@@ -32,6 +34,7 @@ class Logged:
     path: str
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
     workdir: str = ""
+    network: str = ""
     secrets: tuple[str, ...] = field(default=(), repr=False)
 
     def __call__(self, argv: Sequence[str], name: str) -> None:
@@ -48,9 +51,10 @@ class Logged:
             lines[-1] = (lines[-1] + first)[:_LINE]
             lines.extend(line[:_LINE] for line in others[-_LAST - 1 :])
         if ends[0].code != 0:
+            shown = _shown(lines)
             raise Ds01Error(
-                f"{name!r:.200} ended with status {ends[0].code}\n{_shown(lines)}",
-                hint=f"less {self.path}",
+                f"{name!r:.200} ended with status {ends[0].code}\n{shown}",
+                hint=hints(f"less {self.path}", advice(self.network, shown)),
             )
 
 

@@ -13,6 +13,7 @@ import docker.errors
 import requests.exceptions
 
 from ds01build.engine.frames import STDERR, STDOUT, executed
+from ds01build.engine.outage import advised
 from ds01build.engine.owner import Owner
 from ds01build.errors import Ds01Error, Unavailable
 from ds01build.layers.tar import END, header, padding
@@ -160,7 +161,7 @@ def opened(
     watch = threading.Timer(seconds, _end, (client, container, overdue))
     watch.daemon = True
     try:
-        with _translated():
+        with advised(network), _translated():
             client.start(container)
             found = client.inspect_container(container)
         watch.start()

@@ -143,7 +143,7 @@ class Bench:
         return f"{self.sandbox.scratch}/{name}"
 
 
-def furnished(sandbox: Sandbox, tools: Tools, log: IO[bytes], path: Path) -> Bench:
+def furnished(sandbox: Sandbox, tools: Tools, log: IO[bytes], path: Path, network: str) -> Bench:
     """Return a bench in ``sandbox``, whose commands write to ``log``, which is at ``path``.
 
     Raises Unavailable when the engine does, and Ds01Error where the image cannot run uv.
@@ -158,7 +158,13 @@ def furnished(sandbox: Sandbox, tools: Tools, log: IO[bytes], path: Path) -> Ben
         **tools.variables,
     }
     run = Logged(
-        sandbox=sandbox, log=log, path=str(path), env=env, workdir="/", secrets=tools.secrets
+        sandbox=sandbox,
+        log=log,
+        path=str(path),
+        env=env,
+        workdir="/",
+        network=network,
+        secrets=tools.secrets,
     )
     made = Bench(sandbox=sandbox, tools=tools, run=run)
     program = made.put("uv", tools.uv)

@@ -19,13 +19,27 @@ from ds01build.layers.tar import WHITEOUT
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-__all__ = ["NOT_CAPTURED", "Changes", "Survey", "argv", "compare", "is_noise", "parse"]
+__all__ = [
+    "ELSEWHERE",
+    "NOT_CAPTURED",
+    "VOLUME",
+    "Changes",
+    "Survey",
+    "argv",
+    "compare",
+    "is_noise",
+    "parse",
+]
 
 MAX_PATHS = 4_000_000
 _CHUNK = "what find in the container printed"
 
 # Below these nothing is captured: a container gets them from its engine, or they are temporary.
 NOT_CAPTURED = ("dev", "proc", "run", "sys", "tmp", "var/tmp")
+# What is said where something is written below a volume.
+VOLUME = "a volume of the base, which is no part of an image"
+ELSEWHERE = "write to another directory, or use a base without that VOLUME"
+
 # Files that an engine puts into every container.
 _ENGINES = frozenset({".dockerenv", "etc/hostname", "etc/hosts", "etc/resolv.conf"})
 
@@ -153,11 +167,7 @@ def _check_volumes(names: Iterable[str], volumes: Sequence[str]) -> None:
     for name in names:
         for volume in volumes:
             if name.startswith(f"{volume}/"):
-                raise Ds01Error(
-                    f"{'/' + name!r:.200} is below /{volume}, a volume of the base, which is no "
-                    "part of an image",
-                    hint="write to another directory, or use a base without that VOLUME",
-                )
+                raise Ds01Error(f"{'/' + name!r:.200} is below /{volume}, {VOLUME}", hint=ELSEWHERE)
 
 
 def _with_parents(names: Iterable[str], after: Mapping[bytes, tuple[bytes, bytes]]) -> set[str]:

@@ -30,6 +30,7 @@ class Patience:
     sleep: Callable[[float], None] = time.sleep
     tell: Callable[[str], None] = lambda _: None
     hint: str = ""  # of the error after the last attempt
+    doubt: str = ""  # the hint where bytes are not those that were promised
 
     def wait(self, attempt: int, error: Interrupted, what: str) -> None:
         """Wait before the next attempt. Raises Unavailable after the last one."""
@@ -79,6 +80,7 @@ class _Progress:
     offset: int
     position: int
     seen: hashlib._Hash
+    doubt: str
 
     def add(self, piece: bytes) -> None:
         """Count ``piece``. Raises MismatchError for a byte too many, or a wrong whole."""
@@ -91,7 +93,7 @@ class _Progress:
             raise self.mismatch(self.digest.value, actual)
 
     def mismatch(self, expected: str, actual: str) -> MismatchError:
-        return MismatchError(where=self.name, expected=expected, actual=actual)
+        return MismatchError(where=self.name, expected=expected, actual=actual, hint=self.doubt)
 
 
 def pieces(
@@ -107,7 +109,7 @@ def pieces(
 
     Of a blob from its start the digest is verified, otherwise its length alone.
     """
-    progress = _Progress(name, digest, size, offset, offset, hashlib.sha256())
+    progress = _Progress(name, digest, size, offset, offset, hashlib.sha256(), patience.doubt)
     attempt = 0
     while True:
         try:

@@ -75,6 +75,7 @@ class RegistryClient:
                 where=f"the configuration of {reference}",
                 expected=f"{described.size} bytes",
                 actual=f"{len(config)} bytes",
+                hint=self.doubt(reference),
             )
         return assemble(reference, architecture, manifest, config)
 
@@ -95,7 +96,7 @@ class RegistryClient:
             with self.access.ask(place, url, {}) as answer:
                 check_status(answer)
                 content = self._content(answer, CONFIG_LIMIT, name)
-            _check(content, digest, name)
+            self._check(content, digest, reference, name)
             return content
 
         return self._anywhere(reference, name, read)
@@ -127,7 +128,11 @@ class RegistryClient:
             size=size,
             offset=offset,
             name=name,
-            patience=replace(self.patience, hint=self.access.probe(reference.registry)),
+            patience=replace(
+                self.patience,
+                hint=self.access.probe(reference.registry),
+                doubt=self.doubt(reference),
+            ),
         )
         with contextlib.closing(BlobReader(content)) as reader:
             yield reader
@@ -153,6 +158,11 @@ class RegistryClient:
         headers = {"Range": f"bytes={offset}-"} if offset else {}
         with self.access.ask(place, url, headers) as answer:
             yield body_of(answer, offset)
+
+    def doubt(self, reference: Reference) -> str:
+        """Return the hint for bytes that are others than ``reference`` promises."""
+        hosts = " or ".join(place.registry for place in self._places(reference))
+        return f"run it again; if it stays so, ask who runs {hosts}, or a proxy before it"
 
     def close(self) -> None:
         """Close the connections that are idle."""
@@ -228,7 +238,7 @@ class RegistryClient:
                 content = self._content(answer, MANIFEST_LIMIT, str(reference))
                 promised = descriptor.digest if descriptor else reference.digest
                 for digest in (_announced(answer), promised):
-                    _check(content, digest, str(reference))
+                    self._check(content, digest, reference, str(reference))
                 return _Document(content, _media_type(answer))
 
         found = self._anywhere(reference, f"image {reference}", read)
@@ -239,6 +249,7 @@ class RegistryClient:
                 where=str(reference),
                 expected=f"{descriptor.size} bytes",
                 actual=f"{len(found.content)} bytes",
+                hint=self.doubt(reference),
             )
         return _Document(found.content, descriptor.media_type)
 
@@ -252,6 +263,18 @@ class RegistryClient:
         if is_index(parse(found.content, str(reference)), found.media_type):
             raise RejectedFile(name=str(reference), problem="an index within an index")
         return found
+
+    def _check(
+        self, content: bytes, digest: Digest | None, reference: Reference, where: str
+    ) -> None:
+        actual = Digest.of(content)
+        if digest not in (None, actual):
+            raise MismatchError(
+                where=where,
+                expected=str(digest),
+                actual=str(actual),
+                hint=self.doubt(reference),
+            )
 
     def _content(self, answer: Answer, limit: int, name: str) -> bytes:
         """Return a body of at most ``limit`` bytes."""
@@ -290,9 +313,3 @@ def _announced(answer: Answer) -> Digest | None:
         return Digest(answer.header("Docker-Content-Digest"))
     except ValueError:
         return None
-
-
-def _check(content: bytes, digest: Digest | None, where: str) -> None:
-    actual = Digest.of(content)
-    if digest not in (None, actual):
-        raise MismatchError(where=where, expected=str(digest), actual=str(actual))

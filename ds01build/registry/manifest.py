@@ -145,7 +145,10 @@ def assemble(
     diff_ids = document.table("rootfs").texts("diff_ids", ENTRY_LIMIT)
     if len(diff_ids) != len(read.layers):
         raise MismatchError(
-            where=name, expected=f"{len(read.layers)} diff_ids", actual=str(len(diff_ids))
+            where=name,
+            expected=f"{len(read.layers)} diff_ids",
+            actual=str(len(diff_ids)),
+            hint=f"the image contradicts itself: ask who pushed {reference.familiar}",
         )
     return RemoteImage(
         reference=reference,

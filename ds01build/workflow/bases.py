@@ -223,7 +223,11 @@ class ImageBases:
         self.report(Note(f"reading {reference.familiar} ({what})"))
         with ExitStack() as stack:
             streams = ((layer, self._stream(stack, reference, layer)) for layer in image.layers)
-            return read_layers(streams, clock=time.monotonic)
+            try:
+                return read_layers(streams, clock=time.monotonic)
+            except MismatchError as error:
+                whom = f"the image contradicts itself: ask who pushed {reference.familiar}"
+                raise replace(error, hint=error.hint or whom) from error
 
     def _stream(self, stack: ExitStack, reference: Reference, layer: Layer) -> Iterable[bytes]:
         """Return the bytes of a layer as it is stored, from the store where it has them."""

@@ -9,6 +9,7 @@ import contextlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, final
 
+from ds01build.engine.outage import about
 from ds01build.errors import Ds01Error, ResolveError, Unavailable
 from ds01build.location import split_credentials
 from ds01build.lock import LockedImage
@@ -58,7 +59,7 @@ class Benches:
         log = new_log(self.edges, f"wheel-{name}")
         with contextlib.ExitStack() as stack:
             file = stack.enter_context(log.open("xb"))
-            stack.enter_context(_named(name))
+            stack.enter_context(about(f"building the wheel of {name}"))
             sandbox = stack.enter_context(
                 opened(
                     self.edges.engine().client,
@@ -69,7 +70,7 @@ class Benches:
                     seconds=SECONDS,
                 )
             )
-            yield furnished(sandbox, self._tools(), file, log)
+            yield furnished(sandbox, self._tools(), file, log, self.edges.network)
         log.unlink(missing_ok=True)
 
     def _image(self, name: str) -> Digest:
@@ -123,15 +124,3 @@ def _secrets(index: Index) -> Iterator[str]:
     for word in (credentials[1] if credentials else "", written.partition(":")[2]):
         if word:
             yield word
-
-
-@contextlib.contextmanager
-def _named(name: str) -> Iterator[None]:
-    """Say which package it was that an error is about."""
-    try:
-        yield
-    except Ds01Error as error:
-        if type(error) is Ds01Error:
-            problem = f"building the wheel of {name}: {error.message}"
-            raise Ds01Error(problem, hint=error.hint) from error
-        raise

@@ -11,7 +11,7 @@ from ds01build.dockerfile import stages, wheels_of
 from ds01build.engine.aliases import remove_aliases
 from ds01build.engine.builder import Workplace, choose_builder, missing_stages
 from ds01build.engine.names import fixed_tag, moving_tag
-from ds01build.events import Expected, Warned
+from ds01build.events import Expected
 from ds01build.workflow.downloads import arrivals
 from ds01build.workflow.inheriting import base_config
 from ds01build.workflow.rendering import Sources, build_dockerfile
@@ -78,10 +78,6 @@ def build_with_docker(
             directory=locked.request.directory, wheel=lambda pin: store.path(pin.digest)
         )
         config = base_config(lock.base, edges)
-        if config.volumes and any(tier.kind == "run" for tier in lock.tiers):
-            places = ", ".join(config.volumes)
-            lost = f"what commands write below {places} (VOLUME of the base) may be lost"
-            edges.report(Warned(f"warning: {lost}; a build without --builder docker refuses it"))
         tag = moving_tag(store.uid, lock.name)
         made = build_dockerfile(lock, config, sources, workplace)
         found = engine.inspect(str(made.engine_id))

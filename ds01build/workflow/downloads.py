@@ -6,6 +6,7 @@ from contextlib import closing
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
+from ds01build.events import Expected
 from ds01build.fetch import Download, fetch
 from ds01build.location import origin
 from ds01build.lock import LockedDebian
@@ -50,6 +51,7 @@ def arrivals(
 
 def fetch_file(file: Download, edges: Edges) -> None:
     """Bring one file into the store, unless it is there. Raises what ``fetch`` raises."""
+    edges.report(Expected(files=1, size=file.size, layers=0))
     fetched = fetch(
         [file], store=edges.store, transport=edges.transport, report=telling(edges.report, [])
     )

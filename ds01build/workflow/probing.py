@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from ds01build.engine.outage import advised
 from ds01build.errors import Unavailable
 from ds01build.events import Note
 
@@ -83,13 +84,16 @@ class EngineProbes:
                 "this machine has no apt, and its engine does not have the base",
                 hint="docker pull the base, or: apt-get install apt",
             )
-        with opened(
-            engine.client,
-            str(found.engine_id),
-            owner=current(),
-            site=self.site,
-            network=self.network,
-        ) as sandbox:
+        with (
+            advised(self.network),
+            opened(
+                engine.client,
+                str(found.engine_id),
+                owner=current(),
+                site=self.site,
+                network=self.network,
+            ) as sandbox,
+        ):
             yield ContainerRunner(sandbox.client, sandbox.container, f"{sandbox.scratch}/apt")
 
     def has_engine(self) -> bool:

@@ -6,7 +6,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ds01build.errors import Ds01Error
+from ds01build.errors import Ds01Error, MismatchError
 from ds01build.events import Expected
 from ds01build.fetch import Download, NotThere, fetch
 from ds01build.lock import LockedImage
@@ -74,6 +74,9 @@ def fetch_layers(
         with closing(fetch(wanted, store=store, transport=registry, report=told)) as arriving:
             for _ in arriving:
                 pass
+    except MismatchError as error:
+        where = f"{error.where} of {reference.familiar}"
+        raise replace(error, where=where, hint=registry.doubt(reference)) from error
     except NotThere as error:
         names = ", ".join(one.name for one in error.downloads)
         raise Ds01Error(

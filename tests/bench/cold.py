@@ -101,7 +101,9 @@ def _pool(proxy: str) -> urllib3.PoolManager:
     if proxy:
         return urllib3.ProxyManager(proxy, maxsize=CONNECTIONS)
     pool = urllib3.PoolManager(maxsize=CONNECTIONS)
-    pool.pool_classes_by_scheme = pools(Names(), Trust(None))  # lost answers of a resolver are no floor
+    pool.pool_classes_by_scheme = pools(
+        Names(), Trust(None)
+    )  # lost answers of a resolver are no floor
     return pool
 
 
