@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import closing
+from functools import partial
 from itertools import chain
 from queue import PriorityQueue
 from typing import TYPE_CHECKING
 
 from ds01build import spec
 from ds01build.realise.workshop import Workshop
+from ds01build.realise.yielding import yielding
 from ds01build.spec import DebSpec, InstallSpec, RunSpec, WheelSpec
 
 if TYPE_CHECKING:
@@ -82,6 +85,7 @@ class _Pool:
     """Threads that write layers, the lowest that is ready first; one failure stops the rest.
 
     Whoever takes layers from the lowest up, such as an engine, can so begin while others are made.
+    For the same reason all but the lowest of those under way yield to that one, and to the engine.
     """
 
     def __init__(
@@ -92,6 +96,8 @@ class _Pool:
         self._places = {step.key: place for place, step in enumerate(stack)}
         self._ready: PriorityQueue[tuple[int, Key, LayerStep]] = PriorityQueue()
         self._futures: list[Future[Made]] = []
+        self._lock = threading.Lock()
+        self._begun: set[int] = set()  # places of what is being written
 
     def close(self) -> None:
         self._executor.shutdown(wait=True, cancel_futures=True)
@@ -101,7 +107,15 @@ class _Pool:
         self._futures.append(self._executor.submit(self._write_lowest))
 
     def _write_lowest(self) -> Made:
-        return self._write(self._ready.get_nowait()[-1])
+        place, _, step = self._ready.get_nowait()
+        with self._lock:
+            is_lowest = all(place < other for other in self._begun)
+            self._begun.add(place)
+        try:
+            return self._write(step) if is_lowest else yielding(partial(self._write, step))
+        finally:
+            with self._lock:
+                self._begun.remove(place)
 
     def raise_failure(self) -> None:
         for future in self._futures:
