@@ -14,7 +14,18 @@ from typing import TYPE_CHECKING
 if __name__ == "__main__":  # python tests/bench: the folder itself is on the path, not its parent
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bench import cached, cold, figures, growth, image_base, memory, nothing, plan, update
+from bench import (
+    cached,
+    cold,
+    figures,
+    garbage,
+    growth,
+    image_base,
+    memory,
+    nothing,
+    plan,
+    update,
+)
 from bench.room import Room
 
 if TYPE_CHECKING:
@@ -27,6 +38,7 @@ SCENARIOS = {
     "cold": cold.measure,
     "memory": memory.measure,
     "growth": growth.measure,
+    "gc": garbage.measure,
     "image-base": image_base.measure,
     "update": update.measure,
 }

@@ -64,9 +64,12 @@ class Room:
 
     def run(self, *arguments: str) -> str:
         """Run a command of ds01 on the recipe and return what it prints."""
-        done = subprocess.run(
-            self.command(*arguments), env=self.environment, check=True, stdout=subprocess.PIPE
-        )
+        return self.output(*arguments, str(self.recipe))
+
+    def output(self, *arguments: str) -> str:
+        """Run a command of ds01 and return what it prints."""
+        command = [str(DS01), *arguments]
+        done = subprocess.run(command, env=self.environment, check=True, stdout=subprocess.PIPE)
         return done.stdout.decode()
 
     def lock(self) -> Lock:
