@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shlex
 import stat
 from typing import TYPE_CHECKING
 
@@ -68,7 +69,10 @@ def read_trusted(path: Path, *, uid: int, limit: int = LIMIT) -> bytes:
             )
         if status.st_mode & 0o022:
             mode = stat.S_IMODE(status.st_mode)
-            raise Ds01Error(f"{str(path)!r:.200} can be written by others (mode {mode:04o})")
+            raise Ds01Error(
+                f"{str(path)!r:.200} can be written by others (mode {mode:04o})",
+                hint=f"chmod go-w {shlex.quote(str(path))}",
+            )
         return _content(descriptor, str(path), limit)
     finally:
         os.close(descriptor)

@@ -230,6 +230,8 @@ def load(text: str, *, limit: int = TEXT_LIMIT) -> dict[str, object]:
     """
     if len(text) > limit:
         raise ValueError(f"longer than {limit} characters")
+    if text.startswith("\ufeff"):
+        raise ValueError("not TOML: it begins with a byte order mark; save it as UTF-8 without one")
     for number, line in enumerate(text.split("\n"), 1):
         if len(line) > LINE_LIMIT:
             raise ValueError(f"line {number} is longer than {LINE_LIMIT} characters")

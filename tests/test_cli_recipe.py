@@ -189,3 +189,29 @@ def test_shell_text_in_values_stays_text(world: World) -> None:
     assert f'"A={text}"' in config
     assert f'"a":"{text}"' in config
     assert not (world.recipe.parent / "sentinel").exists()
+
+
+def test_a_link_and_a_lock_are_refused_with_the_file_to_name(world: World) -> None:
+    link = world.recipe.with_name("link.toml")
+    link.symlink_to(world.recipe)
+    world.refuses(
+        1,
+        *("build", link),
+        says=[
+            f"error: '{link}' is a symbolic link, and a recipe is read where it lies",
+            f"hint:  name the file itself: {world.recipe}",
+        ],
+    )
+    world.refuses(
+        1,
+        *("explain", "demo.lock"),
+        says=["error: 'demo.lock' is a lock, and no recipe", "hint:  name its recipe: demo.toml"],
+    )
+
+
+def test_a_byte_order_mark_is_named(world: World) -> None:
+    world.write(f"\ufeff{world.recipe.read_text()}")
+    outcome = world.ds01("lock", "demo.toml")
+    assert outcome.complaint == [
+        "error: demo.toml: not TOML: it begins with a byte order mark; save it as UTF-8 without one"
+    ]

@@ -232,7 +232,7 @@ def test_among_several_one_is_named_or_made() -> None:
     assert chosen(recipe, None, fallback="custom") == Spot("custom", "python", is_new=True)
     listed = "system (apt), work (python), extra (python), go (run)"
     refusals = {
-        (None, ""): f"demo.toml has several python tiers: {listed}",
+        (None, ""): "demo.toml has several python tiers: work (python), extra (python)",
         (
             None,
             "wrok",
@@ -298,7 +298,11 @@ def test_why_a_package_cannot_be_taken_out_is_told_with_the_way_out() -> None:
     )
     assert told("six", "a", "b") == (
         "no tier asks for 'six': it is there because of a, b",
-        "ds01 remove demo.toml a",
+        "who asks for what needs it: ds01 why demo.toml six",
+    )
+    assert told("six", "pandas") == (
+        "no tier asks for 'six': it is there because of pandas",
+        "ds01 remove demo.toml pandas",
     )
     assert told("polar") == ("demo.toml does not ask for 'polar'; did you mean 'polars'?", "")
 

@@ -274,6 +274,7 @@ def test_a_site_s_lock_that_cannot_be_had_is_named(shared: World) -> None:
     (shared.recipe.parent / "site/site.lock").unlink()
     problem = "'site/site.lock' cannot be read: No such file or directory"
     says = [f"error: demo.toml: resolve.prefer: {problem}"]
+    says.append("hint:  ask whose lock it is, or leave prefer out")
     shared.refuses(1, "lock", "demo.toml", says=says)
 
 
@@ -289,7 +290,8 @@ def test_a_lock_elsewhere_is_believed_where_nobody_else_writes_it(
     assert outcome.code == code, outcome.err
     if code:
         assert outcome.complaint == [
-            f"error: demo.toml: resolve.prefer: '{elsewhere}' can be written by others (mode 0666)"
+            f"error: demo.toml: resolve.prefer: '{elsewhere}' can be written by others (mode 0666)",
+            f"hint:  chmod go-w {elsewhere}",
         ]
 
 

@@ -212,6 +212,22 @@ def test_what_cannot_be_repaired_is_said_with_what_to_do(world: World) -> None:
     assert world.images()["demo"] == world.built["demo"]
 
 
+def test_a_lost_recipe_is_named_with_the_way_to_be_rid_of_it(world: World) -> None:
+    assert world.build().code == 0  # which is when this world's own recipe is remembered
+    (generation,) = (world.store / "roots/demo").glob("*.json")
+    recipe = json.loads(generation.read_bytes())["recipe"]
+    (world.store / "blobs/sha256" / recipe.removeprefix("sha256:")).unlink()
+    world.write(f"{world.recipe.read_text()}# another by now\n")
+    outcome = world.ds01(*REPAIR)
+    assert outcome.code == 3
+    way = f"ds01 build {world.recipe} && ds01 store gc --keep 1"
+    told = "the recipe of generation 1 of demo is lost, and where it lay there is another"
+    assert f"not repaired: {told}; the image is whole ({way})" in outcome.err.splitlines()
+    assert world.ds01("build", "--upgrade", world.recipe).code == 0
+    assert world.ds01("store", "gc", "--keep", "1").code == 0
+    assert world.verified() == ""
+
+
 def test_a_wheel_that_nobody_has_any_more_is_named(world: World) -> None:
     second(world)
     for path in blobs(world):

@@ -47,7 +47,7 @@ def chosen(recipe: Text, kind: Kind | None, tier: str = "", fallback: str = "") 
         return Spot(fallback, wanted, is_new=True)
     several = f"several {wanted} tiers" if fitting else f"no {wanted} tier"
     raise UsageError(
-        f"{recipe.source} has {several}: {_listed(kinds)}",
+        f"{recipe.source} has {several}: {_listed({n: kinds[n] for n in fitting} or kinds)}",
         hint="name one with --tier" if fitting else f"--tier NAME --kind {wanted} makes one",
     )
 
@@ -116,9 +116,16 @@ def absence(
     if needed_by:
         return Ds01Error(
             f"no tier asks for {name!r}: it is there because of {', '.join(needed_by):.200}",
-            hint=f"ds01 remove {recipe.source} {needed_by[0]}",
+            hint=_way_out(recipe, name, needed_by),
         )
     return _unknown(recipe, name, asked, tier)
+
+
+def _way_out(recipe: Text, name: str, needed_by: Sequence[str]) -> str:
+    """Return what takes out all that needs ``name``, if the recipe asks for it by name."""
+    if all(homes(recipe, None, each) for each in needed_by):
+        return f"ds01 remove {recipe.source} {' '.join(needed_by)}"
+    return f"who asks for what needs it: ds01 why {recipe.source} {name}"
 
 
 def _named(recipe: Text, kind: Kind | None, tier: str, kinds: Mapping[str, str]) -> Spot:

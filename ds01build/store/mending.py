@@ -41,7 +41,7 @@ _REMEDIES = {  # by place and kind
     (_INDEX, ""): "the names of all generations are written again",
     ("blobs", "missing"): _AGAIN,
     ("blobs", "corrupt"): f"{_ASIDE}, then {_AGAIN}",
-    ("roots", "missing"): "made again from the generation's lock, and that found by the recipe",
+    ("roots", "missing"): "taken from recipe and lock where they lie, if those are the same",
     ("roots", "corrupt"): f"put right where one byte is wrong, otherwise {_ASIDE}",
     ("keys", "missing"): "made again for a generation, otherwise forgotten",
     ("keys", "corrupt"): f"{_ASIDE}; the layer is made again when it is needed",

@@ -38,17 +38,22 @@ class Kept:
 def recover(store: DirStore, one: Kept) -> None:
     """Bring the lock and the recipe of a generation back from where its recipe lay.
 
-    Only what is missing, and only if those files have not changed since. Raises StoreError.
+    Only what is missing, and only if those files have not changed since. Raises StoreError, and
+    Ds01Error for a recipe that is lost: the image is whole without it.
     """
     place, generation = Path(one.generation.place), one.generation
-    if not generation.place:
-        return
-    for digest, path in ((generation.lock, lock_path(place)), (generation.recipe, place)):
+    beside = ((generation.lock, lock_path(place)), (generation.recipe, place))
+    for digest, path in beside if generation.place else ():
         if digest is not None and not store.has(digest):
             content = _beside(path)
             for candidate in (content, _written_again(content)):
                 if candidate and Digest.of(candidate) == digest:
                     store.put(candidate)
+    if generation.recipe is not None and not store.has(generation.recipe):
+        raise Ds01Error(
+            f"the recipe of {one} is lost, and where it lay there is another; the image is whole",
+            hint=f"ds01 build {generation.place or 'RECIPE'} && ds01 store gc --keep 1",
+        )
 
 
 def _beside(path: Path) -> bytes:

@@ -36,9 +36,13 @@ def preferred(request: Request, *, uid: int) -> Lock | None:
     except UnicodeDecodeError:
         raise _unusable(request, f"{place!r:.200} is not UTF-8 text") from None
     except Ds01Error as error:
-        raise _unusable(request, str(error)) from error
+        raise _unusable(request, str(error), error.hint) from error
     return lockfile.loads(text, source=place)
 
 
-def _unusable(request: Request, problem: str) -> RecipeError:
-    return RecipeError(source=str(request.path), issues=(Issue("resolve.prefer", problem),))
+def _unusable(request: Request, problem: str, hint: str = "") -> RecipeError:
+    return RecipeError(
+        source=str(request.path),
+        issues=(Issue("resolve.prefer", problem),),
+        hint=hint or "ask whose lock it is, or leave prefer out",
+    )

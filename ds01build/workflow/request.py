@@ -73,6 +73,16 @@ def read_request(path: Path) -> Request:
     Raises RecipeError and CycleError, and Ds01Error where an included or declared file is not
     there, is a link, or lies outside the recipe's directory.
     """
+    if path.is_symlink():
+        raise Ds01Error(
+            f"{str(path)!r:.200} is a symbolic link, and a recipe is read where it lies",
+            hint=f"name the file itself: {path.resolve()}",
+        )
+    if path.suffix == ".lock" and path.with_suffix(".toml").is_file():
+        raise Ds01Error(
+            f"{str(path)!r:.200} is a lock, and no recipe",
+            hint=f"name its recipe: {path.with_suffix('.toml')}",
+        )
     return request_of(path, beneath.read_text(path.parent, path.name))
 
 

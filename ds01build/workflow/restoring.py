@@ -84,5 +84,7 @@ def _refuse_changes(path: Path, known: set[Digest | None], command: str) -> None
 def _content(store: DirStore, digest: Digest) -> bytes:
     content = read_own(store.path(digest), uid=store.uid, limit=_LIMIT)
     if content is None or Digest.of(content) != digest:
-        raise StoreError(f"{digest} is damaged, or not in the store", hint="ds01 store verify")
+        raise StoreError(
+            f"{digest} is damaged, or not in the store", hint="ds01 store verify --repair"
+        )
     return content

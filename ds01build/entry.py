@@ -1,0 +1,34 @@
+"""Where commands begin: who interrupts one while it is imported is told so, as later."""
+
+from __future__ import annotations
+
+import sys
+
+__all__ = ["ds01", "image_update"]
+
+_INTERRUPTED = 130
+
+
+def ds01() -> None:
+    """Run the command line and exit with its code."""
+    try:
+        from ds01build import cli  # noqa: PLC0415 (what takes its time)
+
+        cli.main()
+    except KeyboardInterrupt:
+        _interrupted()
+
+
+def image_update() -> None:
+    """Run ``image-update``, which ``ds01 image update`` is too."""
+    try:
+        from ds01build import cli  # noqa: PLC0415 (what takes its time)
+
+        cli.image_update()
+    except KeyboardInterrupt:
+        _interrupted()
+
+
+def _interrupted() -> None:
+    sys.stderr.write("interrupted\n")
+    sys.exit(_INTERRUPTED)
