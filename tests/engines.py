@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
 import os
 import secrets
 import tarfile
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,13 +22,13 @@ import pytest
 from ds01build.digest import DiffId, Digest
 from ds01build.engine.archive import Loadable
 from ds01build.engine.connect import connect
-from ds01build.errors import Unavailable
+from ds01build.errors import Ds01Error, Unavailable
 from ds01build.layer import TAR, Layer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from ds01build.engine.api import Engine
+    from ds01build.engine.api import Engine, EngineImage
 
 MARK = "ds01.test"  # the label of all images that tests make
 SESSION = secrets.token_hex(8)
@@ -145,10 +147,19 @@ class Names:
 
 def clean(engine: Engine, repository: str) -> None:
     """Remove the images of a repository, and what this session made and no name is left of."""
-    for there in list(engine.images()):
+    for there in _listed(engine):
         for tag in there.tags:
             if tag.rpartition(":")[0].removeprefix("docker.io/") == repository:
                 engine.remove(tag)
-    for there in list(engine.images(f"{MARK}={SESSION}")):
+    for there in _listed(engine, f"{MARK}={SESSION}"):
         if not there.tags:
             engine.remove(str(there.engine_id))
+
+
+def _listed(engine: Engine, label: str = "") -> list[EngineImage]:
+    """Return its images. A containerd store lists none while somebody removes one of them."""
+    for _ in range(20):
+        with contextlib.suppress(Ds01Error):
+            return list(engine.images(label))
+        time.sleep(0.25)
+    return list(engine.images(label))

@@ -93,9 +93,7 @@ def _main(command: click.Command, name: str) -> NoReturn:
     if sys.stderr is None:  # closed by the caller: there is nobody to tell
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
     gc.set_threshold(*_GARBAGE)
-    code = run(sys.argv[1:], command, name)
-    gc.freeze()  # or the interpreter looks through all of it once more
-    sys.exit(code)
+    sys.exit(run(sys.argv[1:], command, name))
 
 
 def run(arguments: list[str], command: click.Command = ds01, name: str = "ds01") -> int:
