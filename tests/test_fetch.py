@@ -4,11 +4,12 @@ import contextlib
 import os
 import random
 import shutil
+import ssl
 import subprocess
 import threading
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from servers import (
@@ -32,6 +33,7 @@ from servers import (
     unannounced,
     whole,
 )
+from urllib3.exceptions import NewConnectionError
 
 from ds01build.digest import Digest, Key
 from ds01build.errors import Ds01Error, MismatchError, StoreError, Unavailable
@@ -48,6 +50,8 @@ from ds01build.fetch import (
     parallel,
 )
 from ds01build.fetch.transport import HttpTransport, Proxies, Settings
+from ds01build.http.names import Names, pools
+from ds01build.http.trust import Trust
 from ds01build.location import origin
 from ds01build.store.audit import verify
 
@@ -564,6 +568,26 @@ def test_a_certificate_that_nobody_vouches_for_is_refused_at_once(
         assert events == []
         assert server.requests == []
         run(store, download(url), settings=Settings(authorities=str(certificate)))
+
+
+def test_authorities_are_read_once_and_only_where_they_are_needed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made: list[str | None] = []
+    make = ssl.create_default_context
+
+    def counted(*, cafile: str | None) -> ssl.SSLContext:
+        made.append(cafile)
+        return make(cafile=cafile)
+
+    monkeypatch.setattr(ssl, "create_default_context", counted)
+    kinds: dict[str, Any] = pools(Names(), Trust(None))
+    assert made == []
+    for _ in range(2):
+        connection = kinds["https"].ConnectionCls("127.0.0.1", 9, timeout=0.5)
+        with pytest.raises(NewConnectionError):
+            connection.connect()
+    assert made == [None]
 
 
 def test_a_foreign_server_may_not_lead_to_this_machine(server: Server, store: DirStore) -> None:

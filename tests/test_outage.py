@@ -11,7 +11,7 @@ HOST = "if this machine gets there itself: export DS01_ENGINE_NETWORK=host"
 OWN = "a tier gets a network with: network = true"
 # As these tools say it: apt, curl, git, pip, uv, wget, and an engine.
 NO_WAY = (
-    "E: Failed to fetch (URL)  Temporary failure resolving 'deb.debian.org'",
+    "E: Failed to fetch (URL)  Temporary failure resolving 'mirror.example.org'",
     "curl: (6) Could not resolve host: example.org",
     "fatal: unable to access 'https://example.org/': Could not resolve host: example.org",
     "NewConnectionError: [Errno -3] Temporary failure in name resolution",

@@ -45,7 +45,7 @@ INTERRUPTED = 130
 BUG = 70  # EX_SOFTWARE of sysexits.h
 
 # Nearly everything a command makes at first is code, which stays. Looking for garbage in it after
-# every 700 objects takes a tenth of a second.
+# every 700 objects takes 40 ms.
 _GARBAGE = (50_000, 20, 20)
 
 

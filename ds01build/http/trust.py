@@ -13,7 +13,7 @@ __all__ = ["Trust"]
 class Trust:
     """The certificates of authorities, read once for all connections.
 
-    To read those of a system takes 30 ms, and holds up every other thread of the interpreter.
+    To read those of a system takes 30 ms and more, and urllib3 would do it for each connection.
     """
 
     def __init__(self, authorities: str | None) -> None:

@@ -1,7 +1,7 @@
 """Looks into images that an engine has, and runs their own apt.
 
-What talks to an engine is imported when one is asked: that takes a tenth of a second, and a lock
-whose base is known asks none.
+What talks to an engine is imported when one is asked: that takes 70 ms, and a lock whose base is
+known asks none.
 """
 
 from __future__ import annotations
