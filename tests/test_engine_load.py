@@ -250,6 +250,18 @@ def test_layers_go_ahead_and_leave_nothing_behind(engine: Engine, names: Names) 
     assert _intermediates(engine, builder.lease) == 0
 
 
+def test_an_idle_engine_gets_less_ahead_unless_it_is_all(engine: Engine) -> None:
+    """Five MiB are not worth an image of their own, but the engine's time is."""
+    tars = _tars(2, 5 * MIB)
+    for height, goes_ahead in ((2, True), (1, False), (0, False)):
+        sent = threading.Event()
+        source = Watched(Tars.of(tars), sent.set, tars[0])
+        builder = intermediate.this_builder()
+        with Loading(engine, source, builder, height=height) as loading:
+            loading.add(plain_layer(tars[0]))
+            assert sent.wait(30 if goes_ahead else 0.5) == goes_ahead
+
+
 def test_a_build_that_fails_leaves_no_intermediate_image(engine: Engine, names: Names) -> None:
     tars = _tars(1, 17 * MIB)
     builder = intermediate.this_builder()

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from types import TracebackType
 
-    from ds01build.digest import Digest
     from ds01build.engine.api import Engine, EngineImage
     from ds01build.engine.archive import PlainLayers
     from ds01build.engine.intermediate import Builder
@@ -27,7 +26,9 @@ if TYPE_CHECKING:
 __all__ = ["Loading"]
 
 _LEAST = 16 << 20  # bytes of stored layers that are worth an image of their own
+_LEAST_IDLE = 4 << 20  # the same, while the engine has nothing to do and more layers are to come
 _SENDERS = 2  # one run is received while the engine unpacks the one below it
+_NOTHING = Loadable(config=b"", layers=())
 _PATIENCE = 2.0  # seconds for the engine to notice that nothing more comes
 
 
@@ -47,7 +48,7 @@ class Loading:
     ``add`` takes layers from the lowest up and returns at once; threads send them as intermediate
     images, each upon the one before. What goes wrong there is no error yet: ``finish`` sends
     whatever the engine lacks. ``labels`` of the image to come help to find others in the engine
-    that have its layers.
+    that have its layers; ``height`` is how many layers it will have, 0 where nobody knows.
     """
 
     def __init__(
@@ -56,17 +57,17 @@ class Loading:
         source: PlainLayers,
         builder: Builder,
         *,
-        base: Sequence[Layer] = (),
-        base_digests: frozenset[Digest] = frozenset(),
+        base: Loadable = _NOTHING,
         labels: Mapping[str, str] | None = None,
+        height: int = 0,
     ) -> None:
         self._engine = engine
         self._source = source
         self._builder = builder
-        self._base = len(base)
-        self._base_digests = base_digests
+        self._base = base
         self._labels = labels or {}
-        self._layers = list(base)
+        self._height = height
+        self._layers = list(base.layers)
         self._changed = threading.Condition()
         self._is_ending = self._is_hurried = self._has_failed = False
         self._there: list[EngineImage] | None = None  # None until the engine was asked
@@ -137,9 +138,8 @@ class Loading:
         if self._engine.kind == "podman":  # takes no archive with layers left out
             return
         with contextlib.suppress(Ds01Error):
-            self._there = list(nearby(self._engine, self._labels, self._base_digests))
-            base = self._image(b"", self._layers[: self._base])
-            self._known = look_up(self._engine, base, self._there)
+            self._there = list(nearby(self._engine, self._labels, self._base.base_digests))
+            self._known = look_up(self._engine, self._base, self._there)
             for thread in self._senders:
                 thread.start()
 
@@ -171,12 +171,16 @@ class Loading:
         layers = tuple(self._layers)
         found = find_known(self._engine.kind, self._image(b"", layers), self._there or ())
         known = replace(self._known, layers=max(found.layers, self._known.layers))
-        size = 0
+        size, least = 0, self._least()
         for place in range(known.layers, len(layers)):
             size += layers[place].size
-            if size >= _LEAST:
+            if size >= least:
                 return _Run(self._runs, layers[: place + 1], known)
         return None
+
+    def _least(self) -> int:
+        is_idle = self._runs == len(self._sent)
+        return _LEAST_IDLE if is_idle and len(self._layers) < self._height else _LEAST
 
     def _send(self, run: _Run) -> None:
         config = intermediate.config(run.layers, self._builder, self._engine.architecture)
@@ -204,12 +208,7 @@ class Loading:
             self._engine.remove(str(part.engine_id))
 
     def _image(self, config: bytes, layers: Sequence[Layer]) -> Loadable:
-        return Loadable(
-            config=config,
-            layers=tuple(layers),
-            base=self._base,
-            base_digests=self._base_digests,
-        )
+        return replace(self._base, config=config, layers=tuple(layers))
 
     def plain_size(self, layer: Layer) -> int:
         """Return the bytes of a layer's tar."""

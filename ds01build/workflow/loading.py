@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from ds01build.base.unpack import inflated
@@ -149,8 +149,8 @@ class Loader:
     edges: Edges
     spools: Spools | None = None
 
-    def begin(self, base: Registered | None, labels: Mapping[str, str]) -> Loading:
-        """Return an image over ``base`` on its way, to be used in a ``with`` block.
+    def begin(self, base: Registered | None, labels: Mapping[str, str], own: int = 0) -> Loading:
+        """Return an image of ``own`` layers over ``base`` on its way, to be used in ``with``.
 
         Layers of the base that neither engine nor store has are fetched first, and what killed
         builds of this user left in the engine is removed. ``labels`` are those of the image:
@@ -163,9 +163,9 @@ class Loader:
             self.engine,
             self._source(base),
             this_builder(),
-            base=base.layers if base else (),
-            base_digests=_digests(base),
+            base=_bare(base),
             labels=labels,
+            height=own and own + (len(base.layers) if base else 0),
         )
 
     def finish(self, loading: Loading, name: str, image: Image) -> InEngine:
@@ -192,12 +192,7 @@ class Loader:
         Its layers are looked for in images that share some of ``labels``, too.
         """
         self._bring(base)
-        image = Loadable(
-            config=config,
-            layers=tuple(layers),
-            base=len(base.layers) if base else 0,
-            base_digests=_digests(base),
-        )
+        image = replace(_bare(base), config=config, layers=tuple(layers))
         there = nearby(self.engine, {**labels, **labels_of(config)}, image.base_digests)
         return send(self.engine, image, self._source(base), list(there))
 
@@ -225,8 +220,7 @@ class Loader:
         if base is None:
             return
         layers = base.layers
-        image = Loadable(config=b"", layers=layers, base=len(layers), base_digests=_digests(base))
-        known = look_up(self.engine, image, None)
+        known = look_up(self.engine, _bare(base), None)
         needed = list(layers[known.layers :])
         if self.engine.kind == "containerd":  # a manifest has the length of every plain layer
             source = self._source(base)
@@ -273,7 +267,8 @@ def _fetch(base: Registered, layers: Sequence[Layer], edges: Edges) -> None:
     )
 
 
-def _digests(base: Registered | None) -> frozenset[Digest]:
-    """Return by what registries know a base."""
-    digest = base.reference.digest if base else None
-    return frozenset({digest} if digest else ())
+def _bare(base: Registered | None) -> Loadable:
+    """Return a base as the lowest part of an image, and by what registries know it."""
+    layers, digest = (base.layers, base.reference.digest) if base else ((), None)
+    digests = frozenset({digest} if digest else ())
+    return Loadable(config=b"", layers=layers, base=len(layers), base_digests=digests)

@@ -59,7 +59,8 @@ def realise(locked: Locked, edges: Edges, choices: Choices, timer: Timer) -> Bui
         spools = stack.enter_context(Spools(edges.store.aside, room)) if engine else None
         loader = Loader(engine=engine, edges=edges, spools=spools) if engine else None
         base = registered(locked.lock.base)
-        loading = stack.enter_context(loader.begin(base, labels)) if loader else None
+        own = len(planned.plan.stack)
+        loading = stack.enter_context(loader.begin(base, labels, own)) if loader else None
         rising = Rising(planned.plan, loading.add if loading else lambda _: None)
         making = Making(
             executor=executing,
