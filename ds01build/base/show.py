@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from ds01build.base.facts import BaseFacts
 
-__all__ = ["answer", "every_package", "screen"]
+__all__ = ["answer", "every_package", "installed", "screen"]
 
 # The frameworks that a base may be made for, by the distribution that says so, and their own.
 _FRAMEWORKS = {
@@ -30,7 +30,7 @@ _CUDNN = ("nvidia-cudnn", "libcudnn")
 
 def screen(facts: BaseFacts, reference: str, *, architecture: str = "") -> str:
     """Return the screen of a selected base; ``architecture`` is the catalogue's, if it has one."""
-    versions = _versions(facts)
+    versions = installed(facts)
     python = counted(len(facts.distributions), "Python package")
     lines = [
         "━━━ Selected Base Image ━━━",
@@ -75,7 +75,7 @@ def answer(facts: BaseFacts, reference: str, *, architecture: str = "") -> dict[
     }
 
 
-def _versions(facts: BaseFacts) -> Mapping[str, str]:
+def installed(facts: BaseFacts) -> Mapping[str, str]:
     """Return the version of each distribution, the one that Python finds first."""
     order = facts.interpreter.directories if facts.interpreter else ()
     by_directory = sorted(

@@ -20,6 +20,7 @@ from ds01build import __version__
 from ds01build.cli import (
     base,
     build,
+    create,
     diff,
     dockerfile,
     edit,
@@ -39,7 +40,7 @@ from ds01build.errors import Ds01Error
 if TYPE_CHECKING:
     from types import FrameType
 
-__all__ = ["ds01", "image_update", "main"]
+__all__ = ["ds01", "image_create", "image_update", "main"]
 
 INTERRUPTED = 130
 BUG = 70  # EX_SOFTWARE of sysexits.h
@@ -74,12 +75,18 @@ for command in (
     edit.rebase,
 ):
     ds01.add_command(command)
+image.image.add_command(create.create, "create")
 image.image.add_command(update.update, "update")
 
 
 def main() -> NoReturn:
     """Run the command line and exit with its code."""
     _main(ds01, "ds01")
+
+
+def image_create() -> NoReturn:
+    """Run ``image-create``, which ``ds01 image create`` is too."""
+    _main(create.create, "image-create")
 
 
 def image_update() -> NoReturn:

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from ds01build.registry.manifest import RemoteImage
     from ds01build.store import DirStore
 
-__all__ = ["ImageBases", "Machine", "Seen", "look"]
+__all__ = ["ImageBases", "Machine", "Seen", "look", "seen"]
 
 _CHUNK = 1 << 20  # bytes
 
@@ -286,6 +286,14 @@ def _contradictions(image: LockedImage, found: RemoteImage) -> Iterator[Issue]:
             if said != is_:
                 where = f"base.layer[{number}].{name.replace('_', '-')}"
                 yield Issue(where, f"{said}, the image has {is_}")
+
+
+def seen(bases: ImageBases, wanted: ImageBase | FrameworkBase) -> Seen:
+    """Return what is in the image of a recipe. Raises Ds01Error, Unavailable."""
+    architecture = bases.selected(wanted).architecture if isinstance(wanted, FrameworkBase) else ""
+    image = bases.locked(wanted, None)
+    reference = parse_reference(image.reference).familiar
+    return Seen(reference=reference, architecture=architecture, facts=bases.facts(image))
 
 
 def look(bases: ImageBases, name: str) -> Seen:

@@ -33,7 +33,16 @@ if TYPE_CHECKING:
     from ds01build.workflow.steps import Choices, Edges
     from ds01build.workflow.upgrade import Upgrade
 
-__all__ = ["Edit", "Proposed", "adopt", "alone", "build_proposed", "propose", "recipe_text"]
+__all__ = [
+    "Edit",
+    "Proposed",
+    "adopt",
+    "alone",
+    "build_proposed",
+    "bytes_at",
+    "propose",
+    "recipe_text",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +127,7 @@ def propose(recipe: Path, edit: Edit, edges: Edges) -> Proposed:
     Packages that it does not speak of keep their versions. Raises what reading and locking raise.
     """
     before, path = recipe_text(recipe), lock_path(recipe)
-    lock_bytes = _bytes(path)
+    lock_bytes = bytes_at(path)
     present = request_of(recipe, before.text)
     previous, content = read_lock(path)
     after = edit.text(before, present, previous)
@@ -154,7 +163,8 @@ def build_proposed(proposed: Proposed, edges: Edges, choices: Choices, *, anew: 
     return built
 
 
-def _bytes(path: Path) -> bytes | None:
+def bytes_at(path: Path) -> bytes | None:
+    """Return the bytes of a recipe or a lock, None where there is none. Raises Ds01Error."""
     try:
         return beneath.read(path.parent, path.name, limit=LOCK_LIMIT)
     except Ds01Error as error:
