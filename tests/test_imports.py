@@ -59,7 +59,7 @@ VALUES = (
         "configuration",
     ),
 )
-SYSTEM = ("process", "beneath", "flock", "http")
+SYSTEM = ("process", "beneath", "flock", "once", "http")
 EDGES = ("store", "fetch", "registry", "resolve", "realise", "engine")
 
 # What only one place may import, and what is never imported.
@@ -117,7 +117,7 @@ def _allowed(part: str) -> set[str]:
     if part in VALUES:
         return set(VALUES[: VALUES.index(part) + 1])
     if part in SYSTEM:
-        return {"errors", "location", part}
+        return {"errors", "location", "once", part}
     if part in EDGES:
         return {*VALUES, *SYSTEM, part} - {"graph"}
     if part == "workflow":
