@@ -135,7 +135,7 @@ def _split(text: str) -> list[str]:
 
 def _carry_out(recipe: Path, edit: Edit, rest: dict[str, Any], *, asks: bool) -> None:
     from ds01build.cli import wiring
-    from ds01build.cli.ahead import importing_ahead
+    from ds01build.cli.ahead import Ahead
     from ds01build.cli.progress import progress
     from ds01build.workflow import editing
 
@@ -143,7 +143,7 @@ def _carry_out(recipe: Path, edit: Edit, rest: dict[str, Any], *, asks: bool) ->
     built = None
     with editing.alone(recipe, wiring.open_store(), editing_commands.tell):
         with progress(quiet=rest["quiet"]) as report:
-            told = report if rest["dry_run"] else importing_ahead(report)
+            told = report if rest["dry_run"] else Ahead(report).tell
             edges = wiring.edges(told, chosen)
             proposed = editing.propose(recipe, edit, edges)
         if not rest["dry_run"]:
