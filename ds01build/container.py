@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-__all__ = ["Specification", "container_name", "specify"]
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["WORKSPACE", "Specification", "container_name", "full_name", "read", "specify"]
 
 WORKSPACE = "/workspace"
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")
+_USER = re.compile(r"([0-9]{1,10}):([0-9]{1,10})")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,12 +25,27 @@ class Specification:
     workspace: str
     uid: int
     gid: int
-    labels: tuple[tuple[str, str], ...]
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """What the container says of itself, and ``read`` reads."""
+        return {
+            "ds01.image": self.image,
+            "ds01.managed": "true",
+            "ds01.name": self.name,
+            "ds01.user": f"{self.uid}:{self.gid}",
+            "ds01.work_mount": self.workspace,
+        }
 
 
 def container_name(image: str) -> str:
     """Return the short name of a container for an image: dots are not allowed in it."""
     return (image.removesuffix("-image") or image).replace(".", "-")
+
+
+def full_name(name: str, uid: int) -> str:
+    """Return what the engine calls a user's container."""
+    return f"{name}._.{uid}"
 
 
 def specify(name: str, image: str, workspace: str, uid: int, gid: int) -> Specification:
@@ -36,16 +56,16 @@ def specify(name: str, image: str, workspace: str, uid: int, gid: int) -> Specif
     if not _NAME.fullmatch(name):
         raise ValueError(f"{name!r:.60} is no name of a container: a-z, A-Z, 0-9, '_' and '-'")
     return Specification(
-        name=f"{name}._.{uid}",
-        image=image,
-        workspace=workspace,
-        uid=uid,
-        gid=gid,
-        labels=(
-            ("ds01.image", image),
-            ("ds01.managed", "true"),
-            ("ds01.name", name),
-            ("ds01.user", str(uid)),
-            ("ds01.work_mount", workspace),
-        ),
+        name=full_name(name, uid), image=image, workspace=workspace, uid=uid, gid=gid
     )
+
+
+def read(labels: Mapping[str, str]) -> Specification | None:
+    """Return what a container says of itself, None for one that ds01 did not create."""
+    user = _USER.fullmatch(labels.get("ds01.user", ""))
+    texts = [labels.get(f"ds01.{key}", "") for key in ("name", "image", "work_mount")]
+    if labels.get("ds01.managed") != "true" or user is None or not all(texts):
+        return None
+    name, image, workspace = texts
+    uid, gid = map(int, user.groups())
+    return Specification(name=name, image=image, workspace=workspace, uid=uid, gid=gid)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ds01build.cli import creation, options
+from ds01build.cli import creation, options, phases
 
 if TYPE_CHECKING:
     from ds01build.asking import Asker
@@ -63,16 +63,17 @@ def create(name: str | None, **rest: Any) -> None:
     built = _built(drafted, place, rest, asker)
     container = _contained(drafted, built, rest, asker) if built else ""
     if rest["as_json"]:
-        print_json(creation.answer(drafted, place, built, container))
+        print_json(phases.answer(drafted, place, built, container))
     else:
-        click.echo(container or (built.reference(creation.store_root()) if built else recipe))
+        click.echo(container or (built.reference(phases.store_root()) if built else recipe))
 
 
 def _answered(given: Answers, rest: dict[str, Any], asker: Asker) -> Answers:
     """Return all answers, after asking for those that are not given."""
     from ds01build.cli import wiring
     from ds01build.cli.progress import progress
-    from ds01build.wizard import checklist, phases
+    from ds01build.wizard import checklist
+    from ds01build.wizard.phases import ask
 
     is_complete = creation.is_complete(given, rest)
     with progress(quiet=rest["quiet"]) as report:
@@ -82,45 +83,41 @@ def _answered(given: Answers, rest: dict[str, Any], asker: Asker) -> Answers:
             return creation.with_defaults(given)
         world = creation.world(given, bases)
     pick = checklist.pick if rest["bundles"] is not None else None
-    return phases.ask(given, asker, world, pick)
+    return ask(given, asker, world, pick)
 
 
 def _written(
     answers: Answers, recipe: Path, rest: dict[str, Any], asker: Asker
-) -> tuple[Draft, Place]:
+) -> tuple[Draft, Place | None]:
     """Lock, write the files, and show what they come to."""
     from ds01build.cli import wiring
     from ds01build.cli.progress import progress
-    from ds01build.workflow import creating, rendering
+    from ds01build.workflow import creating
 
     asker.explain("image-create.dockerfile")
     with progress(quiet=rest["quiet"]) as report:
         edges = wiring.edges(report, creation.choices(rest))
         drafted = creating.draft(answers, recipe, edges)
-        name = drafted.locked.lock.name
-        if rest["project_dockerfile"]:
-            place = rendering.project_place(recipe)
-        else:
-            place = rendering.default_place(Path.home() / "dockerfiles", name)
+        place = phases.place(drafted, in_project=rest["project_dockerfile"])
         creating.write(drafted, place, edges)
     asker.explain("image-create.summary")
-    creation.tell(creation.first_phase(drafted, answers, place), rest)
+    phases.tell(phases.first_phase(drafted, answers, place), rest)
     return drafted, place
 
 
-def _built(drafted: Draft, place: Place, rest: dict[str, Any], asker: Asker) -> Built | None:
+def _built(drafted: Draft, place: Place | None, rest: dict[str, Any], asker: Asker) -> Built | None:
     from ds01build.cli import wiring
     from ds01build.cli.progress import progress
     from ds01build.workflow.building import build
 
     recipe = drafted.locked.request.path
     if rest["no_build"]:
-        creation.tell(creation.by_hand(recipe, place, drafted.locked.lock.name), rest)
+        phases.tell(phases.by_hand(recipe, place, drafted.locked.lock.name), rest)
         return None
     asker.explain("image-create.build")
-    creation.tell(creation.second_phase(drafted), rest)
+    phases.tell(phases.second_phase(drafted), rest)
     if not asker.confirm("Build image now?", default=True):
-        creation.tell(f"Later: ds01 build {recipe}", rest)
+        phases.tell(f"Later: ds01 build {recipe}", rest)
         return None
     chosen = creation.choices(rest)
     with progress(quiet=rest["quiet"]) as report:
@@ -139,11 +136,11 @@ def _contained(drafted: Draft, built: Built, rest: dict[str, Any], asker: Asker)
     wanted = containers.wanted(built, project, os.geteuid(), os.getegid())
     if rest["container"] is None:
         asker.explain("image-create.container")
-        creation.tell(creation.third_phase(wanted), rest)
+        phases.tell(phases.third_phase(wanted), rest)
         if rest["yes"] or not asker.confirm("Create container now?", default=True):
-            creation.tell(f"Later: container-create {project.name} {built.name}", rest)
+            phases.tell(f"Later: container-create {project.name} {built.name}", rest)
             return ""
     with progress(quiet=rest["quiet"]) as report:
         containers.bring_up(wanted, wiring.edges(report, creation.choices(rest)))
-    creation.tell(f"Enter it: docker exec -it {wanted.name} bash", rest)
+    phases.tell(f"Enter it: docker exec -it {wanted.name} bash", rest)
     return wanted.name

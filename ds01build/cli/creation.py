@@ -1,47 +1,35 @@
-"""What image-create takes and shows: flags to answers, a plan to screens."""
+"""What image-create is asked for: flags to answers, and the world that questions are about."""
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from ds01build.cli import terminal
-from ds01build.cli.output import visible
+from ds01build.cli.phases import short
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ds01build.asking import Asker
-    from ds01build.container import Specification
     from ds01build.recipe import Base
     from ds01build.wizard import Answers, Picked
     from ds01build.wizard.phases import World
     from ds01build.workflow.bases import ImageBases
-    from ds01build.workflow.built import Built
-    from ds01build.workflow.creating import Draft
-    from ds01build.workflow.rendering import Place
     from ds01build.workflow.steps import Choices
 
 __all__ = [
     "FILE",
-    "answer",
     "answers",
     "asker",
-    "by_hand",
     "choices",
-    "first_phase",
     "given",
     "is_complete",
     "pinned",
     "recipe",
     "refuse_over",
-    "second_phase",
-    "store_root",
-    "tell",
-    "third_phase",
     "with_defaults",
     "world",
 ]
@@ -50,7 +38,6 @@ T = TypeVar("T")
 F = TypeVar("F", bound="Callable[..., Any]")
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-_LINE = "━" * 47
 _ASK = "ask"  # --bundles without a list
 
 _OPTIONS = (
@@ -263,17 +250,13 @@ def world(given: Answers, bases: ImageBases) -> World:
 
     home = Path.home()
     project = creating.project_of(given.name or "", home)
-    files = {_short(path, home): path for path in creating.package_files(project, home)}
+    files = {short(path, home): path for path in creating.package_files(project, home)}
     return World(
         offers=creating.offers(bases),
         look=lambda base: seen(bases, base),
         files=tuple(files),
         take=lambda text: creating.take(files[text], project),
     )
-
-
-def _short(path: Path, home: Path) -> str:
-    return f"~/{path.relative_to(home)}" if path.is_relative_to(home) else str(path)
 
 
 def recipe(name: str, rest: dict[str, Any]) -> Path:
@@ -296,100 +279,3 @@ def refuse_over(recipe: Path, rest: dict[str, Any], asker: Asker) -> None:
         f"{recipe} exists, and nothing is changed",
         hint="image-update changes an image; --force writes a new recipe over this one",
     )
-
-
-def tell(text: str, rest: dict[str, Any]) -> None:
-    """Show text on stderr."""
-    if not rest["quiet"]:
-        click.echo("\n".join(map(visible, text.split("\n"))), err=True)
-
-
-def _headed(heading: str, *lines: str) -> str:
-    return "\n".join(("", _LINE, heading, _LINE, "", *lines))
-
-
-def first_phase(drafted: Draft, answers: Answers, place: Place) -> str:
-    """Return the screen that follows the files."""
-    from ds01build.quantities import readable
-    from ds01build.wizard import screens, summary
-
-    home, sums = Path.home(), drafted.summary
-    cases = screens.use_cases()
-    picked = [each for each in answers.use_cases or () if each]
-    titles = {
-        (each.bundle if len(picked) > 1 and each.bundle else "use-case"): cases[each.bundle].title
-        for each in picked
-        if each.bundle
-    }
-    return _headed(
-        "✓ Phase 1/3: Dockerfile Created",
-        f"Location: {_short(place.dockerfile, home)}",
-        f"Recipe:   {_short(drafted.locked.request.path, home)}",
-        "",
-        "Structure:",
-        *(f"  {line}" for line in summary.structure(drafted.locked.lock, titles)),
-        "",
-        f"Total packages to install: {sums.packages} ({sums.locked} with what they need)",
-        f"To download: {readable(sums.download)}",
-        f"Estimated build time: {summary.duration(sums.seconds)}",
-    )
-
-
-def second_phase(drafted: Draft) -> str:
-    """Return the screen that precedes the build."""
-    from ds01build.quantities import counted, readable
-    from ds01build.wizard import summary
-
-    lock, sums = drafted.locked.lock, drafted.summary
-    base = f" ({readable(sums.base)}, unless it is there)" if sums.base else ""
-    has_jupyter = any(tier.name in ("jupyter", "essential") for tier in lock.tiers)
-    return _headed(
-        "Phase 2/3: Build Docker Image?",
-        "This will:",
-        f"  • Stand on {summary.base_line(lock)}{base}",
-        f"  • Install {counted(sums.packages, 'package')}",
-        *(["  • Configure Jupyter Lab's port"] if has_jupyter else []),
-        f"  • Save final image: {lock.name} ({summary.sizes(sums)})",
-        "",
-        f"Estimated time: {summary.duration(sums.seconds)}",
-        "",
-    )
-
-
-def third_phase(wanted: Specification) -> str:
-    """Return the screen that precedes the container."""
-    return _headed(
-        "Phase 3/3: Create Container?",
-        "A container is a running instance where you'll do your work.",
-        "",
-        "This will:",
-        f"  • Create container: {wanted.name}",
-        f"  • Mount workspace: {wanted.workspace}",
-        "",
-    )
-
-
-def by_hand(recipe: Path, place: Place, name: str) -> str:
-    """Return how to build without asking ds01 again."""
-    return f"Build it: ds01 build {recipe}\nor:       {shlex.join(place.command(name))}"
-
-
-def store_root() -> Path:
-    """Return where the store lies."""
-    from ds01build.cli import wiring
-
-    return wiring.where()
-
-
-def answer(drafted: Draft, place: Place, built: Built | None, container: str) -> dict[str, object]:
-    """Return the object that ``--json`` prints."""
-    return {
-        "schema": "ds01.created/1",
-        "name": drafted.locked.lock.name,
-        "recipe": str(drafted.locked.request.path),
-        "lock": str(drafted.locked.path),
-        "dockerfile": str(place.dockerfile),
-        "summary": drafted.summary.answer(),
-        "built": built.answer(store_root()) if built else None,
-        "container": container or None,
-    }

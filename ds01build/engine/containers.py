@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from docker.errors import APIError, NotFound
@@ -12,22 +13,26 @@ from ds01build.engine.api import asking
 from ds01build.errors import Ds01Error
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from ds01build.container import Specification
     from ds01build.engine.api import Engine
 
-__all__ = ["create", "exists", "start"]
+__all__ = ["aside", "create", "inspect", "start"]
 
 _CONFLICT = 409
+_STOP = 10  # seconds that a container has to end
 
 
-def exists(engine: Engine, name: str) -> bool:
-    """Say whether there is a container of that name."""
+def inspect(engine: Engine, name: str) -> Mapping[str, str] | None:
+    """Return the labels of a container, None where there is none of that name."""
     with asking(engine.place, f"for the container {name}"):
         try:
-            engine.client.inspect_container(name)
+            found = engine.client.inspect_container(name)
         except NotFound:
-            return False
-    return True
+            return None
+    labels = (found.get("Config") or {}).get("Labels") or {}
+    return {str(key): str(value) for key, value in labels.items()}
 
 
 def create(engine: Engine, wanted: Specification, network: str) -> None:
@@ -50,7 +55,7 @@ def create(engine: Engine, wanted: Specification, network: str) -> None:
                 user=f"{wanted.uid}:{wanted.gid}",
                 working_dir=WORKSPACE,
                 environment={"HOME": WORKSPACE},
-                labels=dict(wanted.labels),
+                labels=wanted.labels,
                 stdin_open=True,
                 tty=True,
                 host_config=host,
@@ -68,3 +73,25 @@ def start(engine: Engine, name: str) -> None:
     """Start a container; one that runs stays as it is."""
     with asking(engine.place, f"to start the container {name}"):
         engine.client.start(name)
+
+
+@contextmanager
+def aside(engine: Engine, name: str) -> Iterator[None]:
+    """Stop a container and give its name away for the block, and remove it afterwards.
+
+    Where the block raises, what has the name by then is removed, and the container has it again.
+    """
+    client, other = engine.client, f"{name}.old"
+    with asking(engine.place, f"to replace the container {name}"):
+        client.stop(name, timeout=_STOP)
+        client.rename(name, other)
+    try:
+        yield
+    except BaseException:
+        with suppress(Ds01Error), asking(engine.place, f"to restore the container {name}"):
+            with suppress(NotFound):
+                client.remove_container(name, force=True)
+            client.rename(other, name)
+        raise
+    with asking(engine.place, f"to remove the container {other}"):
+        client.remove_container(other, force=True)

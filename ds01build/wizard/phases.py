@@ -22,7 +22,18 @@ if TYPE_CHECKING:
     from ds01build.base.facts import BaseFacts
     from ds01build.recipe import Base
 
-__all__ = ["SUITE", "SYSTEM", "Offer", "Pick", "World", "ask", "bare", "fill", "system"]
+__all__ = [
+    "SUITE",
+    "SYSTEM",
+    "Offer",
+    "Pick",
+    "World",
+    "ask",
+    "bare",
+    "fill",
+    "pick_bundles",
+    "system",
+]
 
 SUITE = "bookworm"
 SYSTEM = Picked(bundle="system")
@@ -77,7 +88,7 @@ def ask(answers: Answers, asker: Asker, world: World, pick: Pick | None = None) 
     if isinstance(answers.base, ImageBase):
         answers = bare(answers)
     answers = _sourced(answers, asker, world)
-    answers = (pick or _picked)(answers, asker, contents)
+    answers = (pick or pick_bundles)(answers, asker, contents)
     return _added(answers, asker)
 
 
@@ -167,7 +178,8 @@ def _is_picked(answers: Answers) -> bool:
     return None not in (answers.jupyter, answers.data_science, answers.use_cases)
 
 
-def _picked(answers: Answers, asker: Asker, contents: Contents) -> Answers:
+def pick_bundles(answers: Answers, asker: Asker, contents: Contents) -> Answers:
+    """Ask for one bundle after the other, unless that is answered."""
     if answers.jupyter is None:
         answers = replace(answers, jupyter=_bundled("jupyter", asker, contents))
     if answers.data_science is None:

@@ -58,8 +58,11 @@ class Cache(Protocol):
 class Probes(Protocol):
     """Looks into images that an engine has."""
 
-    def tree(self, diff_ids: tuple[DiffId, ...]) -> Tree | None:
-        """Return the tree of the image with these layers; None where no engine has it."""
+    def tree(self, diff_ids: tuple[DiffId, ...], name: str = "") -> Tree | None:
+        """Return the tree of the image with these layers; None where no engine has it.
+
+        By ``name`` it may be found sooner.
+        """
 
     def has_engine(self) -> bool:
         """Say whether an engine answers."""
@@ -198,7 +201,8 @@ class ImageBases:
 
     def _facts(self, image: LockedImage) -> BaseFacts:
         config = parse_config(self.config(image))
-        tree = self.probes.tree(tuple(layer.diff_id for layer in image.layers))
+        name = parse_reference(image.reference).familiar
+        tree = self.probes.tree(tuple(layer.diff_id for layer in image.layers), name)
         if tree is None and self.loads and self.probes.has_engine():
             self._keep(image)
         facts = derive(tree or self._streamed(image), config)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ds01build.container import container_name, specify
+from ds01build.container import container_name, full_name, read, specify
 from ds01build.engine import containers
 from ds01build.errors import Ds01Error
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from ds01build.workflow.built import Built
     from ds01build.workflow.steps import Edges
 
-__all__ = ["bring_up", "wanted"]
+__all__ = ["bring_up", "of_image", "recreate", "wanted"]
 
 
 def wanted(built: Built, project: Path, uid: int, gid: int) -> Specification:
@@ -31,3 +32,19 @@ def bring_up(specification: Specification, edges: Edges) -> None:
     engine = edges.engine()
     containers.create(engine, specification, edges.network)
     containers.start(engine, specification.name)
+
+
+def of_image(name: str, uid: int, edges: Edges) -> Specification | None:
+    """Return a user's container that belongs to an image, None without one that ds01 made."""
+    found = containers.inspect(edges.engine(), full_name(container_name(name), uid))
+    return read(found) if found is not None else None
+
+
+def recreate(old: Specification, tag: str, edges: Edges) -> None:
+    """Put a container of the image ``tag`` in the place of another, and start it.
+
+    The old one is removed last: where anything fails it has its name again, and is stopped.
+    """
+    engine = edges.engine()
+    with containers.aside(engine, old.name):
+        bring_up(replace(old, image=tag), edges)

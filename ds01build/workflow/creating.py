@@ -146,14 +146,18 @@ def draft(answers: Answers, recipe: Path, edges: Edges) -> Draft:
     return Draft(planned=planned, summary=summarise(locked.lock, planned.plan), before=before)
 
 
-def write(drafted: Draft, place: Place, edges: Edges) -> None:
-    """Write recipe and lock, both or neither, and then the Dockerfile. Raises Ds01Error."""
+def write(drafted: Draft, place: Place | None, edges: Edges) -> None:
+    """Write recipe, lock and Dockerfile, all or none of the first two. Raises Ds01Error.
+
+    An image from scratch has no Dockerfile: there is no image that one could start from.
+    """
     locked = drafted.locked
     recipe = locked.request.path
     recipe.parent.mkdir(parents=True, exist_ok=True)
     with staged(tuple(_files(drafted))) as commit:
-        config = base_config(locked.lock.base, edges)
-        write_dockerfile(locked.lock, config, locked.request.directory, place)
+        if place is not None:
+            config = base_config(locked.lock.base, edges)
+            write_dockerfile(locked.lock, config, locked.request.directory, place)
         commit()
 
 

@@ -40,6 +40,7 @@ __all__ = [
     "alone",
     "build_proposed",
     "bytes_at",
+    "edited",
     "propose",
     "recipe_text",
 ]
@@ -139,6 +140,15 @@ def propose(recipe: Path, edit: Edit, edges: Edges) -> Proposed:
     else:
         locked = resolve_lock(request, previous, edges, upgrade)
     return Proposed(before=before, previous=previous, locked=locked, lock_bytes=lock_bytes)
+
+
+def edited(recipe: Path, before: Text, edit: Edit) -> Text:
+    """Return what ``edit`` makes of a text of the recipe at a path, without its lock.
+
+    Raises RecipeError, Ds01Error.
+    """
+    previous, _ = read_lock(lock_path(recipe))
+    return edit.text(before, request_of(recipe, before.text), previous)
 
 
 def adopt(proposed: Proposed) -> None:
