@@ -159,8 +159,8 @@ def _manner() -> dict[str, Any]:
 def _wrapped(line: str) -> list[str]:
     """Return a line in pieces that fit, each below the first one's text."""
     width = min(get_terminal_size().columns, _WIDEST)
-    if len(line) <= width:
-        return [line]
+    if len(line) <= width or max(map(len, line.split())) > width // 2:
+        return [line]  # it fits, or the terminal had better break it
     indent = " " * (len(line) - len(line.lstrip(" •→0123456789)")))
     return textwrap.wrap(
         line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
