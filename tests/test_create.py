@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from archive import Package
 from images import SCRIPT
-from terminals import DOWN, END, ENTER, INTERRUPT, SPACE, terminal
+from terminals import DOWN, END, ENTER, INTERRUPT, SPACE, UP, terminal
 from world import own_archive
 
 if TYPE_CHECKING:
@@ -156,6 +156,32 @@ def test_bundles_are_one_list(desk: World) -> None:
         shown.answer("System packages", ENTER)
         assert shown.end() == 0
     assert "essential" not in recipe(desk, "demo").read_text()
+
+
+@pytest.mark.parametrize("place", range(3))
+def test_an_interrupt_on_the_way_of_the_list_leaves_nothing(desk: World, place: int) -> None:
+    answers = (
+        ("Select package bundles", DOWN, SPACE, UP, SPACE, ENTER),
+        ("Additional Python packages", "app", ENTER),
+        ("System packages", ENTER),
+    )
+    with at(desk, "demo", "--debian", "bookworm", "--bundles") as shown:
+        for question, *keys in answers[:place]:
+            shown.answer(question, *keys)
+        shown.answer(answers[place][0], INTERRUPT)
+        assert shown.end() == 130
+    assert left(desk) == []
+
+
+def test_the_same_bundles_are_the_same_bytes_from_a_flag(desk: World) -> None:
+    words = ("demo", "--debian", "bookworm")
+    with at(desk, *words, "--bundles", "--no-build") as shown:
+        shown.answer("Select package bundles", SPACE, ENTER)
+        shown.answer("Additional Python packages", "app", ENTER)
+        shown.answer("System packages", ENTER)
+        assert shown.end() == 0
+    outcome = desk.ds01("image", "create", *words, "--bundles=", "-p", "app", "--dry-run")
+    assert outcome.out == recipe(desk, "demo").read_text()
 
 
 def test_without_a_terminal_nothing_is_asked(desk: World) -> None:
