@@ -201,3 +201,15 @@ def test_a_build_that_changes_nothing_loads_no_heavy_module() -> None:
         "isal",
     }
     assert not heavy & set(done.stdout.split())
+
+
+def test_nothing_commits_a_container() -> None:
+    """An image is what its lock says; a tag of a base never comes to stand for anything else."""
+    committers = {
+        module
+        for module, tree in MODULES.items()
+        if "engine" in module
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and node.attr == "commit"
+    }
+    assert not committers
