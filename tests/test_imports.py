@@ -56,6 +56,7 @@ VALUES = (
         "explanation",
         "origin",
         "dockerfile",
+        "exporting",
         "configuration",
     ),
 )

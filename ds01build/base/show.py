@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ds01build.base.present import versions as versions_of
 from ds01build.base.stored import to_json
 from ds01build.quantities import counted
 
@@ -30,7 +31,7 @@ _CUDNN = ("nvidia-cudnn", "libcudnn")
 
 def screen(facts: BaseFacts, reference: str, *, architecture: str = "") -> str:
     """Return the screen of a selected base; ``architecture`` is the catalogue's, if it has one."""
-    versions = _versions(facts)
+    versions = versions_of(facts)
     python = counted(len(facts.distributions), "Python package")
     lines = [
         "━━━ Selected Base Image ━━━",
@@ -73,15 +74,6 @@ def answer(facts: BaseFacts, reference: str, *, architecture: str = "") -> dict[
         "config": str(facts.config),
         "catalogue_architecture": architecture,
     }
-
-
-def _versions(facts: BaseFacts) -> Mapping[str, str]:
-    """Return the version of each distribution, the one that Python finds first."""
-    order = facts.interpreter.directories if facts.interpreter else ()
-    by_directory = sorted(
-        facts.distributions, key=lambda each: order.index(each.directory), reverse=True
-    )
-    return {each.name: each.version for each in by_directory}
 
 
 def _system(facts: BaseFacts) -> str:
