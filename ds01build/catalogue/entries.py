@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ds01build.catalogue.images import LATEST, frameworks
@@ -61,11 +61,11 @@ def describe(
         kinds = (one for each in frameworks() for one in each.architectures)
         architecture = _known("architecture", architecture, kinds)
     machine = {"architecture": architecture, "mlc_arch": mlc_arch, "driver": driver}
-    selected = select(framework, version, **machine)
+    selected = _asked(select(framework, version, **machine), architecture)
     found = selected.framework
     return Entry(
         selected=selected,
-        latest=select(framework, LATEST, **machine),
+        latest=_asked(select(framework, LATEST, **machine), architecture),
         driver=least_driver(found, selected.architecture),
         others=tuple(
             each
@@ -74,6 +74,13 @@ def describe(
             and each.image != found.image
         ),
     )
+
+
+def _asked(selected: Selected, architecture: str) -> Selected:
+    """Return what was selected without the word of a recipe, since there is none."""
+    if not (architecture and selected.architecture):
+        return selected
+    return replace(selected, reason=f"{architecture}: the architecture that was asked for")
 
 
 def _known(what: str, name: str, known: Iterable[str]) -> str:

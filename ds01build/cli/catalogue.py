@@ -129,13 +129,14 @@ def _answer(entry: Entry) -> dict[str, object]:
 
 def _screen(entry: Entry) -> Iterator[str]:
     chosen, found = entry.selected, entry.selected.framework
-    latest = entry.latest.framework.version
+    latest = "this one" if entry.is_latest else entry.latest.framework.version
+    kind = entry.latest.architecture or "every architecture"
     yield f"{found.name.lower()} {found.version}"
     yield f"  image:          {found.image}"
     yield f"  architectures:  {', '.join(found.architectures) or 'any'}"
     yield f"  chosen here:    {chosen.reason}"
     yield f"  least driver:   {entry.driver or 'not documented'}"
-    yield f"  latest here:    {'this one' if entry.is_latest else latest}"
+    yield f"  latest here:    {latest}, the highest release for {kind}"
     for each in entry.others:
         yield f"  on {', '.join(each.architectures)}: {each.image}"
     for warning in chosen.warnings:

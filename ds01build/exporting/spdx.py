@@ -17,7 +17,7 @@ __all__ = ["render"]
 
 _DOCUMENT = "SPDXRef-DOCUMENT"
 _IMAGE = "SPDXRef-image"
-_PURPOSES = {"image": "CONTAINER", "wheel": "LIBRARY", "deb": "LIBRARY", "file": "FILE"}
+_PURPOSES = {"image": "CONTAINER", "wheel": "LIBRARY", "file": "FILE"}
 
 
 def render(contents: Contents, created: str) -> str:
@@ -66,6 +66,7 @@ def _image(contents: Contents) -> dict[str, Any]:
 def _package(each: Component) -> dict[str, Any]:
     optional: dict[str, Any] = {
         "versionInfo": each.version,
+        "primaryPackagePurpose": _PURPOSES.get(each.kind),
         "packageFileName": each.file,
         "checksums": _checksums(each),
         "externalRefs": _references(each),
@@ -76,7 +77,6 @@ def _package(each: Component) -> dict[str, Any]:
         "name": each.name,
         "downloadLocation": each.source or "NOASSERTION",
         "filesAnalyzed": False,
-        "primaryPackagePurpose": _PURPOSES[each.kind],
         **{name: value for name, value in optional.items() if value},
     }
 
