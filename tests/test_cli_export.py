@@ -16,7 +16,7 @@ import tomli
 from packaging.pylock import Pylock
 from served_images import LIBC, PYTHON, RUNTIME, Shelf
 from test_base_facts import installed
-from world import NUMBERS, RECIPE
+from world import NUMBERS, RECIPE, SIMPLE_JSON, secret_index, typed
 
 from ds01build.lockfile import loads
 
@@ -259,7 +259,13 @@ def _tree(root: Path) -> dict[str, bytes]:
 
 
 def test_no_secret_of_the_index_is_in_an_export(world: World) -> None:
-    url = world.index.url.replace("://", "://user:pa55word@")
-    world.variables["DS01_INDEX_URL"] = url
+    secret = secret_index(world, "pa55word")
+    secret.variables["DS01_INDEX_URL"] = secret.index.url.replace("://", "://user:pa55word@")
+    for name, files in secret.index.offers.items():
+        # A link that is relative leads to the server whose password is known.
+        rows = [{**row, "url": f"../../files/{file}"} for file, row in files.items()]
+        page = {"meta": {"api-version": "1.1"}, "name": name, "files": rows, "versions": ["1.0"]}
+        secret.index.route(f"simple/{name}/", typed(json.dumps(page).encode(), SIMPLE_JSON))
     for wanted in FORMATS:
-        assert "pa55word" not in exported(world, wanted)
+        assert "pa55word" not in exported(secret, wanted)
+    assert f"{secret.index.prefix}/files/app-1.0" in exported(secret, "pylock")

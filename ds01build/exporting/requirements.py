@@ -30,7 +30,7 @@ def render(lock: Lock, held: Sequence[str]) -> str:
 def _heading(lock: Lock, held: Sequence[str]) -> Iterator[str]:
     assert lock.target is not None, "checked by the caller"
     yield f"# {lock.name}, locked by ds01 for Python {lock.target.version} on Linux"
-    yield f"# and {lock.base.architecture}. Complete and pinned by hash:"
+    yield f"# and {lock.base.architecture}, with nothing left to resolve:"
     yield "# pip install --require-hashes --no-deps -r FILE"
     if isinstance(lock.base, LockedImage):
         yield f"# To be installed over {lock.base.reference}@{lock.base.manifest}"
