@@ -148,6 +148,13 @@ def test_what_a_base_has_is_told_by_what_may_become_of_it() -> None:
     }
 
 
+def test_of_a_package_in_two_places_the_base_has_the_one_that_python_finds() -> None:
+    shadowed = installed("usr/lib/python3/dist-packages", "six", "1.16.0")
+    own = installed("usr/local/lib/python3.11/dist-packages", "six", "1.17.0")
+    found = present(facts(debian(*shadowed, *own)), "python", ["six"])
+    assert found == {"six": Present(version="1.17.0", is_held=True)}
+
+
 def test_every_answer_is_one_json_object(world: World) -> None:
     for words in (("bundle", "show", "cv"), ("catalogue", "show", "pytorch-cpu")):
         assert isinstance(json.loads(world.ds01(*words, "--json").out), dict)

@@ -175,6 +175,13 @@ def test_what_is_there_is_replaced_only_where_that_is_asked(world: World) -> Non
     assert [each for each in path.parent.iterdir() if each.name.startswith(".out")] == []
 
 
+def test_what_is_there_is_seen_before_anything_is_locked(world: World) -> None:
+    world.write("mine\n", "out.json")
+    world.lock.unlink()
+    assert world.ds01("export", "--format", "spdx", "-o", "out.json", "demo.toml").code == 1
+    assert not world.lock.exists()
+
+
 def test_a_link_to_nowhere_is_not_written_through(world: World) -> None:
     there = world.recipe.with_name("there.json")
     world.recipe.with_name("out.json").symlink_to(there)

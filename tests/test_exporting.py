@@ -218,6 +218,23 @@ def test_bills_of_materials_list_what_the_base_has_but_not_what_tiers_took_away(
     ]
 
 
+def test_what_is_there_twice_is_listed_once_and_no_two_things_have_one_name() -> None:
+    one, other = facts_of(("six", "1.0")), facts_of(("six", "1.0"), ("libstdc", "1"))
+    twice = replace(one, distributions=(*one.distributions, *other.distributions))
+    debs = tuple(
+        Deb(name=name, version="1", architecture="amd64") for name in ("lib+a", "lib-a", "libstdc")
+    )
+    made = contents_of(an_image_lock(), replace(twice, debs=debs))
+    assert [each.name for each in made.inherited] == ["six", "libstdc", "lib+a", "lib-a", "libstdc"]
+    assert made.base is not None
+    # six is also among the lock's wheels, in the same version.
+    refs = [each.ref for each in (made.base, *made.own, *made.inherited)]
+    assert len(set(refs)) == len(refs)
+    assert all(re.fullmatch(r"[A-Za-z0-9.-]+", ref) for ref in refs)
+    check_spdx(json.loads(spdx.render(made, CREATED)))
+    assert VALIDATOR.validate_str(cyclonedx.render(made, CREATED)) is None
+
+
 def test_spdx_relates_image_base_tiers_and_needs() -> None:
     document = json.loads(as_spdx(an_image_lock(), facts_of(("torch", "2.8.0"))))
     names = {each["SPDXID"]: each["name"] for each in document["packages"]}

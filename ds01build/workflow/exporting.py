@@ -9,7 +9,6 @@ from ds01build.engine.names import moving_tag
 from ds01build.exporting import cyclonedx, devcontainer, pylock, requirements, spdx
 from ds01build.exporting.contents import contents_of, held_by
 from ds01build.image import CREATED
-from ds01build.location import split_credentials
 from ds01build.lock import LockedImage
 
 if TYPE_CHECKING:
@@ -61,13 +60,4 @@ def _places(locked: Locked, edges: Edges) -> dict[WheelPin, str]:
     if not pins or lock.target is None:
         return {}
     resolver = edges.resolver.with_settings(locked.request.recipe.resolve)
-    found = resolver.wheel_urls_now(pins, lock.target.version)
-    return {pin: place for pin, url in found.items() if (place := _shareable(url))}
-
-
-def _shareable(url: str) -> str:
-    """Return ``url`` without a user and password; empty if it cannot be told what it is."""
-    try:
-        return split_credentials(url)[0]
-    except ValueError:
-        return ""
+    return resolver.wheel_urls_now(pins, lock.target.version)
