@@ -124,6 +124,29 @@ def test_pip_and_uv_install_from_both_forms_what_is_locked(world: World, tmp_pat
         assert " + lib==1.0\n" in said
 
 
+@pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="the world's base has Python 3.11")
+def test_a_wheel_of_a_url_is_installed_from_there(world: World, tmp_path: Path) -> None:
+    file = "other-1.0-py3-none-any.whl"
+    url, sha256 = world.index.offers["other"][file]["url"], _sha256(world, "other", file)
+    world.write(RECIPE.replace('["app"]', f'["other @ {url}#sha256={sha256}"]'))
+    exported(world, "pylock", "-o", "pylock.toml")
+    exported(world, "requirements", "-o", "requirements.txt")
+    target = f"--target={tmp_path / 'target'}"
+    for name in ("pylock.toml", "requirements.txt"):
+        path = world.recipe.with_name(name)
+        assert url in path.read_text(encoding="utf-8")
+        more = ("--require-hashes", "--no-deps") if name == "requirements.txt" else ()
+        pip = (sys.executable, "-m", "pip", "install", "--dry-run", "--no-cache-dir")
+        assert "Would install other-1.0" in run(*pip, target, *more, "-r", path)
+        uv = (UV, "pip", "install", "--no-config", f"--cache-dir={tmp_path / 'cache'}")
+        where = (target, f"--python={sys.executable}", "--dry-run")
+        assert f" + other @ {url}" in run(*uv, *where, *more, "-r", path)
+
+
+def _sha256(world: World, name: str, file: str) -> str:
+    return str(world.index.offers[name][file]["hashes"]["sha256"])
+
+
 def test_a_wheel_that_the_index_has_no_more_is_told_with_what_helps(world: World) -> None:
     exported(world, "pylock")
     for name in ("app", "lib"):
