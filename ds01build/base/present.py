@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ds01build.base.show import installed
 from ds01build.grammar import requirement_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from ds01build.base.facts import BaseFacts
 
-__all__ = ["Present", "present", "versions"]
+__all__ = ["Present", "present"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,19 +32,10 @@ def present(facts: BaseFacts, kind: str, requests: Iterable[str]) -> dict[str, P
     if kind == "apt":
         debs = {deb.name: Present(version=deb.version) for deb in facts.debs}
         return {each: debs[name] for each in requests if (name := each.partition("=")[0]) in debs}
-    found = versions(facts)
+    found = installed(facts)
     held = {(each.name, each.version) for each in facts.distributions if each.is_held}
     return {
         each: Present(version=found[name], is_held=(name, found[name]) in held)
         for each in requests
         if (name := requirement_name(each)) in found
     }
-
-
-def versions(facts: BaseFacts) -> Mapping[str, str]:
-    """Return the version of each distribution, the one that Python finds first."""
-    order = facts.interpreter.directories if facts.interpreter else ()
-    by_directory = sorted(
-        facts.distributions, key=lambda each: order.index(each.directory), reverse=True
-    )
-    return {each.name: each.version for each in by_directory}

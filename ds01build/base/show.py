@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ds01build.base.present import versions as versions_of
 from ds01build.base.stored import to_json
 from ds01build.quantities import counted
 
@@ -13,7 +12,7 @@ if TYPE_CHECKING:
 
     from ds01build.base.facts import BaseFacts
 
-__all__ = ["answer", "every_package", "screen"]
+__all__ = ["answer", "every_package", "installed", "key_packages", "screen"]
 
 # The frameworks that a base may be made for, by the distribution that says so, and their own.
 _FRAMEWORKS = {
@@ -31,7 +30,6 @@ _CUDNN = ("nvidia-cudnn", "libcudnn")
 
 def screen(facts: BaseFacts, reference: str, *, architecture: str = "") -> str:
     """Return the screen of a selected base; ``architecture`` is the catalogue's, if it has one."""
-    versions = versions_of(facts)
     python = counted(len(facts.distributions), "Python package")
     lines = [
         "━━━ Selected Base Image ━━━",
@@ -42,7 +40,7 @@ def screen(facts: BaseFacts, reference: str, *, architecture: str = "") -> str:
         *([f"Driver: {facts.driver}"] if facts.driver else []),
         "",
         "Key Pre-installed Packages:",
-        *(f"  • {line}" for line in _key_packages(facts, versions)),
+        *(f"  • {line}" for line in key_packages(facts)),
         "",
         f"{python}, {counted(len(facts.debs), 'Debian package')}",
     ]
@@ -76,6 +74,15 @@ def answer(facts: BaseFacts, reference: str, *, architecture: str = "") -> dict[
     }
 
 
+def installed(facts: BaseFacts) -> Mapping[str, str]:
+    """Return the version of each distribution, the one that Python finds first."""
+    order = facts.interpreter.directories if facts.interpreter else ()
+    by_directory = sorted(
+        facts.distributions, key=lambda each: order.index(each.directory), reverse=True
+    )
+    return {each.name: each.version for each in by_directory}
+
+
 def _system(facts: BaseFacts) -> str:
     glibc = f", glibc {facts.glibc[0]}.{facts.glibc[1]}" if facts.glibc else ""
     return f"{facts.title or facts.distribution or 'unknown'}, {facts.architecture}{glibc}"
@@ -89,7 +96,9 @@ def _python(facts: BaseFacts) -> str:
     return f"{found.version or 'of an unknown version'} ({found.path}{manager})"
 
 
-def _key_packages(facts: BaseFacts, versions: Mapping[str, str]) -> Iterator[str]:
+def key_packages(facts: BaseFacts) -> Iterator[str]:
+    """Yield lines about what a base is known for: its framework, CUDA, libraries, tools."""
+    versions = installed(facts)
     for name, (title, members) in _FRAMEWORKS.items():
         if name in versions:
             present = ", ".join(each for each in members if each in versions)
