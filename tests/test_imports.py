@@ -57,6 +57,7 @@ VALUES = (
         "explanation",
         "origin",
         "dockerfile",
+        "exporting",
         "configuration",
         "container",
         "wizard",

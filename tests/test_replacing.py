@@ -6,13 +6,17 @@ import errno
 import fcntl
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from straced import Program, killed, needs_strace
 from world import RECIPE, World
 
 from ds01build.errors import Ds01Error
-from ds01build.workflow.replacing import Replacement, replace_file, staged
+from ds01build.workflow.replacing import Replacement, create_file, replace_file, staged
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 pytest_plugins = ("world_fixtures",)
 
@@ -102,6 +106,45 @@ def test_a_directory_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(Ds01Error, match="cannot be written: File exists"):
         replace_file(tmp_path / "file" / "a", "new")
+
+
+def test_a_new_file_is_whole_and_alone(tmp_path: Path) -> None:
+    create_file(tmp_path / "deep" / "a", "new")
+    assert contents(tmp_path / "deep") == {"a": "new"}
+    assert (tmp_path / "deep" / "a").stat().st_mode & 0o777 == 0o644
+    assert (tmp_path / "deep" / "a").stat().st_nlink == 1
+
+
+def test_a_new_file_never_takes_the_place_of_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files(tmp_path, "a")
+    told = r"a exists already, and stays as it is"
+    with pytest.raises(Ds01Error, match=told):
+        create_file(tmp_path / "a", "new")
+    # As it is where somebody else has written it in the meantime.
+    monkeypatch.setattr("os.path.lexists", _later(tmp_path / "a"))
+    with pytest.raises(Ds01Error, match=told):
+        create_file(tmp_path / "a", "new")
+    assert contents(tmp_path) == {"a": "old"}
+
+
+def _later(path: Path) -> Callable[[Path], bool]:
+    """Say of ``path`` that nothing is there, but only once."""
+    answers = iter([False])
+    return lambda asked: next(answers, True) if asked == path else False
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.EOPNOTSUPP])
+def test_where_there_are_no_hard_links_a_new_file_is_moved_to_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("os.link", refuse)
+    create_file(tmp_path / "a", "new")
+    assert contents(tmp_path) == {"a": "new"}
 
 
 @needs_strace

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from ds01build.catalogue.images import Framework
 
-__all__ = ["Selected", "select"]
+__all__ = ["Selected", "least_driver", "select"]
 
 _DRIVER = re.compile(r"[0-9]{1,4}(?:\.[0-9]{1,6}){1,3}")
 # amdgpu's versions begin with ROCm's major, which is what an image's architecture is named by;
@@ -60,6 +60,12 @@ def select(
         reason=reason if found.architectures else "the image is for every architecture",
         warnings=(*warnings, *_warnings(found, chosen, numbers)),
     )
+
+
+def least_driver(framework: Framework, architecture: str) -> str:
+    """Return the oldest driver that AIME documents for an image, empty where it names none."""
+    numbers = _least_drivers().get((framework.name, framework.version, architecture))
+    return _text(numbers) if numbers else ""
 
 
 def _numbers(driver: str) -> tuple[int, ...]:

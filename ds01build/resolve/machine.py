@@ -155,6 +155,16 @@ class MachineResolver:
             urls.update((one.pin, one.url) for one in self._located(unknown, python_version))
         return urls
 
+    def wheel_urls_now(self, pins: Sequence[WheelPin], python_version: str) -> dict[WheelPin, str]:
+        """Return where the indexes have each wheel now, whatever is remembered.
+
+        Without a network, where they had it last. What they lack is left out.
+        """
+        if self.tool.offline:
+            return self.wheel_urls(pins, python_version)
+        self.note(f"locating {counted(len(pins), 'wheel')}")
+        return {one.pin: one.url for one in self._located(pins, python_version)}
+
     def deb_urls(self, pin: DebPin, suite: str) -> tuple[str, ...]:
         """Return where a .deb may be. Raises Unavailable where no source is known."""
         return locations(pin, self._sources(suite))

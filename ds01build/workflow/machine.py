@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from ds01build.resolve.sources import AptSource
     from ds01build.store import DirStore
 
-__all__ = ["edges"]
+__all__ = ["edges", "this_machine"]
 
 SITE = Path("/etc/ds01/config.toml")
 APT = Path("/etc/apt")
@@ -86,7 +86,7 @@ def edges(
         store=store,
         cache=facts,
         probes=probes,
-        machine=_machine(environment),
+        machine=this_machine(environment),
         report=report,
         offline=offline,
         loads=loads,
@@ -252,7 +252,8 @@ def _settings(configuration: Configuration) -> Settings:
     )
 
 
-def _machine(environment: Mapping[str, str]) -> Machine:
+def this_machine(environment: Mapping[str, str]) -> Machine:
+    """Return what decides which image a framework is on this machine."""
     drivers = (Path("/sys/module/nvidia/version"), Path("/sys/module/amdgpu/version"))
     return Machine(
         mlc_arch=environment.get("MLC_ARCH", ""),

@@ -5,9 +5,11 @@ What a killed process has written aside goes when the same file is replaced the 
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import re
+import shlex
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -20,9 +22,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-__all__ = ["Replacement", "aside", "replace_file", "staged", "told"]
+__all__ = [
+    "Replacement",
+    "aside",
+    "create_file",
+    "refuse_existing",
+    "replace_file",
+    "staged",
+    "told",
+]
 
 _MODE = 0o644  # of a file that is not there yet
+# What file systems say that have no hard links.
+_NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EXDEV})
 _CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -73,6 +85,29 @@ def replace_file(path: Path, text: str) -> None:
     """Replace a file at once: a crash leaves the old one or the new one, never half of one."""
     with _aside(path, text.encode()) as new, told(path):
         new.replace(path)
+
+
+def create_file(path: Path, text: str) -> None:
+    """Write a new file at once, whole or not at all. Raises Ds01Error where anything lies there."""
+    refuse_existing(path)
+    with _aside(path, text.encode()) as new, told(path):
+        try:
+            os.link(new, path)
+        except FileExistsError:
+            refuse_existing(path)
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            new.replace(path)
+
+
+def refuse_existing(path: Path) -> None:
+    """Raise Ds01Error where anything lies at ``path``, a link to nowhere included."""
+    if os.path.lexists(path):
+        raise Ds01Error(
+            f"{path} exists already, and stays as it is",
+            hint=f"mv -T -- {shlex.quote(str(path))} {shlex.quote(f'{path}.old')}, or --force",
+        )
 
 
 def _put_back(done: Sequence[Replacement]) -> None:
