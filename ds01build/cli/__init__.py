@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -20,6 +21,7 @@ from ds01build import __version__
 from ds01build.cli import (
     base,
     build,
+    completion,
     diff,
     dockerfile,
     edit,
@@ -39,7 +41,7 @@ from ds01build.errors import Ds01Error
 if TYPE_CHECKING:
     from types import FrameType
 
-__all__ = ["ds01", "image_update", "main"]
+__all__ = ["ds01", "image_update", "main", "programs"]
 
 INTERRUPTED = 130
 BUG = 70  # EX_SOFTWARE of sysexits.h
@@ -47,6 +49,7 @@ BUG = 70  # EX_SOFTWARE of sysexits.h
 # Nearly everything a command makes at first is code, which stays. Looking for garbage in it after
 # every 700 objects takes 40 ms.
 _GARBAGE = (50_000, 20, 20)
+_ASKS = "_DS01_COMPLETE_LINE"  # a shell sets this to what its user has typed
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -72,9 +75,16 @@ for command in (
     edit.remove,
     edit.upgrade,
     edit.rebase,
+    completion.completion,
 ):
     ds01.add_command(command)
 image.image.add_command(update.update, "update")
+
+
+def programs() -> dict[str, click.Command]:
+    """Return the commands that are programs of their own, by name."""
+    alone = {each.name: each for each in image.image.commands.values() if each.name}
+    return {"ds01": ds01, **{name: each for name, each in alone.items() if "-" in name}}
 
 
 def main() -> NoReturn:
@@ -93,7 +103,19 @@ def _main(command: click.Command, name: str) -> NoReturn:
     if sys.stderr is None:  # closed by the caller: there is nobody to tell
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
     gc.set_threshold(*_GARBAGE)
+    if _ASKS in os.environ:
+        _complete(command, name)
     sys.exit(run(sys.argv[1:], command, name))
+
+
+def _complete(command: click.Command, name: str) -> NoReturn:
+    """Answer a shell that completes a line, with nothing where something goes wrong."""
+    from ds01build.cli.completing import answer
+
+    with suppress(Exception):
+        for row in answer(command, name, os.environ[_ASKS]):
+            click.echo(row)
+    sys.exit(0)
 
 
 def run(arguments: list[str], command: click.Command = ds01, name: str = "ds01") -> int:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ds01build.cli import completers, options
 from ds01build.cli import edit as editing_commands
-from ds01build.cli import options
 from ds01build.errors import Ds01Error, Unavailable
 
 if TYPE_CHECKING:
@@ -38,10 +38,16 @@ _EDITORS = ("vim", "vi", "nano", "emacs")
 
 
 @click.command("image-update", context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("name", metavar="NAME")
+@click.argument("name", metavar="NAME", shell_complete=completers.updatable)
 @click.option("--add", multiple=True, metavar="PKG", help="Add Python packages.")
 @click.option("--add-system", multiple=True, metavar="PKG", help="Add Debian packages.")
-@click.option("--remove", multiple=True, metavar="PKG", help="Remove packages of either kind.")
+@click.option(
+    "--remove",
+    multiple=True,
+    metavar="PKG",
+    shell_complete=completers.named_packages,
+    help="Remove packages of either kind.",
+)
 @click.option(
     "-r",
     "--requirements",
@@ -52,7 +58,13 @@ _EDITORS = ("vim", "vi", "nano", "emacs")
 @click.option("--rebuild", is_flag=True, help="Build and load again, with no edit or question.")
 @click.option("--edit", is_flag=True, help="Edit the recipe in $VISUAL or $EDITOR.")
 @click.option("--upgrade", is_flag=True, help="Let every package move to a newer version.")
-@click.option("--tier", default="", metavar="TIER", help="The tier to add to, or remove from.")
+@click.option(
+    "--tier",
+    default="",
+    metavar="TIER",
+    shell_complete=completers.tiers,
+    help="The tier to add to, or remove from.",
+)
 @click.option("--no-cache", is_flag=True, help="Make every layer again.")
 @click.option("--yes", "-y", is_flag=True, help="Ask nothing.")
 @click.option("--dry-run", is_flag=True, help="Only print what would change.")
