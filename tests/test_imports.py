@@ -27,6 +27,7 @@ VALUES = (
         "fields",
         "grammar",
         "catalogue",
+        "guide",
         "platform",
     ),
     *(

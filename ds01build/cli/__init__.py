@@ -27,8 +27,10 @@ from ds01build.cli import (
     edit,
     explain,
     graph,
+    guidance,
     image,
     lock,
+    man,
     plan,
     store,
     update,
@@ -76,15 +78,18 @@ for command in (
     edit.upgrade,
     edit.rebase,
     completion.completion,
+    man.man,
 ):
     ds01.add_command(command)
 image.image.add_command(update.update, "update")
+guidance.add_to(ds01)
 
 
 def programs() -> dict[str, click.Command]:
     """Return the commands that are programs of their own, by name."""
-    alone = {each.name: each for each in image.image.commands.values() if each.name}
-    return {"ds01": ds01, **{name: each for name, each in alone.items() if "-" in name}}
+    named = {each.name or "": each for each in image.image.commands.values()}
+    alone = {name: each for name, each in named.items() if name.startswith("image-")}
+    return {"ds01": ds01, **alone}
 
 
 def main() -> NoReturn:

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ds01build.cli import completers, options
+from ds01build.cli import completers, guidance, options
 from ds01build.cli import edit as editing_commands
 from ds01build.errors import Ds01Error, Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
     from ds01build.workflow.editing import Edit, Proposed
@@ -33,6 +33,15 @@ _MODES = {
     "rebuild": "--rebuild",
     "edit": "--edit",
     "upgrade": "--upgrade",
+}
+_TOPICS = {
+    "add": "image-update.add",
+    "add_system": "image-update.system",
+    "remove": "image-update.remove",
+    "requirements": "image-update.import",
+    "rebuild": "image-update.rebuild",
+    "edit": "image-update.edit",
+    "upgrade": "image-update.upgrade",
 }
 _EDITORS = ("vim", "vi", "nano", "emacs")
 
@@ -87,11 +96,13 @@ def update(name: str, **rest: Any) -> None:
     from ds01build.workflow.naming import find_recipe
 
     mode = _mode(rest)
+    explain = guidance.explainer(click.get_current_context())
     if not (rest["yes"] or rest["dry_run"] or mode == "rebuild" or sys.stdin.isatty()):
         raise click.UsageError("there is no terminal to ask on: --yes goes on without")
     recipe = find_recipe(name, wiring.open_store(), Path.cwd())
+    explain(_TOPICS[mode])
     with _edits(mode, recipe, rest) as edit:
-        _carry_out(recipe, edit, rest, asks=not rest["yes"] and mode != "rebuild")
+        _carry_out(recipe, edit, rest, explain, asks=not rest["yes"] and mode != "rebuild")
 
 
 def _mode(rest: dict[str, Any]) -> str:
@@ -145,7 +156,9 @@ def _split(text: str) -> list[str]:
     return [text]
 
 
-def _carry_out(recipe: Path, edit: Edit, rest: dict[str, Any], *, asks: bool) -> None:
+def _carry_out(
+    recipe: Path, edit: Edit, rest: dict[str, Any], explain: Callable[[str], None], *, asks: bool
+) -> None:
     from ds01build.cli import wiring
     from ds01build.cli.ahead import importing_ahead
     from ds01build.cli.progress import progress
@@ -159,8 +172,10 @@ def _carry_out(recipe: Path, edit: Edit, rest: dict[str, Any], *, asks: bool) ->
             edges = wiring.edges(told, chosen)
             proposed = editing.propose(recipe, edit, edges)
         if not rest["dry_run"]:
+            explain("image-update.summary")
             if asks and not _agreed(proposed):
                 return
+            explain("image-update.build")
             with progress(quiet=rest["quiet"]) as report:
                 edges = wiring.edges(report, chosen)
                 built = editing.build_proposed(proposed, edges, chosen, anew=rest["no_cache"])
