@@ -4,27 +4,31 @@ from __future__ import annotations
 
 import sys
 
-__all__ = ["ds01", "image_update"]
+__all__ = ["ds01", "image_create", "image_update"]
 
 _INTERRUPTED = 130
 
 
 def ds01() -> None:
     """Run the command line and exit with its code."""
-    try:
-        from ds01build import cli  # noqa: PLC0415 (what takes its time)
+    _begin("main")
 
-        cli.main()
-    except KeyboardInterrupt:
-        _interrupted()
+
+def image_create() -> None:
+    """Run ``image-create``, which ``ds01 image create`` is too."""
+    _begin("image_create")
 
 
 def image_update() -> None:
     """Run ``image-update``, which ``ds01 image update`` is too."""
+    _begin("image_update")
+
+
+def _begin(name: str) -> None:
     try:
         from ds01build import cli  # noqa: PLC0415 (what takes its time)
 
-        cli.image_update()
+        getattr(cli, name)()
     except KeyboardInterrupt:
         _interrupted()
 

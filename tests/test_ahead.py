@@ -10,28 +10,40 @@ import sys
 PROGRAM = """
 import json, sys, threading
 import ds01build.workflow.building, ds01build.workflow.machine
-from ds01build.cli.ahead import importing_ahead
+from ds01build.cli.ahead import Ahead
 from ds01build.events import Note, Warned
 
 def there():
-    heavy = ("networkx", "docker", "ds01build.workflow.realising")
+    heavy = ("networkx", "docker", "urllib3", "debian", "ds01build.workflow.realising")
     return [name for name in heavy if name in sys.modules]
 
-told, seen = [], [there()]
-tell = importing_ahead(told.append)
-for event in (Warned("a"), Note("b"), Note("c")):
-    tell(event)
+def joined(name):
     for thread in threading.enumerate():
-        if thread is not threading.main_thread():
+        if thread.name == name:
             thread.join()
+
+def fail():
+    done.append(there())
+    raise OSError
+
+told, seen, done = [], [there()], []
+ahead = Ahead(told.append)
+ahead.then(fail)
+ahead.then(lambda: done.append("more"))
+for event in (Warned("a"), Note("b"), Note("c")):
+    ahead.tell(event)
+    joined("ahead")
+    joined("ahead")  # what the first of them began
     seen.append(there())
-print(json.dumps([seen, [event.text for event in told]]))
+print(json.dumps([seen, [event.text for event in told], done]))
 """
 
 
 def test_the_rest_of_a_build_is_imported_when_somebody_is_waited_for() -> None:
     done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, check=True)
-    seen, told = json.loads(done.stdout)
-    whole = ["networkx", "docker", "ds01build.workflow.realising"]
+    seen, told, more = json.loads(done.stdout)
+    whole = ["networkx", "docker", "urllib3", "ds01build.workflow.realising"]
     assert seen == [[], [], whole, whole]
     assert told == ["a", "b", "c"]
+    assert more == [whole, "more"]
+    assert not done.stderr

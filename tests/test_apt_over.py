@@ -479,7 +479,7 @@ def machine(
         cache=directory / "cache",
         memory=Forgetful(),
         architecture="amd64",
-        host_sources=host,
+        host_sources=lambda: host,
         mirror=mirror,
         environment=ENVIRONMENT,
         size_of=lambda _: 0,

@@ -51,6 +51,7 @@ from ds01build.fetch import (
 )
 from ds01build.fetch.transport import HttpTransport, Proxies, Settings
 from ds01build.http.names import Names, pools
+from ds01build.http.session import Session
 from ds01build.http.trust import Trust
 from ds01build.location import origin
 from ds01build.store.audit import verify
@@ -85,7 +86,7 @@ def run(
     settings: Settings | None = None,
     pace: Pace = QUICK,
 ) -> list[Download]:
-    transport = HttpTransport(settings or Settings(connect=5, read=5))
+    transport = HttpTransport(lambda: settings or Settings(connect=5, read=5))
     report = (events if events is not None else []).append
     with contextlib.closing(transport):
         return list(fetch(downloads, store=store, transport=transport, report=report, pace=pace))
@@ -117,7 +118,7 @@ def test_large_files_are_begun_first_and_all_arrive_whole_and_are_reported(
         for n, body in enumerate(bodies)
     ]
     events: list[Event] = []
-    transport = HttpTransport(Settings())
+    transport = HttpTransport(Settings)
     got = list(fetch(wanted, store=store, transport=transport, report=events.append, connections=1))
     transport.close()
     assert [one.name for one in got] == ["1", "0", "2", "3"]
@@ -194,7 +195,7 @@ def test_what_another_process_fetches_does_not_hold_up_the_rest(
     large = download(server.add("/large", content(BODY)))
     key = Key.of({"fetch": large.digest.value})
     events: list[Event] = []
-    transport = HttpTransport(Settings())
+    transport = HttpTransport(Settings)
     fetching = threading.Thread(
         target=lambda: list(
             fetch(
@@ -439,7 +440,7 @@ def test_the_first_failure_ends_the_other_transfers(server: Server, store: DirSt
 def test_closing_ends_the_transfers(server: Server, store: DirStore) -> None:
     small = download(server.add("/small", content(b"b")), body=b"b")
     large = download(server.add("/large", slow(BODY, piece=1000, pause=0.02)))
-    transport = HttpTransport(Settings())
+    transport = HttpTransport(Settings)
     arrivals = fetch([small, large], store=store, transport=transport, report=lambda _: None)
     assert next(arrivals) == small
     begin = time.monotonic()
@@ -622,5 +623,5 @@ def test_a_proxy_is_used_with_its_credentials_unless_exempt(store: DirStore) -> 
 def test_a_proxy_that_is_not_one_is_unavailable() -> None:
     for proxy in ("socks5://u:hunter2@host:1", "http://u:hunter2/@host"):
         with pytest.raises(Unavailable, match=r"proxy .*is not usable") as caught:
-            HttpTransport(Settings(proxies=Proxies(https=proxy)))
+            Session(Settings(proxies=Proxies(https=proxy)))
         assert "hunter2" not in str(caught.value)

@@ -23,6 +23,7 @@ VALUES = (
         "change",
         "reference",
         "events",
+        "asking",
         "location",
         "fields",
         "grammar",
@@ -58,15 +59,19 @@ VALUES = (
         "origin",
         "dockerfile",
         "configuration",
+        "container",
+        "wizard",
     ),
 )
-SYSTEM = ("process", "beneath", "flock", "http")
+SYSTEM = ("process", "beneath", "flock", "once", "http")
 EDGES = ("store", "fetch", "registry", "resolve", "realise", "engine")
 
 # What only one place may import, and what is never imported.
 OWNERS = {
     "click": ("cli",),
     "rich": ("cli",),
+    "questionary": ("cli.terminal",),
+    "prompt_toolkit": ("cli.terminal",),
     "networkx": ("graph",),
     "diskcache": ("store.facts",),
     "docker": ("engine",),
@@ -118,7 +123,7 @@ def _allowed(part: str) -> set[str]:
     if part in VALUES:
         return set(VALUES[: VALUES.index(part) + 1])
     if part in SYSTEM:
-        return {"errors", "location", part}
+        return {"errors", "location", "once", part}
     if part in EDGES:
         return {*VALUES, *SYSTEM, part} - {"graph"}
     if part == "workflow":

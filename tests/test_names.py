@@ -67,7 +67,7 @@ def test_many_connections_to_a_server_look_its_name_up_once(resolver: Resolver) 
     came: list[bytes] = []
     with serving() as server:
         url = server.add("/file", whole(b"content")).replace("127.0.0.1", NEAR)
-        transport = HttpTransport(Settings())
+        transport = HttpTransport(Settings)
 
         def get() -> None:
             with transport.get(url, 0) as response:
@@ -90,7 +90,7 @@ def test_names_of_servers_are_looked_up_one_after_the_other(resolver: Resolver) 
 def test_a_name_is_looked_up_again_where_nothing_answers(resolver: Resolver) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    transport = HttpTransport(Settings())
+    transport = HttpTransport(Settings)
     for _ in range(2):
         with pytest.raises(Interrupted), transport.get(f"http://{NEAR}:{port}/file", 0):
             pass
@@ -99,7 +99,7 @@ def test_a_name_is_looked_up_again_where_nothing_answers(resolver: Resolver) -> 
 
 
 def test_a_name_without_an_address_is_said_to_have_none() -> None:
-    transport = HttpTransport(Settings())
+    transport = HttpTransport(Settings)
     with (
         pytest.raises(Interrupted, match=r"^the host's name can't be resolved"),
         transport.get("https://nothing.invalid/file", 0),

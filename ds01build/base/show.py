@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from ds01build.base.facts import BaseFacts
 
-__all__ = ["answer", "every_package", "screen"]
+__all__ = ["answer", "every_package", "installed", "key_packages", "screen"]
 
 # The frameworks that a base may be made for, by the distribution that says so, and their own.
 _FRAMEWORKS = {
@@ -30,7 +30,6 @@ _CUDNN = ("nvidia-cudnn", "libcudnn")
 
 def screen(facts: BaseFacts, reference: str, *, architecture: str = "") -> str:
     """Return the screen of a selected base; ``architecture`` is the catalogue's, if it has one."""
-    versions = _versions(facts)
     python = counted(len(facts.distributions), "Python package")
     lines = [
         "━━━ Selected Base Image ━━━",
@@ -41,7 +40,7 @@ def screen(facts: BaseFacts, reference: str, *, architecture: str = "") -> str:
         *([f"Driver: {facts.driver}"] if facts.driver else []),
         "",
         "Key Pre-installed Packages:",
-        *(f"  • {line}" for line in _key_packages(facts, versions)),
+        *(f"  • {line}" for line in key_packages(facts)),
         "",
         f"{python}, {counted(len(facts.debs), 'Debian package')}",
     ]
@@ -75,7 +74,7 @@ def answer(facts: BaseFacts, reference: str, *, architecture: str = "") -> dict[
     }
 
 
-def _versions(facts: BaseFacts) -> Mapping[str, str]:
+def installed(facts: BaseFacts) -> Mapping[str, str]:
     """Return the version of each distribution, the one that Python finds first."""
     order = facts.interpreter.directories if facts.interpreter else ()
     by_directory = sorted(
@@ -97,7 +96,9 @@ def _python(facts: BaseFacts) -> str:
     return f"{found.version or 'of an unknown version'} ({found.path}{manager})"
 
 
-def _key_packages(facts: BaseFacts, versions: Mapping[str, str]) -> Iterator[str]:
+def key_packages(facts: BaseFacts) -> Iterator[str]:
+    """Yield lines about what a base is known for: its framework, CUDA, libraries, tools."""
+    versions = installed(facts)
     for name, (title, members) in _FRAMEWORKS.items():
         if name in versions:
             present = ", ".join(each for each in members if each in versions)

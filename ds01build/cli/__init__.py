@@ -22,6 +22,7 @@ from ds01build.cli import (
     base,
     build,
     completion,
+    create,
     diff,
     dockerfile,
     edit,
@@ -43,7 +44,7 @@ from ds01build.errors import Ds01Error
 if TYPE_CHECKING:
     from types import FrameType
 
-__all__ = ["ds01", "image_update", "main", "programs"]
+__all__ = ["ds01", "image_create", "image_update", "main", "programs"]
 
 INTERRUPTED = 130
 BUG = 70  # EX_SOFTWARE of sysexits.h
@@ -81,6 +82,7 @@ for command in (
     man.man,
 ):
     ds01.add_command(command)
+image.image.add_command(create.create, "create")
 image.image.add_command(update.update, "update")
 guidance.add_to(ds01)
 
@@ -95,6 +97,11 @@ def programs() -> dict[str, click.Command]:
 def main() -> NoReturn:
     """Run the command line and exit with its code."""
     _main(ds01, "ds01")
+
+
+def image_create() -> NoReturn:
+    """Run ``image-create``, which ``ds01 image create`` is too."""
+    _main(create.create, "image-create")
 
 
 def image_update() -> NoReturn:

@@ -82,14 +82,17 @@ def _as_asked(built: Built, rest: dict[str, Any]) -> Built | None:
 
 def _build(recipe: Path, rest: dict[str, Any], *, keep_sources: bool, quiet: bool) -> Built:
     from ds01build.cli import wiring
-    from ds01build.cli.ahead import importing_ahead
+    from ds01build.cli.ahead import Ahead
     from ds01build.cli.progress import progress
     from ds01build.workflow import building
 
     chosen = options.choices(rest, keep_sources=keep_sources)
     with progress(quiet=quiet) as report:
-        told = importing_ahead(report)
-        edges = wiring.edges(told, chosen)
+        ahead = Ahead(report)
+        edges = wiring.edges(ahead.tell, chosen)
+        ahead.then(edges.transport.prepare)
+        if chosen.load != "never":
+            ahead.then(edges.engine)
         return building.build(recipe, edges, chosen)
 
 

@@ -134,7 +134,7 @@ def rebase(recipe: Path, to: str, **rest: Any) -> None:
 
 def _carry_out(recipe: Path, edit: Edit, rest: dict[str, Any]) -> None:
     from ds01build.cli import wiring
-    from ds01build.cli.ahead import importing_ahead
+    from ds01build.cli.ahead import Ahead
     from ds01build.cli.progress import progress
     from ds01build.workflow import editing
 
@@ -144,8 +144,11 @@ def _carry_out(recipe: Path, edit: Edit, rest: dict[str, Any]) -> None:
     built = None
     with progress(quiet=rest["quiet"]) as report:
         builds = rest["build"] and not rest["dry_run"]
-        told = importing_ahead(report) if builds else report
-        edges = wiring.edges(told, chosen)
+        ahead = Ahead(report)
+        edges = wiring.edges(ahead.tell if builds else report, chosen)
+        ahead.then(edges.transport.prepare)
+        if chosen.load != "never":
+            ahead.then(edges.engine)
         with editing.alone(recipe, edges.store, tell):
             proposed = editing.propose(recipe, edit, edges)
             if builds:

@@ -8,12 +8,13 @@ import shutil
 import sys
 import tempfile
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ds01build.cli import completers, guidance, options
+from ds01build.cli import completers, guidance, options, terminal
 from ds01build.cli import edit as editing_commands
 from ds01build.errors import Ds01Error, Unavailable
 
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
+    from ds01build.asking import Asker
+    from ds01build.recipe.editing import Text
+    from ds01build.store import DirStore
+    from ds01build.workflow.built import Built
     from ds01build.workflow.editing import Edit, Proposed
 
 __all__ = ["update"]
@@ -47,7 +52,7 @@ _EDITORS = ("vim", "vi", "nano", "emacs")
 
 
 @click.command("image-update", context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("name", metavar="NAME", shell_complete=completers.updatable)
+@click.argument("name", metavar="[NAME]", required=False, shell_complete=completers.updatable)
 @click.option("--add", multiple=True, metavar="PKG", help="Add Python packages.")
 @click.option("--add-system", multiple=True, metavar="PKG", help="Add Debian packages.")
 @click.option(
@@ -80,14 +85,16 @@ _EDITORS = ("vim", "vi", "nano", "emacs")
 @options.loading
 @options.as_json
 @options.quiet
-def update(name: str, **rest: Any) -> None:
+def update(name: str | None, **rest: Any) -> None:
     """Change the image NAME: its recipe, its lock, and itself, or nothing at all.
 
     NAME is that of an image, or the path of its recipe. One change per run: --add, --add-system,
-    --remove, -r, --rebuild, --edit or --upgrade. Added packages go where their name stands, to
-    the only tier of their kind, or to a tier of their own: custom, or system for Debian's.
+    --remove, -r, --rebuild, --edit or --upgrade; without one, a menu shows what the image holds
+    and changes it. Added packages go where their name stands, to the only tier of their kind, or
+    to a tier of their own: custom, or system for Debian's.
 
     \b
+    image-update
     image-update thesis --add "polars>=1.0 statsmodels"
     image-update thesis --add-system tree --yes
     docker run --rm -it "$(image-update thesis --upgrade --yes)"
@@ -99,15 +106,23 @@ def update(name: str, **rest: Any) -> None:
     explain = guidance.explainer(click.get_current_context())
     if not (rest["yes"] or rest["dry_run"] or mode == "rebuild" or sys.stdin.isatty()):
         raise click.UsageError("there is no terminal to ask on: --yes goes on without")
-    recipe = find_recipe(name, wiring.open_store(), Path.cwd())
+    store = wiring.open_store()
+    asker = terminal.Terminal(explain) if terminal.is_there() else None
+    recipe = find_recipe(name or _chosen(store, asker), store, Path.cwd())
+    if not mode:
+        assert asker is not None, "without a terminal there is a mode"
+        _ask(recipe, rest, asker)
+        return
     explain(_TOPICS[mode])
     with _edits(mode, recipe, rest) as edit:
         _carry_out(recipe, edit, rest, explain, asks=not rest["yes"] and mode != "rebuild")
 
 
 def _mode(rest: dict[str, Any]) -> str:
-    """Return the one mode that is asked for. Raises UsageError."""
+    """Return the one mode that is asked for; none where a person is. Raises UsageError."""
     given = [mode for mode in _MODES if rest[mode]]
+    if not given and terminal.is_there() and not (rest["yes"] or rest["tier"]):
+        return ""
     if not given:
         raise click.UsageError(f"say what to change: {', '.join(_MODES.values())}")
     if len(given) > 1:
@@ -116,6 +131,38 @@ def _mode(rest: dict[str, Any]) -> str:
     if rest["tier"] and given[0] in ("rebuild", "edit", "upgrade"):
         raise click.UsageError(f"--tier has no meaning with {_MODES[given[0]]}")
     return given[0]
+
+
+def _chosen(store: DirStore, asker: Asker | None) -> str:
+    """Let a person choose an image. Raises UsageError without one, Ds01Error without images."""
+    from ds01build.asking import Option
+    from ds01build.store import roots
+
+    names = sorted(roots.names(store.root))
+    if asker is None:
+        raise click.UsageError("name an image")
+    if not names:
+        raise Ds01Error("there is no image yet", hint="image-create")
+    return asker.choose("Image", [Option(value=each, title=each) for each in names], names[0])
+
+
+def _ask(recipe: Path, rest: dict[str, Any], asker: Asker) -> None:
+    """Change a recipe on a menu, build it, and let its container follow."""
+    from ds01build.cli import revising, wiring
+    from ds01build.cli.progress import progress
+
+    chosen = options.plain_choices(rest)
+    with progress(quiet=rest["quiet"]) as report:
+        edges = wiring.edges(report, chosen)
+    edit = revising.revised(recipe, asker, edges, _attended)
+    if edit is None:
+        click.echo("nothing is changed", err=True)
+        return
+    built = _carry_out(recipe, edit, rest, asker.explain, asks=True)
+    if built is not None and built.tag:
+        name = revising.recreated(built.name, built.tag, edges, asker)
+        if name:
+            click.echo(f"{name} runs the new image", err=True)
 
 
 def _edits(mode: str, recipe: Path, rest: dict[str, Any]) -> AbstractContextManager[Edit]:
@@ -158,9 +205,10 @@ def _split(text: str) -> list[str]:
 
 def _carry_out(
     recipe: Path, edit: Edit, rest: dict[str, Any], explain: Callable[[str], None], *, asks: bool
-) -> None:
+) -> Built | None:
+    """Carry out an edit, and return the image; None where there is none."""
     from ds01build.cli import wiring
-    from ds01build.cli.ahead import importing_ahead
+    from ds01build.cli.ahead import Ahead
     from ds01build.cli.progress import progress
     from ds01build.workflow import editing
 
@@ -168,18 +216,18 @@ def _carry_out(
     built = None
     with editing.alone(recipe, wiring.open_store(), editing_commands.tell):
         with progress(quiet=rest["quiet"]) as report:
-            told = report if rest["dry_run"] else importing_ahead(report)
+            told = report if rest["dry_run"] else Ahead(report).tell
             edges = wiring.edges(told, chosen)
             proposed = editing.propose(recipe, edit, edges)
         if not rest["dry_run"]:
             explain("image-update.summary")
             if asks and not _agreed(proposed):
-                return
-            explain("image-update.build")
+                return None
             with progress(quiet=rest["quiet"]) as report:
                 edges = wiring.edges(report, chosen)
                 built = editing.build_proposed(proposed, edges, chosen, anew=rest["no_cache"])
     editing_commands.show(proposed, built, rest, told=asks)
+    return built
 
 
 def _agreed(proposed: Proposed) -> bool:
@@ -212,6 +260,18 @@ def _edited(recipe: Path) -> Iterator[Edit]:
         shutil.rmtree(directory)
         raise
     shutil.rmtree(directory)
+
+
+def _attended(text: Text) -> Text:
+    """Return what a person makes of a recipe's text. Raises Ds01Error."""
+    with tempfile.TemporaryDirectory(prefix="image-update-") as directory:
+        copy = Path(directory) / "recipe.toml"
+        copy.write_text(text.text, encoding="utf-8", newline="")
+        _attend(copy)
+        after = replace(text, text=copy.read_bytes().decode(errors="replace"))
+    if after.recipe.name != text.recipe.name:
+        raise Ds01Error("an image keeps its name", hint="image-create NAME makes another")
+    return after
 
 
 def _attend(path: Path) -> None:

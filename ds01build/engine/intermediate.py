@@ -15,9 +15,9 @@ from ds01build.digest import canonical
 from ds01build.engine.owner import Owner, current
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from ds01build.engine.api import Engine
+    from ds01build.engine.api import Engine, Row
     from ds01build.layer import Layer
 
 __all__ = ["LABEL", "Builder", "abandoned", "config", "remove_intermediates", "this_builder"]
@@ -63,17 +63,21 @@ def config(layers: Sequence[Layer], builder: Builder, architecture: str) -> byte
     )
 
 
-def remove_intermediates(engine: Engine, uid: int) -> int:
+def remove_intermediates(engine: Engine, uid: int, rows: Iterable[Row] | None = None) -> int:
     """Remove what dead builders of the user ``uid`` left in ``engine``, and return how many.
 
-    A layer that another build counted on meanwhile is sent again by that build.
+    ``rows`` are its images, if the caller asked already. A layer that another build counted on
+    meanwhile is sent again by that build.
     """
-    return sum(map(engine.remove, abandoned(engine, uid)))
+    return sum(map(engine.remove, abandoned(engine, uid, rows)))
 
 
-def abandoned(engine: Engine, uid: int) -> Iterator[str]:
-    """Yield what ``engine`` calls the images that dead builders of the user ``uid`` left there."""
-    for image in engine.images(LABEL):
-        builder = Builder.parse(image.labels.get(LABEL, ""))
+def abandoned(engine: Engine, uid: int, rows: Iterable[Row] | None = None) -> Iterator[str]:
+    """Yield what ``engine`` calls the images that dead builders of the user ``uid`` left there.
+
+    ``rows`` are its images, if the caller asked already.
+    """
+    for row in engine.rows(LABEL) if rows is None else rows:
+        builder = Builder.parse(row.labels.get(LABEL, ""))
         if builder and builder.owner.uid == uid and not builder.owner.may_live:
-            yield str(image.engine_id)
+            yield str(row.engine_id)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from ds01build.digest import DiffId
-    from ds01build.engine.api import Engine, EngineImage, Kind
+    from ds01build.engine.api import Engine, EngineImage, Kind, Row
     from ds01build.engine.archive import Loadable
     from ds01build.layer import Layer
 
@@ -29,14 +29,19 @@ _KIN, _OTHERS = 64, 256
 
 
 def nearby(
-    engine: Engine, labels: Mapping[str, str], base_digests: frozenset[Digest]
+    engine: Engine,
+    labels: Mapping[str, str],
+    base_digests: frozenset[Digest],
+    rows: Sequence[Row] | None = None,
 ) -> Iterator[EngineImage]:
     """Yield the images of ``engine`` that may have layers of one with those labels and base.
 
-    The likeliest come first: ds01 labels an image with the key of each tier. None does where the
-    engine fails to list them: any damaged image is enough for that.
+    The likeliest come first: ds01 labels an image with the key of each tier. ``rows`` are its
+    images, if the caller asked already. None does where the engine fails to list them: any damaged
+    image is enough for that.
     """
-    rows = attempted(engine.rows) or ()
+    if rows is None:
+        rows = attempted(engine.rows) or ()
     bases = [row for row in rows if not base_digests.isdisjoint(row.digests)]
     kin = sorted(
         (row for row in rows if row.labels.items() & labels.items()),

@@ -12,9 +12,10 @@ from urllib.parse import unquote, urlsplit
 from ds01build.http.answer import Absent, Refused, body_of
 from ds01build.http.session import Request, Session
 from ds01build.http.settings import Proxies, Settings
+from ds01build.once import once
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from ds01build.http.answer import Response
 
@@ -22,19 +23,32 @@ __all__ = ["HttpTransport", "Proxies", "Settings"]
 
 
 class HttpTransport:
-    """A Transport; its connections are kept open for further requests until ``close``."""
+    """A Transport; its connections are kept open for further requests until ``close``.
 
-    def __init__(self, settings: Settings) -> None:
+    ``settings`` is called by the first request, which raises what it raises, and Unavailable for a
+    proxy that is none.
+    """
+
+    def __init__(self, settings: Callable[[], Settings]) -> None:
         self._settings = settings
-        self._session = Session(settings)
+        self._session = once(lambda: Session(settings()))
 
     def allowing(self, plain: frozenset[str]) -> HttpTransport:
         """Return one that asks the origins ``plain`` over http, too."""
-        return HttpTransport(replace(self._settings, plain=self._settings.plain | plain))
+
+        def wider() -> Settings:
+            settings = self._settings()
+            return replace(settings, plain=settings.plain | plain)
+
+        return HttpTransport(wider)
+
+    def prepare(self) -> None:
+        """Do what the first request would have to do before it asks. Raises what that raises."""
+        self._session().prepare()
 
     def close(self) -> None:
         """Close the connections that are idle."""
-        self._session.close()
+        self._session().close()
 
     @contextlib.contextmanager
     def get(self, url: str, offset: int) -> Iterator[Response]:
@@ -48,7 +62,7 @@ class HttpTransport:
                 yield body
             return
         headers = {"Range": f"bytes={offset}-"} if offset else {}
-        with self._session.ask(Request(url=url, headers=headers)) as answer:
+        with self._session().ask(Request(url=url, headers=headers)) as answer:
             yield body_of(answer, offset)
 
 

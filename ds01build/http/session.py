@@ -4,25 +4,19 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import ssl
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
-import urllib3
-from urllib3 import exceptions
-from urllib3.exceptions import HTTPError
-
-from ds01build.errors import Unavailable
-from ds01build.http.answer import Answer, Interrupted, Refused, finish, reason_of
-from ds01build.http.names import Names, pools
-from ds01build.http.settings import check_scheme, is_near
-from ds01build.http.trust import Trust
-from ds01build.location import origin, redact, split_credentials
+from ds01build.http.answer import Refused
+from ds01build.http.settings import check_scheme, is_near, proxy_address
+from ds01build.location import origin, split_credentials
+from ds01build.once import once
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from ds01build.http.asking import Answer, Connections
     from ds01build.http.settings import Settings
     from ds01build.location import Credentials
 
@@ -47,18 +41,19 @@ class Session:
     """Connections to servers, kept open for further requests until ``close``."""
 
     def __init__(self, settings: Settings) -> None:
+        """Raise Unavailable for a proxy that is none. The first request opens connections."""
+        for proxy in filter(None, (settings.proxies.http, settings.proxies.https)):
+            proxy_address(proxy)
         self.settings = settings
-        proxies = {"", settings.proxies.http, settings.proxies.https}
-        trust = Trust(settings.authorities)
-        kinds = pools(Names(), trust)
-        self._pools = {proxy: _pool(proxy, settings, trust) for proxy in proxies}
-        for pool in self._pools.values():
-            pool.pool_classes_by_scheme = kinds
+        self._connections = once(lambda: _connections(settings))
+
+    def prepare(self) -> None:
+        """Do what the first request would have to do before it asks: it takes some 60 ms."""
+        self._connections().prepare()
 
     def close(self) -> None:
         """Close the connections that are idle."""
-        for pool in self._pools.values():
-            pool.clear()
+        self._connections().close()
 
     @contextlib.contextmanager
     def ask(self, request: Request) -> Iterator[Answer]:
@@ -68,15 +63,15 @@ class Session:
         settings, is sent to its own origin only. Raises Interrupted and Refused.
         """
         try:
-            response = self._follow(request)
+            answer = self._follow(request)
         except ValueError as error:
             raise Refused(str(error)) from error
         try:
-            yield Answer(response)
+            yield answer
         finally:
-            finish(response)
+            answer.finish()
 
-    def _follow(self, request: Request) -> urllib3.BaseHTTPResponse:
+    def _follow(self, request: Request) -> Answer:
         url, own = split_credentials(request.url)
         authorizations = {
             place: basic(credentials) for place, credentials in self.settings.credentials.items()
@@ -86,35 +81,18 @@ class Session:
         from_near = is_near(url)
         for _ in range(_MOST_REDIRECTS + 1):
             check_scheme(url, self.settings, from_near=from_near)
-            response = self._send(url, request, authorizations.get(origin(url), ""))
-            if response.status not in _REDIRECTS or request.body is not None:
-                return response
-            url = _target(url, response)
+            answer = self._send(url, request, authorizations.get(origin(url), ""))
+            if answer.status not in _REDIRECTS or request.body is not None:
+                return answer
+            url = _target(url, answer)
         raise Refused(f"more than {_MOST_REDIRECTS} redirects")
 
-    def _send(self, url: str, request: Request, authorization: str) -> urllib3.BaseHTTPResponse:
+    def _send(self, url: str, request: Request, authorization: str) -> Answer:
         headers = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": "ds01"}
         headers.update(request.headers)
         if authorization:
             headers["Authorization"] = authorization
-        pool = self._pools[self.settings.proxies.proxy_of(url)]
-        try:
-            return pool.request(
-                request.method,
-                url,
-                body=request.body,
-                headers=headers,
-                redirect=False,
-                retries=False,
-                preload_content=False,
-                decode_content=False,
-            )
-        except HTTPError as error:
-            cause = error.args[0] if error.args else None
-            lasting = (ssl.SSLCertVerificationError, exceptions.LocationValueError)
-            if isinstance(error, lasting) or isinstance(cause, lasting):
-                raise Refused(reason_of(error)) from error
-            raise Interrupted(reason_of(error)) from error
+        return self._connections().ask(url, request, headers)
 
 
 def basic(credentials: Credentials) -> str:
@@ -122,27 +100,14 @@ def basic(credentials: Credentials) -> str:
     return "Basic " + base64.b64encode(":".join(credentials).encode()).decode()
 
 
-def _target(url: str, response: urllib3.BaseHTTPResponse) -> str:
+def _target(url: str, answer: Answer) -> str:
     """Return where a redirect leads, without credentials. Raises ValueError for no URL."""
-    location = response.headers.get("Location", "")
-    finish(response)
+    location = answer.header("Location")
+    answer.finish()
     return split_credentials(urljoin(url, location))[0]
 
 
-def _pool(proxy: str, settings: Settings, trust: Trust) -> urllib3.PoolManager:
-    timeout = urllib3.Timeout(connect=settings.connect, read=settings.read)
-    if not proxy:
-        return urllib3.PoolManager(maxsize=settings.connections, timeout=timeout)
-    try:
-        url, credentials = split_credentials(proxy if "://" in proxy else f"http://{proxy}")
-    except ValueError as error:
-        raise Unavailable(f"the proxy is not usable: {error}") from error
-    if urlsplit(url).scheme not in ("http", "https"):
-        raise Unavailable(f"the proxy {redact(url)} is not usable: only http and https are")
-    return urllib3.ProxyManager(
-        url,
-        proxy_headers={"Proxy-Authorization": basic(credentials)} if credentials else None,
-        maxsize=settings.connections,
-        timeout=timeout,
-        proxy_ssl_context=trust.context() if url.startswith("https:") else None,
-    )
+def _connections(settings: Settings) -> Connections:
+    from ds01build.http.asking import Connections
+
+    return Connections(settings)

@@ -7,14 +7,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from ds01build.location import origin, redact
+from ds01build.errors import Unavailable
+from ds01build.location import origin, redact, split_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ds01build.location import Credentials
 
-__all__ = ["Proxies", "Settings", "check_scheme", "is_loopback", "is_near"]
+__all__ = ["Proxies", "Settings", "check_scheme", "is_loopback", "is_near", "proxy_address"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +46,17 @@ class Settings:
     connect: float = 10.0  # seconds
     read: float = 30.0  # seconds without a byte
     connections: int = 16  # kept open for each server
+
+
+def proxy_address(proxy: str) -> tuple[str, Credentials | None]:
+    """Return the URL of a proxy, and who one is to it. Raises Unavailable for what is none."""
+    try:
+        url, credentials = split_credentials(proxy if "://" in proxy else f"http://{proxy}")
+    except ValueError as error:
+        raise Unavailable(f"the proxy is not usable: {error}") from error
+    if urlsplit(url).scheme not in ("http", "https"):
+        raise Unavailable(f"the proxy {redact(url)} is not usable: only http and https are")
+    return url, credentials
 
 
 def check_scheme(url: str, settings: Settings, *, from_near: bool) -> None:

@@ -20,7 +20,7 @@ from ds01build.registry.document import limited, parse
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from ds01build.http.answer import Answer
+    from ds01build.http.asking import Answer
     from ds01build.http.session import Session
     from ds01build.registry.credentials import Login
 

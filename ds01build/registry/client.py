@@ -30,7 +30,8 @@ from ds01build.registry.manifest import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from ds01build.http.answer import Answer, Response
+    from ds01build.http.answer import Response
+    from ds01build.http.asking import Answer
     from ds01build.http.settings import Settings
     from ds01build.reference import Reference
     from ds01build.registry.access import Logins

@@ -6,8 +6,6 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from debian.deb822 import Deb822
-
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -48,6 +46,8 @@ def parse_entries(texts: Mapping[str, str]) -> Iterator[Entry]:
 
 
 def _deb822_entries(text: str, texts: Mapping[str, str]) -> Iterator[Entry]:
+    from debian.deb822 import Deb822
+
     # By line: a text of one line could be the name of a file, and would be opened.
     for fields in Deb822.iter_paragraphs(text.split("\n"), use_apt_pkg=False):
         if "deb" not in fields.get("Types", "").split() or _is_no(fields.get("Enabled", "yes")):

@@ -7,8 +7,6 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from debian.debian_support import NativeVersion
-
 from ds01build.errors import ResolveError
 from ds01build.resolve.preferences import read_preferences
 from ds01build.resolve.stanza import NAME, VERSION
@@ -143,6 +141,8 @@ def read_status(text: str, architecture: str) -> Installed:
 
 def is_newer(version: str, other: str) -> bool:
     """Return whether ``version`` comes after ``other`` (Debian policy 5.6.12)."""
+    from debian.debian_support import NativeVersion
+
     return bool(NativeVersion(version) > NativeVersion(other))
 
 

@@ -56,14 +56,14 @@ class MachineResolver:
 
     ``cache`` is a directory of the caller's alone. ``size_of`` asks a server for a file's size in
     bytes, for indexes that do not say it; ``apt_of`` is the apt of a base image, in a container,
-    for machines without apt.
+    for machines without apt. ``host_sources`` are read when they are first asked for.
     """
 
     tool: Uv
     cache: Path
     memory: Memory
     architecture: str
-    host_sources: tuple[AptSource, ...] = ()
+    host_sources: Callable[[], tuple[AptSource, ...]] = tuple
     mirror: str = field(default="", repr=False)
     keyring: str = ""
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -224,16 +224,16 @@ class MachineResolver:
     def _sources(self, suite: str) -> tuple[AptSource, ...]:
         return debian_sources(
             suite,
-            host=self.host_sources,
+            host=self.host_sources(),
             mirror=self.mirror or None,
             keyring=self.keyring or None,
         )
 
     def _site(self) -> Site:
-        return Site(host=self.host_sources, mirror=self.mirror, keyring=self.keyring)
+        return Site(host=self.host_sources(), mirror=self.mirror, keyring=self.keyring)
 
     def _site_without_mirror(self) -> Site:
-        return Site(host=self.host_sources, servers=tuple(self.mirror.split()))
+        return Site(host=self.host_sources(), servers=tuple(self.mirror.split()))
 
     @contextmanager
     def _session(self, suite: str) -> Iterator[AptSession]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from debian.deb822 import Deb822
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -47,6 +45,8 @@ def _is_read(path: str) -> bool:
 
 
 def _stanzas(path: str, text: str, notes: list[str]) -> Iterator[str]:
+    from debian.deb822 import Deb822
+
     forms = {"Package": _PACKAGES, "Pin": _PIN, "Pin-Priority": _PRIORITY}
     # By line: a text of one line could be the name of a file, and would be opened.
     for fields in Deb822.iter_paragraphs(text.split("\n"), use_apt_pkg=False):

@@ -8,9 +8,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 
-from debian.deb822 import Deb822
-from debian.debian_support import NativeVersion
-
 from ds01build.digest import Digest
 from ds01build.errors import ResolveError
 
@@ -78,6 +75,8 @@ class Need(NamedTuple):
         """Return whether ``version`` of the package is one that is needed (Debian policy 7.1)."""
         if not VERSION.fullmatch(self.version):  # none, or nothing that could be compared
             return True
+        from debian.debian_support import NativeVersion
+
         found, wanted = NativeVersion(version), NativeVersion(self.version)
         order = (found > wanted) - (found < wanted)
         return (
@@ -102,6 +101,8 @@ def parse_stanzas(text: str) -> tuple[Stanza, ...]:
 
     Those of dpkg's status, for versions that no index has, are left out: they name no file.
     """
+    from debian.deb822 import Deb822
+
     paragraphs = Deb822.iter_paragraphs(text.split("\n"), use_apt_pkg=False)
     try:
         entries = [{str(k): str(v) for k, v in each.items()} for each in paragraphs]

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from ds01build.registry.manifest import RemoteImage
     from ds01build.store import DirStore
 
-__all__ = ["ImageBases", "Machine", "Seen", "look"]
+__all__ = ["ImageBases", "Machine", "Seen", "look", "seen"]
 
 _CHUNK = 1 << 20  # bytes
 
@@ -58,8 +58,11 @@ class Cache(Protocol):
 class Probes(Protocol):
     """Looks into images that an engine has."""
 
-    def tree(self, diff_ids: tuple[DiffId, ...]) -> Tree | None:
-        """Return the tree of the image with these layers; None where no engine has it."""
+    def tree(self, diff_ids: tuple[DiffId, ...], name: str = "") -> Tree | None:
+        """Return the tree of the image with these layers; None where no engine has it.
+
+        By ``name`` it may be found sooner.
+        """
 
     def has_engine(self) -> bool:
         """Say whether an engine answers."""
@@ -198,7 +201,8 @@ class ImageBases:
 
     def _facts(self, image: LockedImage) -> BaseFacts:
         config = parse_config(self.config(image))
-        tree = self.probes.tree(tuple(layer.diff_id for layer in image.layers))
+        name = parse_reference(image.reference).familiar
+        tree = self.probes.tree(tuple(layer.diff_id for layer in image.layers), name)
         if tree is None and self.loads and self.probes.has_engine():
             self._keep(image)
         facts = derive(tree or self._streamed(image), config)
@@ -286,6 +290,14 @@ def _contradictions(image: LockedImage, found: RemoteImage) -> Iterator[Issue]:
             if said != is_:
                 where = f"base.layer[{number}].{name.replace('_', '-')}"
                 yield Issue(where, f"{said}, the image has {is_}")
+
+
+def seen(bases: ImageBases, wanted: ImageBase | FrameworkBase) -> Seen:
+    """Return what is in the image of a recipe. Raises Ds01Error, Unavailable."""
+    architecture = bases.selected(wanted).architecture if isinstance(wanted, FrameworkBase) else ""
+    image = bases.locked(wanted, None)
+    reference = parse_reference(image.reference).familiar
+    return Seen(reference=reference, architecture=architecture, facts=bases.facts(image))
 
 
 def look(bases: ImageBases, name: str) -> Seen:

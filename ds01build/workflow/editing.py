@@ -33,7 +33,17 @@ if TYPE_CHECKING:
     from ds01build.workflow.steps import Choices, Edges
     from ds01build.workflow.upgrade import Upgrade
 
-__all__ = ["Edit", "Proposed", "adopt", "alone", "build_proposed", "propose", "recipe_text"]
+__all__ = [
+    "Edit",
+    "Proposed",
+    "adopt",
+    "alone",
+    "build_proposed",
+    "bytes_at",
+    "edited",
+    "propose",
+    "recipe_text",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +128,7 @@ def propose(recipe: Path, edit: Edit, edges: Edges) -> Proposed:
     Packages that it does not speak of keep their versions. Raises what reading and locking raise.
     """
     before, path = recipe_text(recipe), lock_path(recipe)
-    lock_bytes = _bytes(path)
+    lock_bytes = bytes_at(path)
     present = request_of(recipe, before.text)
     previous, content = read_lock(path)
     after = edit.text(before, present, previous)
@@ -130,6 +140,15 @@ def propose(recipe: Path, edit: Edit, edges: Edges) -> Proposed:
     else:
         locked = resolve_lock(request, previous, edges, upgrade)
     return Proposed(before=before, previous=previous, locked=locked, lock_bytes=lock_bytes)
+
+
+def edited(recipe: Path, before: Text, edit: Edit) -> Text:
+    """Return what ``edit`` makes of a text of the recipe at a path, without its lock.
+
+    Raises RecipeError, Ds01Error.
+    """
+    previous, _ = read_lock(lock_path(recipe))
+    return edit.text(before, request_of(recipe, before.text), previous)
 
 
 def adopt(proposed: Proposed) -> None:
@@ -154,7 +173,8 @@ def build_proposed(proposed: Proposed, edges: Edges, choices: Choices, *, anew: 
     return built
 
 
-def _bytes(path: Path) -> bytes | None:
+def bytes_at(path: Path) -> bytes | None:
+    """Return the bytes of a recipe or a lock, None where there is none. Raises Ds01Error."""
     try:
         return beneath.read(path.parent, path.name, limit=LOCK_LIMIT)
     except Ds01Error as error:

@@ -11,6 +11,7 @@ from ds01build import beneath
 from ds01build.errors import Ds01Error, UsageError
 from ds01build.lock import LockedDebian
 from ds01build.recipe import PythonTier
+from ds01build.recipe.bundling import with_bundle, without_bundle
 from ds01build.recipe.choosing import absence, chosen, homes, plain_name
 from ds01build.recipe.editing import Spot, Text, add, normal, read_from, remove
 from ds01build.recipe.rebasing import base_of, rebased
@@ -26,7 +27,16 @@ if TYPE_CHECKING:
     from ds01build.recipe.editing import Kind
     from ds01build.workflow.request import Request
 
-__all__ = ["Goal", "adding", "importing", "rebasing", "relocking", "removing", "rewriting"]
+__all__ = [
+    "Goal",
+    "adding",
+    "bundling",
+    "importing",
+    "rebasing",
+    "relocking",
+    "removing",
+    "rewriting",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +97,21 @@ def importing(file: Path, goal: Goal) -> Edit:
         except ValueError:
             return add(recipe, spot, _copied(file, request))
         return read_from(recipe, spot, inside.as_posix())
+
+    return Edit(text=text, upgrade=_nothing)
+
+
+def bundling(changes: Sequence[tuple[str, str]]) -> Edit:
+    """Give tiers bundles: pairs of a Python tier and its bundle, which is empty for none."""
+
+    def text(recipe: Text, _: Request, __: Lock | None) -> Text:
+        for tier, bundle in changes:
+            if not bundle:
+                recipe = without_bundle(recipe, tier)
+                continue
+            is_new = tier not in [each.name for each in recipe.recipe.tiers]
+            recipe = with_bundle(recipe, Spot(tier, "python", is_new=is_new), bundle)
+        return recipe
 
     return Edit(text=text, upgrade=_nothing)
 

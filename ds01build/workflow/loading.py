@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from ds01build.digest import Digest
-    from ds01build.engine.api import Engine
+    from ds01build.engine.api import Engine, Row
     from ds01build.engine.load import Loaded
     from ds01build.events import Report
     from ds01build.image import Image
@@ -77,11 +77,14 @@ def engine_for(load: Load, edges: Edges) -> Engine | None:
         return None
 
 
-def tidy(engine: Engine) -> None:
-    """Remove what builds of this user left in ``engine`` that are no more."""
+def tidy(engine: Engine, rows: Sequence[Row] | None = None) -> None:
+    """Remove what builds of this user left in ``engine`` that are no more.
+
+    ``rows`` are its images, if the caller asked already.
+    """
     owner = current()
     sweep(engine.client, owner)
-    remove_intermediates(engine, owner.uid)
+    remove_intermediates(engine, owner.uid, rows)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,9 +159,11 @@ class Loader:
         builds of this user left in the engine is removed. ``labels`` are those of the image:
         images that share some are likely to share layers.
         """
+        rows = None
         with contextlib.suppress(Ds01Error):  # what stays goes with the next build
-            tidy(self.engine)
-        self._bring(base)
+            rows = self.engine.rows()
+            tidy(self.engine, rows)
+        self._bring(base, rows)
         return Loading(
             self.engine,
             self._source(base),
@@ -212,15 +217,17 @@ class Loader:
             bring=bring,
         )
 
-    def _bring(self, base: Registered | None) -> None:
+    def _bring(self, base: Registered | None, rows: Sequence[Row] | None = None) -> None:
         """Fetch together, of a base, what neither the engine has nor the store.
 
-        What an engine has changes while one looks: the source brings the rest when it is asked.
+        ``rows`` are the images of the engine, if the caller asked already. What an engine has
+        changes while one looks: the source brings the rest when it is asked.
         """
         if base is None:
             return
         layers = base.layers
-        known = look_up(self.engine, _bare(base), None)
+        bare = _bare(base)
+        known = look_up(self.engine, bare, nearby(self.engine, {}, bare.base_digests, rows))
         needed = list(layers[known.layers :])
         if self.engine.kind == "containerd":  # a manifest has the length of every plain layer
             source = self._source(base)

@@ -9,7 +9,6 @@ import sys
 import time
 from dataclasses import replace
 from datetime import datetime, timezone
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +21,7 @@ from ds01build.events import Note, Warned
 from ds01build.fetch.transfer import remote_size
 from ds01build.fetch.transport import HttpTransport, Proxies, Settings
 from ds01build.location import origin, split_credentials
+from ds01build.once import once
 from ds01build.reference import DEFAULT_REGISTRY
 from ds01build.registry import (
     Keyring,
@@ -76,10 +76,10 @@ def edges(
     store = open_store(configuration.store, uid=os.geteuid())
     facts = open_facts(store.root / "facts")
     lenders = lending.lenders(configuration, store, report)
-    engine = cache(lambda: _connected(environment, home))
+    engine = once(lambda: _connected(environment, home))
     probes = _probes(configuration, store, engine, report)
-    sources = _host_sources(environment)
-    transport = _transport(configuration, sources)
+    sources = once(lambda: _host_sources(environment))
+    transport = HttpTransport(once(lambda: _asking(configuration, sources())))
     resolver = _resolver(configuration, sources, transport, facts, report, offline=offline)
     bases = ImageBases(
         registry=_registry(configuration, environment, home, report),
@@ -110,7 +110,7 @@ def edges(
 
 def _resolver(
     configuration: Configuration,
-    sources: tuple[AptSource, ...],
+    sources: Callable[[], tuple[AptSource, ...]],
     transport: HttpTransport,
     memory: Memory,
     report: Report,
@@ -225,18 +225,17 @@ def _has_netrc(configuration: Configuration) -> bool:
     return configuration.netrc is not None and os.access(configuration.netrc, os.R_OK)
 
 
-def _transport(configuration: Configuration, sources: tuple[AptSource, ...]) -> HttpTransport:
+def _asking(configuration: Configuration, sources: tuple[AptSource, ...]) -> Settings:
+    """Return how files are asked for, of indexes and of archives alike."""
     mirrors = [source.uri for source in sources] + configuration.apt_mirror.split()
     urls = [*configuration.indexes.values(), *mirrors]
     known = {origin(clean): own for clean, own in map(split_credentials, urls) if own}
     settings = _settings(configuration)
-    return HttpTransport(
-        replace(
-            settings,
-            credentials={**_netrc(configuration, urls), **known},
-            # A .deb is proved by the lock's hash: mirrors over http are as good as any.
-            plain=frozenset(origin(url) for url in mirrors if url.startswith("http://")),
-        )
+    return replace(
+        settings,
+        credentials={**_netrc(configuration, urls), **known},
+        # A .deb is proved by the lock's hash: mirrors over http are as good as any.
+        plain=frozenset(origin(url) for url in mirrors if url.startswith("http://")),
     )
 
 

@@ -39,16 +39,20 @@ class EngineProbes:
     network: Literal["bridge", "host"]
     diff_ids: Callable[[Digest], tuple[DiffId, ...]]  # of the image with a configuration
 
-    def tree(self, diff_ids: tuple[DiffId, ...]) -> Tree | None:
+    def tree(self, diff_ids: tuple[DiffId, ...], name: str = "") -> Tree | None:
         """Return the tree of the image with these layers; None where no engine has it.
 
-        An engine that fails while it is asked is no engine: layers say the same.
+        By ``name`` it is looked for first: an engine may have hundreds. One that fails while it is
+        asked is no engine: layers say the same.
         """
+        from ds01build.engine.api import attempted
         from ds01build.engine.probe import tree_of
 
         try:
             engine = self.engine()
-            found = self._found(engine, diff_ids)
+            named = attempted(lambda: engine.inspect(name)) if name else None
+            is_named = named is not None and named.diff_ids == diff_ids
+            found = named if is_named else self._found(engine, diff_ids)
             if found is None:
                 return None
             self.report(Note("looking into the image in the engine"))

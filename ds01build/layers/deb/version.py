@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from debian.debian_support import NativeVersion
-
 __all__ = ["is_newer"]
 
 
 def is_newer(version: str, other: str) -> bool:
     """Say whether ``version`` comes after ``other``; where one is none, their texts decide."""
+    from debian.debian_support import NativeVersion
+
     try:
         return bool(NativeVersion(version) > NativeVersion(other))
     except ValueError:

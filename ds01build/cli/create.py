@@ -1,0 +1,146 @@
+"""``image-create``: asks, or takes from flags, what an image is to hold, and builds it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ds01build.cli import creation, options, phases
+
+if TYPE_CHECKING:
+    from ds01build.asking import Asker
+    from ds01build.wizard import Answers
+    from ds01build.workflow.built import Built
+    from ds01build.workflow.creating import Draft
+    from ds01build.workflow.rendering import Place
+
+__all__ = ["create"]
+
+
+@click.command("image-create", context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("name", metavar="[NAME]", required=False)
+@creation.answers
+@click.option("--dockerfile", type=creation.FILE, metavar="FILE", help="Take over a Dockerfile.")
+@click.option("--project-dockerfile", is_flag=True, help="Write the Dockerfile to the project.")
+@click.option("--recipe", type=click.Path(dir_okay=False, path_type=Path), metavar="PATH")
+@click.option("--no-build", is_flag=True, help="Write recipe, lock and Dockerfile, and stop.")
+@click.option("--container/--no-container", default=None, help="Create a container of it, or not.")
+@click.option("--force", is_flag=True, help="Write over a recipe that is there.")
+@click.option("--yes", "-y", is_flag=True, help="Ask nothing, and take the defaults.")
+@click.option("--dry-run", is_flag=True, help="Only print the recipe.")
+@options.loading
+@options.as_json
+@options.quiet
+def create(name: str | None, **rest: Any) -> None:
+    """Create the image NAME: its recipe, its lock, its Dockerfile, itself, and a container of it.
+
+    Asks for what no flag answers; without a terminal nothing is asked, and name, framework and
+    type, or --yes, have to be there. The recipe is ~/workspace/NAME/recipe.toml, and is what the
+    same answers always give; image-update changes it later.
+
+    \b
+    image-create
+    image-create thesis -f pytorch -t nlp -p "wandb" -s "tmux"
+    image-create thesis --bundles essential,cv --yes --no-container
+    """  # noqa: D301
+    from ds01build.cli.output import print_json
+
+    asker = creation.asker(rest)
+    given = creation.given(name, rest)
+    answers = _answered(given, rest, asker)
+    if rest["dry_run"]:
+        from ds01build.wizard import compose
+
+        click.echo(compose(answers), nl=False)
+        return
+    assert answers.name is not None, "it was asked for"
+    recipe = creation.recipe(answers.name, rest)
+    creation.refuse_over(recipe, rest, asker)
+    drafted, place = _written(answers, recipe, rest, asker)
+    built = _built(drafted, place, rest, asker)
+    container = _contained(drafted, built, rest, asker) if built else ""
+    if rest["as_json"]:
+        print_json(phases.answer(drafted, place, built, container))
+    else:
+        click.echo(container or (built.reference(phases.store_root()) if built else recipe))
+
+
+def _answered(given: Answers, rest: dict[str, Any], asker: Asker) -> Answers:
+    """Return all answers, after asking for those that are not given."""
+    from ds01build.cli import wiring
+    from ds01build.cli.progress import progress
+    from ds01build.wizard import checklist
+    from ds01build.wizard.phases import ask
+
+    is_complete = creation.is_complete(given, rest)
+    with progress(quiet=rest["quiet"]) as report:
+        bases = wiring.edges(report, creation.choices(rest)).bases
+        given = creation.pinned(given, bases)
+        if is_complete:
+            return creation.with_defaults(given)
+        world = creation.world(given, bases)
+    pick = checklist.pick if rest["bundles"] is not None else None
+    return ask(given, asker, world, pick)
+
+
+def _written(
+    answers: Answers, recipe: Path, rest: dict[str, Any], asker: Asker
+) -> tuple[Draft, Place | None]:
+    """Lock, write the files, and show what they come to."""
+    from ds01build.cli import wiring
+    from ds01build.cli.progress import progress
+    from ds01build.workflow import creating
+
+    asker.explain("image-create.dockerfile")
+    with progress(quiet=rest["quiet"]) as report:
+        edges = wiring.edges(report, creation.choices(rest))
+        drafted = creating.draft(answers, recipe, edges)
+        place = phases.place(drafted, in_project=rest["project_dockerfile"])
+        creating.write(drafted, place, edges)
+    asker.explain("image-create.summary")
+    phases.tell(phases.first_phase(drafted, answers, place), rest)
+    return drafted, place
+
+
+def _built(drafted: Draft, place: Place | None, rest: dict[str, Any], asker: Asker) -> Built | None:
+    from ds01build.cli import wiring
+    from ds01build.cli.progress import progress
+    from ds01build.workflow.building import build
+
+    recipe = drafted.locked.request.path
+    if rest["no_build"]:
+        phases.tell(phases.by_hand(recipe, place, drafted.locked.lock.name), rest)
+        return None
+    asker.explain("image-create.build")
+    phases.tell(phases.second_phase(drafted), rest)
+    if not asker.confirm("Build image now?", default=True):
+        phases.tell(f"Later: ds01 build {recipe}", rest)
+        return None
+    chosen = creation.choices(rest)
+    with progress(quiet=rest["quiet"]) as report:
+        return build(recipe, wiring.edges(report, chosen), chosen)
+
+
+def _contained(drafted: Draft, built: Built, rest: dict[str, Any], asker: Asker) -> str:
+    """Create and start a container where that is wanted, and return its name."""
+    from ds01build.cli import wiring
+    from ds01build.cli.progress import progress
+    from ds01build.workflow import containers
+
+    if not built.tag or rest["container"] is False:
+        return ""
+    project = drafted.locked.request.path.parent
+    wanted = containers.wanted(built, project, os.geteuid(), os.getegid())
+    if rest["container"] is None:
+        asker.explain("image-create.container")
+        phases.tell(phases.third_phase(wanted), rest)
+        if rest["yes"] or not asker.confirm("Create container now?", default=True):
+            phases.tell(f"Later: container-create {project.name} {built.name}", rest)
+            return ""
+    with progress(quiet=rest["quiet"]) as report:
+        containers.bring_up(wanted, wiring.edges(report, creation.choices(rest)))
+    phases.tell(f"Enter it: docker exec -it {wanted.name} bash", rest)
+    return wanted.name

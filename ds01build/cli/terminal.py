@@ -1,0 +1,167 @@
+"""Asks on a terminal. Questions go to stderr: stdout is for the answer of the command alone."""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+from shutil import get_terminal_size
+from typing import TYPE_CHECKING, Any, TypeVar, final
+
+import click
+
+from ds01build.cli.output import visible
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
+
+    from questionary import Question
+
+    from ds01build.asking import Option
+
+__all__ = ["Terminal", "is_there"]
+
+T = TypeVar("T")
+
+_WIDEST = 100  # columns that text is wrapped to
+
+
+def is_there() -> bool:
+    """Say whether somebody can be asked."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+@final
+class Terminal:
+    """An Asker: arrow keys or numbers choose, space toggles, Enter takes.
+
+    ``explain`` shows a topic to those who want to be guided. Importing what draws the prompts
+    takes 100 ms, which is spent at the first question.
+    """
+
+    def __init__(self, explain: Callable[[str], None]) -> None:
+        self._explain = explain
+
+    def say(self, text: str) -> None:
+        """Show ``text``; what a terminal would obey is written out."""
+        for line in text.split("\n"):
+            click.echo("\n".join(_wrapped(visible(line))), err=True)
+
+    def explain(self, topic: str) -> None:
+        """Show what is said about a topic, if that is wanted."""
+        self._explain(topic)
+
+    def choose(self, question: str, options: Sequence[Option], default: str) -> str:
+        """Return the value of one of ``options``."""
+        import questionary
+
+        self._detail(options)
+        choices = [_choice(option) for option in options]
+        preset = next(each for each in choices if each.value == default)
+        asked = questionary.select(
+            question,
+            choices,
+            default=preset,
+            use_shortcuts=len(choices) < 10,  # noqa: PLR2004 (keys with one digit)
+            use_jk_keys=False,
+            instruction="(arrow keys or a number, then Enter)",
+            **_manner(),
+        )
+        return str(_answer(asked))
+
+    def check(
+        self, question: str, options: Sequence[Option], chosen: Collection[str]
+    ) -> tuple[str, ...]:
+        """Return the values of any number of ``options``."""
+        import questionary
+
+        self._detail(options)
+        asked = questionary.checkbox(
+            question,
+            [_choice(option, is_checked=option.value in chosen) for option in options],
+            use_jk_keys=False,
+            instruction="(space to toggle, Enter to continue)",
+            **_manner(),
+        )
+        return tuple(map(str, _answer(asked)))
+
+    def text(self, question: str, read: Callable[[str], T], default: str = "") -> T:
+        """Return what ``read`` makes of an answer, which is asked again while it is refused."""
+        import questionary
+
+        def problem(answer: str) -> bool | str:
+            try:
+                read(answer.strip() or default)
+            except ValueError as error:
+                return visible(str(error))
+            return True
+
+        instruction = f"[{default}]" if default else None
+        asked = questionary.text(question, validate=problem, instruction=instruction, **_manner())
+        return read(str(_answer(asked)).strip() or default)
+
+    def confirm(self, question: str, *, default: bool) -> bool:
+        """Return whether the answer is yes."""
+        import questionary
+
+        words = "[Y/n]" if default else "[y/N]"
+        return bool(
+            _answer(
+                questionary.confirm(
+                    question, default=default, auto_enter=False, instruction=words, **_manner()
+                )
+            )
+        )
+
+    def _detail(self, options: Sequence[Option]) -> None:
+        if not any(option.detail for option in options):
+            return
+        self.say("")
+        for number, option in enumerate(options, 1):
+            lines = (f"     {line}" for line in option.detail if line)
+            self.say("\n".join((f"  {number}) {option.title}", *lines)))
+        self.say("")
+
+
+def _choice(option: Option, *, is_checked: bool = False) -> Any:
+    from questionary import Choice
+
+    return Choice(visible(option.title), value=option.value, checked=is_checked)
+
+
+def _answer(question: Question) -> Any:
+    """Return an answer. Raises Abort for who leaves, KeyboardInterrupt for who interrupts."""
+    try:
+        return question.unsafe_ask()
+    except EOFError as error:
+        raise click.Abort from error
+
+
+def _manner() -> dict[str, Any]:
+    """Return how prompts look: in the terminal's own colours, so that each background will do."""
+    from prompt_toolkit.output import create_output
+    from questionary import Style
+
+    style = Style(
+        [
+            ("qmark", "fg:ansicyan bold"),
+            ("question", "bold"),
+            ("answer", "fg:ansigreen bold"),
+            ("pointer", "fg:ansicyan bold"),
+            ("highlighted", "fg:ansicyan bold"),
+            ("selected", "fg:ansigreen noreverse"),
+            ("instruction", "fg:ansibrightblack"),
+            ("validation-toolbar", "fg:ansired bg:default noreverse"),
+        ]
+    )
+    return {"style": style, "output": create_output(stdout=sys.stderr)}
+
+
+def _wrapped(line: str) -> list[str]:
+    """Return a line in pieces that fit, each below the first one's text."""
+    width = min(get_terminal_size().columns, _WIDEST)
+    if len(line) <= width or max(map(len, line.split())) > width // 2:
+        return [line]  # it fits, or the terminal had better break it
+    indent = " " * (len(line) - len(line.lstrip(" •→0123456789)")))
+    return textwrap.wrap(
+        line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )

@@ -1,0 +1,85 @@
+"""What a person said about an image to be: by flags, by prompts, or not at all yet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ds01build.grammar import deb, recipe_name, requirement, requirement_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ds01build.recipe import Base
+
+__all__ = ["Answers", "Picked", "debs", "image_name", "requirements"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picked:
+    """What goes into one tier: a bundle, packages of one's own, both or nothing."""
+
+    bundle: str = ""
+    packages: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.bundle or self.packages)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answers:
+    """An image to be; None is what nobody has answered yet.
+
+    ``requirements`` is a file whose packages take the place of those that are picked: its path
+    below the recipe, or its lines where it lies elsewhere; empty for none.
+    """
+
+    name: str | None = None
+    base: Base | None = None
+    requirements: str | tuple[str, ...] | None = None
+    essential: Picked | None = None
+    jupyter: Picked | None = None
+    data_science: Picked | None = None
+    use_cases: tuple[Picked, ...] | None = None
+    packages: tuple[str, ...] | None = None
+    system: Picked | None = None
+
+
+def image_name(text: str) -> str:
+    """Return the name that is meant: lower case, with hyphens for spaces.
+
+    Raises ValueError where nothing is left of it.
+    """
+    lower = "-".join(text.strip().lower().split())
+    kept = "".join(each for each in lower if each.isascii() and (each.isalnum() or each in "._-"))
+    while any(twice in kept for twice in ("--", "..", "__")):
+        kept = kept.replace("--", "-").replace("..", ".").replace("__", "_")
+    return recipe_name(kept.strip("._-"))
+
+
+def requirements(text: str) -> tuple[str, ...]:
+    """Return the Python requirements of a line, separated by spaces.
+
+    One that has spaces itself (a marker, a URL) is a line of its own. Raises ValueError.
+    """
+    try:
+        return (requirement(text),) if text.strip() else ()
+    except ValueError:
+        return _once(text.split(), requirement, requirement_name)
+
+
+def debs(text: str) -> tuple[str, ...]:
+    """Return the Debian packages of a line, separated by spaces. Raises ValueError."""
+    return _once(text.replace(",", " ").split(), deb, lambda each: each.partition("=")[0])
+
+
+def _once(
+    words: list[str], read: Callable[[str], str], name: Callable[[str], str]
+) -> tuple[str, ...]:
+    found: dict[str, str] = {}
+    for word in words:
+        value = read(word)
+        other = found.setdefault(name(value), value)
+        if other != value:
+            raise ValueError(f"asked for twice: {other} and {value}")
+    return tuple(found.values())

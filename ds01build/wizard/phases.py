@@ -1,0 +1,258 @@
+"""The phases of image-create: each asks for what no flag has answered, and shows what is there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
+
+from ds01build.asking import Option
+from ds01build.base import show
+from ds01build.catalogue import bundle
+from ds01build.grammar import image_reference, suite
+from ds01build.recipe import DebianBase, FrameworkBase, ImageBase
+from ds01build.wizard import screens
+from ds01build.wizard.answers import Answers, Picked, debs, image_name, requirements
+from ds01build.wizard.contents import Contents
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ds01build.asking import Asker
+    from ds01build.base.facts import BaseFacts
+    from ds01build.recipe import Base
+
+__all__ = [
+    "SUITE",
+    "SYSTEM",
+    "Offer",
+    "Pick",
+    "World",
+    "ask",
+    "bare",
+    "fill",
+    "pick_bundles",
+    "system",
+]
+
+SUITE = "bookworm"
+SYSTEM = Picked(bundle="system")
+_NOTHING = Picked()
+_GUIDED = "guided"
+
+Pick = Callable[[Answers, "Asker", Contents], Answers]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """A framework on this machine: ``title`` is a line of the menu."""
+
+    name: str
+    title: str
+    base: FrameworkBase
+
+
+class Seen(Protocol):
+    """A base that was looked into. ``architecture`` is the catalogue's, empty for other images."""
+
+    @property
+    def reference(self) -> str: ...
+    @property
+    def architecture(self) -> str: ...
+    @property
+    def facts(self) -> BaseFacts: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """What the questions are about: frameworks, what is in a base, files that ask for packages.
+
+    ``files`` are by the text that names each; ``take`` reads one as Answers.requirements has it.
+    """
+
+    offers: Sequence[Offer]
+    look: Callable[[ImageBase | FrameworkBase], Seen]
+    files: Sequence[str]
+    take: Callable[[str], str | tuple[str, ...]]
+
+
+def ask(answers: Answers, asker: Asker, world: World, pick: Pick | None = None) -> Answers:
+    """Return ``answers`` with what a person says to the rest, phase by phase.
+
+    ``pick`` asks for bundles in another way than one after the other.
+    """
+    answers = _named(answers, asker)
+    answers = _based(answers, asker, world)
+    assert answers.base is not None, "asked for just now"
+    contents = _shown(answers.base, asker, world)
+    if isinstance(answers.base, ImageBase):
+        answers = bare(answers)
+    answers = _sourced(answers, asker, world)
+    answers = (pick or pick_bundles)(answers, asker, contents)
+    return _added(answers, asker)
+
+
+def fill(answers: Answers) -> Answers:
+    """Return answers with the defaults of what nobody was asked for; the base has to be there."""
+    if isinstance(answers.base, ImageBase) or answers.requirements:
+        answers = bare(answers)
+    return replace(
+        answers,
+        jupyter=Picked(bundle="jupyter") if answers.jupyter is None else answers.jupyter,
+        data_science=(
+            Picked(bundle="data-science") if answers.data_science is None else answers.data_science
+        ),
+        use_cases=(Picked(bundle="ml"),) if answers.use_cases is None else answers.use_cases,
+        packages=answers.packages or (),
+        system=system(answers.base, ()) if answers.system is None else answers.system,
+    )
+
+
+def bare(answers: Answers) -> Answers:
+    """Return answers that take no bundle where nobody asked for one: an image has its own."""
+    return replace(
+        answers,
+        jupyter=_NOTHING if answers.jupyter is None else answers.jupyter,
+        data_science=_NOTHING if answers.data_science is None else answers.data_science,
+        use_cases=() if answers.use_cases is None else answers.use_cases,
+    )
+
+
+def _named(answers: Answers, asker: Asker) -> Answers:
+    if answers.name is not None:
+        return answers
+    asker.explain("image-create.name")
+    return replace(answers, name=asker.text("Name of the image", image_name))
+
+
+def _based(answers: Answers, asker: Asker, world: World) -> Answers:
+    if answers.base is not None:
+        return answers
+    asker.explain("image-create.framework")
+    options = [
+        *(Option(value=offer.name, title=offer.title) for offer in world.offers),
+        Option(value="custom", title="Custom - Specify an image (e.g. ubuntu:22.04, python:3.11)"),
+        Option(value="scratch", title="Custom - Build from scratch (Debian, no base image)"),
+    ]
+    chosen = asker.choose("Select base framework", options, options[0].value)
+    return replace(answers, base=_base(chosen, asker, world))
+
+
+def _base(chosen: str, asker: Asker, world: World) -> Base:
+    if chosen == "custom":
+        reference = asker.text("Image", image_reference)
+        return ImageBase(reference=reference)
+    if chosen == "scratch":
+        return DebianBase(suite=asker.text("Debian release", suite, SUITE))
+    return next(offer.base for offer in world.offers if offer.name == chosen)
+
+
+def _shown(base: Base, asker: Asker, world: World) -> Contents:
+    """Show what is in a base before anything is asked, and return its Python packages."""
+    asker.explain("image-create.base")
+    if isinstance(base, DebianBase):
+        asker.say(f"From scratch: Debian {base.suite} with its Python and pip, and nothing else.")
+        return Contents()
+    seen = world.look(base)
+    asker.say(show.screen(seen.facts, seen.reference, architecture=seen.architecture))
+    if asker.confirm("View full package list?", default=False):
+        asker.say(show.every_package(seen.facts))
+    return Contents(show.installed(seen.facts))
+
+
+def _sourced(answers: Answers, asker: Asker, world: World) -> Answers:
+    if answers.requirements is not None or not world.files or _is_picked(answers):
+        return answers
+    asker.explain("image-create.source")
+    options = [
+        *(Option(value=file, title=file) for file in world.files),
+        Option(value=_GUIDED, title="Choose packages step by step"),
+    ]
+    chosen = asker.choose("Where do the Python packages come from?", options, options[0].value)
+    if chosen == _GUIDED:
+        return replace(answers, requirements="")
+    return bare(replace(answers, requirements=world.take(chosen)))
+
+
+def _is_picked(answers: Answers) -> bool:
+    return None not in (answers.jupyter, answers.data_science, answers.use_cases)
+
+
+def pick_bundles(answers: Answers, asker: Asker, contents: Contents) -> Answers:
+    """Ask for one bundle after the other, unless that is answered."""
+    if answers.jupyter is None:
+        answers = replace(answers, jupyter=_bundled("jupyter", asker, contents))
+    if answers.data_science is None:
+        answers = replace(answers, data_science=_bundled("data-science", asker, contents))
+    if answers.use_cases is None:
+        answers = replace(answers, use_cases=_use_case(asker, contents))
+    return answers
+
+
+def _bundled(name: str, asker: Asker, contents: Contents) -> Picked:
+    asker.explain(f"image-create.{name}")
+    screen, packages = screens.screen(name), bundle(name).packages
+    there, lacking = contents.there(packages), contents.lacking(packages)
+    lines = [screen.question, "", screen.intro, *(f"  • {line}" for line in screen.lines), ""]
+    if there:
+        lines.append(f"In the base already: {', '.join(there)}")
+    lines.append(f"Default packages: {' '.join(lacking) or 'none: the base has them all'}")
+    asker.say("\n".join(lines))
+    options = [
+        *([Option(value="yes", title=screen.yes)] if lacking else []),
+        Option(value="no", title=screen.no),
+        Option(value="custom", title="Custom - Specify packages manually"),
+    ]
+    chosen = asker.choose("Choice", options, options[0].value)
+    if chosen == "custom":
+        return Picked(packages=_packages(asker, contents))
+    return Picked(bundle=name) if chosen == "yes" else _NOTHING
+
+
+def _use_case(asker: Asker, contents: Contents) -> tuple[Picked, ...]:
+    asker.explain("image-create.use-case")
+    options = [
+        Option(
+            value=name,
+            title=case.title,
+            detail=(" ".join(contents.lacking(bundle(name).packages)), f"→ {case.use}"),
+        )
+        for name, case in screens.use_cases().items()
+    ]
+    options.append(
+        Option(value="custom", title="None/Custom", detail=("Skip or specify packages",))
+    )
+    chosen = asker.choose(screens.question("use-case"), options, options[0].value)
+    if chosen != "custom":
+        return (Picked(bundle=chosen),)
+    packages = _packages(asker, contents)
+    return (Picked(packages=packages),) if packages else ()
+
+
+def _packages(asker: Asker, contents: Contents) -> tuple[str, ...]:
+    asked = asker.text("Packages (separated by spaces, or Enter for none)", requirements)
+    there = [each for each in contents.there(asked) if each.partition(" ")[0] in asked]
+    if there:
+        asker.say(f"In the base already, and left out: {', '.join(there)}")
+    names = {each.partition(" ")[0] for each in there}
+    return tuple(each for each in asked if each not in names)
+
+
+def _added(answers: Answers, asker: Asker) -> Answers:
+    if answers.packages is None:
+        asker.explain("image-create.packages")
+        asker.say("Examples: wandb tensorboard pytorch-lightning optuna")
+        question = "Additional Python packages? (separated by spaces, or Enter to skip)"
+        answers = replace(answers, packages=asker.text(question, requirements))
+    if answers.system is None:
+        asker.explain("image-create.system")
+        asker.say("Examples: tmux git-lfs ffmpeg")
+        packages = asker.text("System packages (apt)? (or Enter to skip)", debs)
+        answers = replace(answers, system=system(answers.base, packages))
+    return answers
+
+
+def system(base: Base | None, packages: tuple[str, ...]) -> Picked:
+    """Return the system tier: with the usual tools, but over an image of one's own."""
+    tools = "" if isinstance(base, ImageBase) else SYSTEM.bundle
+    return Picked(bundle=tools, packages=packages)

@@ -1,0 +1,167 @@
+"""Creates what an image is built from: a recipe from answers, its lock, its Dockerfile."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from ds01build import beneath, lockfile
+from ds01build.errors import Ds01Error
+from ds01build.recipe import FrameworkBase, PythonTier
+from ds01build.recipe.requirements import expand
+from ds01build.wizard import compose
+from ds01build.wizard.phases import Offer
+from ds01build.wizard.summary import summarise
+from ds01build.workflow.editing import bytes_at
+from ds01build.workflow.inheriting import base_config
+from ds01build.workflow.planning import make_plan
+from ds01build.workflow.quick import lock_path
+from ds01build.workflow.rendering import write_dockerfile
+from ds01build.workflow.replacing import Replacement, staged
+from ds01build.workflow.request import request_of
+from ds01build.workflow.steps import resolve_lock
+from ds01build.workflow.upgrade import Upgrade
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from ds01build.recipe import Base
+    from ds01build.wizard import Answers
+    from ds01build.wizard.summary import Summary
+    from ds01build.workflow.bases import ImageBases
+    from ds01build.workflow.planning import Planned
+    from ds01build.workflow.rendering import Place
+    from ds01build.workflow.steps import Edges, Locked
+
+__all__ = [
+    "Draft",
+    "draft",
+    "offers",
+    "package_files",
+    "pinned",
+    "project_of",
+    "recipe_of",
+    "take",
+    "write",
+]
+
+_TITLES = {
+    "pytorch": "PyTorch",
+    "tensorflow": "TensorFlow",
+    "jax": "JAX",
+    "pytorch-cpu": "PyTorch CPU-only",
+}
+_CUDA = re.compile(r"cuda-?([0-9]+(?:\.[0-9]+)*)")
+_SUFFIX = "-image"
+_MOST = 8  # files that are offered
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A recipe and its lock before any file is written, and what a build of them would take."""
+
+    planned: Planned
+    summary: Summary
+    before: tuple[bytes | None, bytes | None]  # what lies where recipe and lock go
+
+    @property
+    def locked(self) -> Locked:
+        """The recipe and its lock."""
+        return self.planned.locked
+
+
+def project_of(name: str, home: Path) -> Path:
+    """Return the directory of the project that an image is for."""
+    return home / "workspace" / (name.removesuffix(_SUFFIX) or name)
+
+
+def recipe_of(project: Path) -> Path:
+    """Return where the recipe of a project lies."""
+    return project / "recipe.toml"
+
+
+def offers(bases: ImageBases) -> tuple[Offer, ...]:
+    """Return the frameworks that this machine may choose from, the usual one first."""
+    return tuple(_offer(name, bases) for name in _TITLES)
+
+
+def pinned(base: Base, bases: ImageBases) -> Base:
+    """Return a base by the version and the architecture that it has on this machine now."""
+    if not isinstance(base, FrameworkBase):
+        return base
+    chosen = bases.selected(base)
+    return replace(base, version=chosen.framework.version, architecture=chosen.architecture)
+
+
+def _offer(name: str, bases: ImageBases) -> Offer:
+    plain = FrameworkBase(framework=name)
+    chosen = bases.selected(plain)
+    version = chosen.framework.version
+    cuda = _CUDA.search(chosen.reference)
+    parts = [f"{_TITLES[name]} {version}", f"+ CUDA {cuda[1]}" if cuda else ""]
+    parts.append(f"({chosen.architecture})" if chosen.architecture else "")
+    parts.append("[recommended]" if name == next(iter(_TITLES)) else "")
+    base = replace(plain, version=version, architecture=chosen.architecture)
+    return Offer(name=name, title=" ".join(filter(None, parts)), base=base)
+
+
+def package_files(project: Path, home: Path) -> tuple[Path, ...]:
+    """Return files that list Python packages, the project's own first."""
+    names = ("requirements.txt", "pyproject.toml")
+    own = [project / name for name in names]
+    others = sorted((home / "workspace").glob("*/requirements.txt"))
+    found = dict.fromkeys([*own, home / names[0], *others])
+    return tuple(path for path in found if path.is_file())[:_MOST]
+
+
+def take(file: Path, project: Path) -> str | tuple[str, ...]:
+    """Return a file as a recipe of ``project`` names it: by its path below, or by its packages.
+
+    What is changed later in a file of the project counts. Raises RecipeError, Ds01Error.
+    """
+    tier = PythonTier(name="requirements", requirements=file.name)
+    found = expand(tier, lambda path: beneath.read_text(file.parent, path))
+    if file.resolve().is_relative_to(project.resolve()):
+        return file.resolve().relative_to(project.resolve()).as_posix()
+    if found.constraints or found.digests:
+        raise Ds01Error(
+            f"{file} has constraints or hashes, which only a file of the project can have",
+            hint=f"cp {file} {project}",
+        )
+    return found.packages
+
+
+def draft(answers: Answers, recipe: Path, edges: Edges) -> Draft:
+    """Return what ``answers`` come to as the recipe at a path; no file changes.
+
+    Raises RecipeError, and what locking raises.
+    """
+    path = lock_path(recipe)
+    before = bytes_at(recipe), bytes_at(path)
+    request = request_of(recipe, compose(answers))
+    locked = resolve_lock(request, None, edges, Upgrade())
+    planned = make_plan(locked, edges)
+    return Draft(planned=planned, summary=summarise(locked.lock, planned.plan), before=before)
+
+
+def write(drafted: Draft, place: Place | None, edges: Edges) -> None:
+    """Write recipe, lock and Dockerfile, all or none of the first two. Raises Ds01Error.
+
+    An image from scratch has no Dockerfile: there is no image that one could start from.
+    """
+    locked = drafted.locked
+    recipe = locked.request.path
+    recipe.parent.mkdir(parents=True, exist_ok=True)
+    with staged(tuple(_files(drafted))) as commit:
+        if place is not None:
+            config = base_config(locked.lock.base, edges)
+            write_dockerfile(locked.lock, config, locked.request.directory, place)
+        commit()
+
+
+def _files(drafted: Draft) -> Iterator[Replacement]:
+    locked, (recipe, lock) = drafted.locked, drafted.before
+    yield Replacement(path=locked.request.path, before=recipe, text=locked.request.text)
+    yield Replacement(path=locked.path, before=lock, text=lockfile.dumps(locked.lock))

@@ -1,0 +1,237 @@
+"""``image-create``: prompted on a terminal, or from flags, it is the same recipe."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from archive import Package
+from images import SCRIPT
+from terminals import DOWN, END, ENTER, INTERRUPT, SPACE, terminal
+from world import own_archive
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from terminals import Terminal
+    from world import World
+
+pytest_plugins = ("world_fixtures",)
+
+CREATE = SCRIPT.with_name("image-create")
+TOOLS = ("curl", "git", "htop", "vim", "wget")
+
+# What a person types to be asked everything, by question: scratch, no bundle, a package of one's
+# own in each place.
+ANSWERS = (
+    ("Name of the image", "My Project", ENTER),
+    ("Select base framework", "6", ENTER),
+    ("Debian release", ENTER),
+    ("Install Jupyter Lab", "2", ENTER),
+    ("Install core data science", "3", ENTER),
+    ("Packages (separated", "app", ENTER),
+    ("Select use case", "8", ENTER),
+    ("Packages (separated", ENTER),
+    ("Additional Python packages", "other", ENTER),
+    ("System packages", "lonely", ENTER),
+)
+FLAGS = (
+    *("my-project", "--debian", "bookworm", "--jupyter", "no", "--data-science", "app"),
+    *("-t", "custom", "-p", "other", "-s", "lonely"),
+)
+
+
+@pytest.fixture
+def desk(world: World) -> World:
+    """A world whose archive has the usual tools."""
+    own = own_archive(world)
+    own.archive.publish(*(Package(name, "1.0-1") for name in TOOLS))
+    return own
+
+
+def home(world: World) -> Path:
+    return Path(world.environment["HOME"])
+
+
+def recipe(world: World, name: str = "my-project") -> Path:
+    return home(world) / "workspace" / name / "recipe.toml"
+
+
+def at(world: World, *words: str, columns: int = 80) -> AbstractContextManager[Terminal]:
+    return terminal([CREATE, *words], world.environment, world.root, columns)
+
+
+def refused(world: World, code: int, *words: str, says: str) -> None:
+    outcome = world.ds01("image", "create", *words)
+    assert (outcome.code, outcome.out) == (code, "")
+    assert says in outcome.err
+    assert "Traceback" not in outcome.err
+
+
+def left(world: World) -> list[str]:
+    """Return what lies in the places that image-create writes to."""
+    places = (home(world) / "workspace", home(world) / "dockerfiles")
+    return sorted(str(path) for place in places for path in place.rglob("*"))
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_a_person_who_answers_everything_gets_an_image(desk: World, columns: int) -> None:
+    with at(desk, columns=columns) as shown:
+        for question, *keys in ANSWERS:
+            shown.answer(question, *keys)
+        shown.answer("Build image now?", ENTER)
+        assert shown.end() == 0
+    text = shown.text
+    assert "✓ Phase 1/3: Recipe Created" in text
+    assert "• System packages (curl, git, htop, lonely, vim, wget)" in text
+    assert "• Additional: other" in text
+    assert "Total packages to install: 8" in text
+    assert recipe(desk).exists()
+    assert recipe(desk).with_suffix(".lock").exists()
+    assert "oci:" in text.replace("\n", "")
+
+
+def test_flags_and_prompts_come_to_the_same_bytes(desk: World) -> None:
+    with at(desk, "--no-build") as shown:
+        for question, *keys in ANSWERS:
+            shown.answer(question, *keys)
+        assert shown.end() == 0
+    prompted = recipe(desk).read_bytes()
+    recipe(desk).unlink()
+    outcome = desk.ds01("image", "create", *FLAGS, "--no-build")
+    assert outcome.code == 0, outcome.err
+    assert recipe(desk).read_bytes() == prompted
+
+
+@pytest.mark.parametrize("place", range(len(ANSWERS)))
+def test_an_interrupt_leaves_nothing(desk: World, place: int) -> None:
+    with at(desk) as shown:
+        for question, *keys in ANSWERS[:place]:
+            shown.answer(question, *keys)
+        shown.answer(ANSWERS[place][0], INTERRUPT)
+        assert shown.end() == 130
+    assert left(desk) == []
+    assert "Traceback" not in shown.text
+
+
+def test_the_end_of_the_input_leaves_nothing(desk: World) -> None:
+    with at(desk) as shown:
+        shown.answer("Name of the image", END)
+        assert shown.end() == 130
+    assert left(desk) == []
+
+
+def test_an_interrupt_before_the_build_leaves_whole_files(desk: World) -> None:
+    with at(desk, *FLAGS) as shown:
+        shown.answer("Build image now?", INTERRUPT)
+        assert shown.end() == 130
+    outcome = desk.ds01("build", "--locked", "--quiet", recipe(desk))
+    assert outcome.code == 0, outcome.err
+
+
+def test_a_wrong_answer_is_told_and_asked_again(desk: World) -> None:
+    with at(desk, "--dry-run") as shown:
+        assert shown.end() == 2
+    with at(desk) as shown:
+        shown.answer("Name of the image", "///", ENTER)
+        shown.await_text("an image name")
+        shown.press(INTERRUPT)
+        assert shown.end() == 130
+
+
+def test_arrow_keys_choose_as_numbers_do(desk: World) -> None:
+    with at(desk, "demo", "--no-build") as shown:
+        shown.answer("Select base framework", *[DOWN] * 5, ENTER)
+        shown.answer("Debian release", INTERRUPT)
+        assert shown.end() == 130
+
+
+def test_bundles_are_one_list(desk: World) -> None:
+    with at(desk, "demo", "--debian", "bookworm", "--bundles", "--no-build") as shown:
+        shown.answer("Select package bundles", SPACE, ENTER)
+        shown.answer("Additional Python packages", "app", ENTER)
+        shown.answer("System packages", ENTER)
+        assert shown.end() == 0
+    assert "essential" not in recipe(desk, "demo").read_text()
+
+
+def test_without_a_terminal_nothing_is_asked(desk: World) -> None:
+    refused(desk, 2, says="give NAME, --framework, --type")
+    refused(desk, 2, "demo", "-t", "ml", says="give --framework")
+
+
+def test_flags_alone_build_an_image(desk: World) -> None:
+    outcome = desk.ds01("image", "create", *FLAGS, "--json", "--quiet")
+    assert outcome.code == 0, outcome.err
+    answer = json.loads(outcome.out)
+    assert answer["built"]["name"] == "my-project"
+    assert answer["summary"]["packages"] == 8
+    assert answer["container"] is None
+    assert Path(answer["recipe"]) == recipe(desk)
+    assert answer["dockerfile"] is None, "there is no image that it could start from"
+
+
+def test_a_recipe_that_is_there_is_not_written_over(desk: World) -> None:
+    assert desk.ds01("image", "create", *FLAGS, "--no-build").code == 0
+    before = recipe(desk).read_bytes()
+    refused(desk, 1, *FLAGS, "-p", "lib", "--no-build", says="exists, and nothing is changed")
+    assert recipe(desk).read_bytes() == before
+    assert desk.ds01("image", "create", *FLAGS, "-p", "lib", "--no-build", "--force").code == 0
+    assert b'"lib"' in recipe(desk).read_bytes()
+
+
+def test_what_cannot_be_locked_writes_nothing(desk: World) -> None:
+    outcome = desk.ds01("image", "create", *FLAGS, "-p", "no-such-package", "--no-build")
+    assert outcome.code == 1
+    assert "no-such-package" in outcome.err
+    assert left(desk) == []
+
+
+def test_the_requirements_of_a_project_are_named_and_those_elsewhere_copied(desk: World) -> None:
+    project = recipe(desk).parent
+    project.mkdir(parents=True)
+    (project / "requirements.txt").write_text("app>=0.1\n")
+    words = ("my-project", "--debian", "bookworm", "-r", project / "requirements.txt")
+    assert desk.ds01("image", "create", *words, "--no-build").code == 0
+    assert 'requirements = "requirements.txt"' in recipe(desk).read_text()
+
+    elsewhere = desk.root / "list.txt"
+    elsewhere.write_text("app>=0.1\n")
+    words = (*words[:-1], elsewhere)
+    assert desk.ds01("image", "create", *words, "--no-build", "--force").code == 0
+    assert 'packages = ["app>=0.1"]' in recipe(desk).read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (("demo", "-f", "pytorch", "--debian", "bookworm"), "is no scratch base"),
+        (("demo", "-f", "custom"), "needs --base REF"),
+        (("demo", "--arch", "CUDA_ADA"), "--arch needs a --framework"),
+        (("demo", "-f", "pytorch", "-t", "nlpp"), "did you mean 'nlp'?"),
+        (("demo", "-f", "scratch", "-p", "a b>>1"), "is not a requirement"),
+        (("demo", "-f", "scratch", "--bundles", "cvv"), "did you mean 'cv'?"),
+        (("///", "-f", "scratch", "-t", "ml"), "an image name"),
+    ],
+)
+def test_flags_that_mean_nothing_are_usage_errors(
+    desk: World, words: tuple[str, ...], problem: str
+) -> None:
+    refused(desk, 2, *words, says=problem)
+    assert left(desk) == []
+
+
+def test_a_dry_run_is_the_recipe_and_no_file(desk: World) -> None:
+    outcome = desk.ds01("image", "create", *FLAGS, "--dry-run")
+    assert outcome.code == 0
+    assert 'name = "my-project"' in outcome.out
+    assert left(desk) == []
+
+
+def test_the_framework_of_today_is_pinned(desk: World) -> None:
+    ada = replace(desk, variables={"MLC_ARCH": "CUDA_ADA"})
+    outcome = ada.ds01("image", "create", "demo", "-f", "pytorch", "-t", "ml", "--dry-run")
+    assert 'version = "2.8.0-aime"\narch = "CUDA_ADA"' in outcome.out
