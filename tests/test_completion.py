@@ -181,7 +181,7 @@ def test_an_option_that_prints_and_exits_prints_nothing_here(place: Path, option
 
 @pytest.mark.parametrize("key", EVERY)
 def test_what_names_something_that_is_there_is_completed(key: str) -> None:
-    known = {"RECIPE", "IMAGE", "NAME", "NAME...", "TIER", "REF", "[N]", "NAME[@N]"}
+    known = {"RECIPE", "IMAGE", "NAME", "NAME...", "TIER", "[N]", "NAME[@N]"}
     for each in EVERY[key].params:
         named = each.metavar or (each.name or "").upper()
         assert named not in known or each._custom_shell_complete is not None, each.name
