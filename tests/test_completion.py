@@ -12,10 +12,12 @@ import sys
 import time
 from pathlib import Path
 
+import click
 import pytest
 from commandlines import commands
 
-from ds01build.cli import ds01, programs
+from ds01build import catalogue
+from ds01build.cli import completers, ds01, programs
 from ds01build.cli.completing import answer, script
 from ds01build.digest import Digest
 from ds01build.store import open_store, roots
@@ -184,7 +186,14 @@ def test_what_names_something_that_is_there_is_completed(key: str) -> None:
     known = {"RECIPE", "IMAGE", "NAME", "NAME...", "TIER", "[N]", "NAME[@N]"}
     for each in EVERY[key].params:
         named = each.metavar or (each.name or "").upper()
-        assert named not in known or each._custom_shell_complete is not None, each.name
+        if named in known and (isinstance(each, click.Argument) or named in {"RECIPE", "TIER"}):
+            assert each._custom_shell_complete is not None, each.name
+
+
+def test_bundles_are_completed_with_what_they_are_for() -> None:
+    command = click.Command("x", params=[click.Option(["--b"], shell_complete=completers.bundles)])
+    found = list(answer(command, "x", "x --b da"))
+    assert found == [f"plain\tdata-science\t{catalogue.bundle('data-science').title}"]
 
 
 def test_names_are_completed_without_anything_heavy(place: Path) -> None:

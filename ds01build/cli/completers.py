@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     Finder = Callable[[click.Context, str], Iterable[tuple[str, str]]]
 
 __all__ = [
+    "bundles",
     "frameworks",
     "generations",
     "images",
@@ -126,6 +127,14 @@ def frameworks(_context: click.Context, _incomplete: str) -> Iterable[tuple[str,
     from ds01build import catalogue
 
     return sorted({(each.name.lower(), "framework") for each in catalogue.frameworks()})
+
+
+@_completer
+def bundles(_context: click.Context, _incomplete: str) -> Iterable[tuple[str, str]]:
+    """Complete to the bundles."""
+    from ds01build import catalogue
+
+    return [(name, each.title) for name, each in catalogue.bundles().items()]
 
 
 def _names() -> Iterable[tuple[str, str]]:
