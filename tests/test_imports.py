@@ -28,6 +28,7 @@ VALUES = (
         "fields",
         "grammar",
         "catalogue",
+        "guide",
         "platform",
     ),
     *(

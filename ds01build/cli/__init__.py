@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -21,6 +22,7 @@ from ds01build.cli import (
     base,
     build,
     catalogue,
+    completion,
     create,
     diff,
     dockerfile,
@@ -28,8 +30,10 @@ from ds01build.cli import (
     explain,
     export,
     graph,
+    guidance,
     image,
     lock,
+    man,
     plan,
     store,
     update,
@@ -42,7 +46,7 @@ from ds01build.errors import Ds01Error
 if TYPE_CHECKING:
     from types import FrameType
 
-__all__ = ["ds01", "image_create", "image_update", "main"]
+__all__ = ["ds01", "image_create", "image_update", "main", "programs"]
 
 INTERRUPTED = 130
 BUG = 70  # EX_SOFTWARE of sysexits.h
@@ -50,6 +54,7 @@ BUG = 70  # EX_SOFTWARE of sysexits.h
 # Nearly everything a command makes at first is code, which stays. Looking for garbage in it after
 # every 700 objects takes 40 ms.
 _GARBAGE = (50_000, 20, 20)
+_ASKS = "_DS01_COMPLETE_LINE"  # a shell sets this to what its user has typed
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -78,10 +83,20 @@ for command in (
     edit.remove,
     edit.upgrade,
     edit.rebase,
+    completion.completion,
+    man.man,
 ):
     ds01.add_command(command)
 image.image.add_command(create.create, "create")
 image.image.add_command(update.update, "update")
+guidance.add_to(ds01)
+
+
+def programs() -> dict[str, click.Command]:
+    """Return the commands that are programs of their own, by name."""
+    named = {each.name or "": each for each in image.image.commands.values()}
+    alone = {name: each for name, each in named.items() if name.startswith("image-")}
+    return {"ds01": ds01, **alone}
 
 
 def main() -> NoReturn:
@@ -105,7 +120,19 @@ def _main(command: click.Command, name: str) -> NoReturn:
     if sys.stderr is None:  # closed by the caller: there is nobody to tell
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
     gc.set_threshold(*_GARBAGE)
+    if _ASKS in os.environ:
+        _complete(command, name)
     sys.exit(run(sys.argv[1:], command, name))
+
+
+def _complete(command: click.Command, name: str) -> NoReturn:
+    """Answer a shell that completes a line, with nothing where something goes wrong."""
+    from ds01build.cli.completing import answer
+
+    with suppress(Exception):
+        for row in answer(command, name, os.environ[_ASKS]):
+            click.echo(row)
+    sys.exit(0)
 
 
 def run(arguments: list[str], command: click.Command = ds01, name: str = "ds01") -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from ds01build.cli import options
+from ds01build.cli import completers, options
 
 __all__ = ["base"]
 
@@ -15,7 +15,7 @@ def base() -> None:
 
 
 @base.command()
-@click.argument("reference", metavar="REF")
+@click.argument("reference", metavar="REF", shell_complete=completers.frameworks)
 @click.option("--all", "every", is_flag=True, help="List every package, not the key ones alone.")
 @options.as_json
 @options.quiet

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ds01build.cli import options
+from ds01build.cli import completers, options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,7 +54,7 @@ def list_frameworks(architecture: str, framework: str, as_json: bool) -> None:
 
 
 @catalogue.command("show")
-@click.argument("name", metavar="FRAMEWORK[:VERSION]")
+@click.argument("name", metavar="FRAMEWORK[:VERSION]", shell_complete=completers.frameworks)
 @_ARCHITECTURE
 @options.as_json
 def show_framework(name: str, architecture: str, as_json: bool) -> None:
@@ -164,7 +164,7 @@ def list_bundles(as_json: bool) -> None:
 
 
 @bundle.command("show")
-@click.argument("name")
+@click.argument("name", shell_complete=completers.bundles)
 @click.option("--base", metavar="REF", help="Say what this image or framework has of it already.")
 @options.as_json
 @options.quiet

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from ds01build.cli import terminal
+from ds01build.cli import completers, guidance, terminal
 from ds01build.cli.phases import short
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ _OPTIONS = (
         "--framework",
         "-f",
         metavar="NAME",
+        shell_complete=completers.frameworks,
         help="pytorch, tensorflow, jax, pytorch-cpu or NAME:VERSION; custom or scratch.",
     ),
     click.option("--base", metavar="REF", help="The image of a custom base."),
@@ -92,7 +93,7 @@ def asker(rest: dict[str, Any]) -> Asker:
 
     if rest["yes"] or rest["dry_run"] or not terminal.is_there():
         return Defaults()
-    return terminal.Terminal(lambda _topic: None)
+    return terminal.Terminal(guidance.explainer(click.get_current_context()))
 
 
 def choices(rest: dict[str, Any]) -> Choices:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from ds01build.cli import completers
 from ds01build.cli.changed import headed, package_answer, package_lines
 
 if TYPE_CHECKING:
@@ -18,8 +19,8 @@ __all__ = ["diff"]
 
 
 @click.command()
-@click.argument("a")
-@click.argument("b")
+@click.argument("a", shell_complete=completers.sides)
+@click.argument("b", shell_complete=completers.sides)
 @click.option(
     "--format",
     "form",

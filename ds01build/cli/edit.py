@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from ds01build.cli import options
+from ds01build.cli import completers, options
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +37,13 @@ def _editing(function: F) -> F:
 @click.command()
 @options.recipe
 @click.argument("packages", metavar="PKG...", nargs=-1, required=True)
-@click.option("--tier", default="", metavar="TIER", help="The tier to add to.")
+@click.option(
+    "--tier",
+    default="",
+    metavar="TIER",
+    shell_complete=completers.tiers,
+    help="The tier to add to.",
+)
 @click.option(
     "--kind", type=click.Choice(["python", "apt"]), help="Of the packages; makes TIER if need be."
 )
@@ -59,8 +65,20 @@ def add(recipe: Path, packages: tuple[str, ...], tier: str, kind: Any, **rest: A
 
 @click.command()
 @options.recipe
-@click.argument("packages", metavar="PKG...", nargs=-1, required=True)
-@click.option("--tier", default="", metavar="TIER", help="Only from this tier.")
+@click.argument(
+    "packages",
+    metavar="PKG...",
+    nargs=-1,
+    required=True,
+    shell_complete=completers.named_packages,
+)
+@click.option(
+    "--tier",
+    default="",
+    metavar="TIER",
+    shell_complete=completers.tiers,
+    help="Only from this tier.",
+)
 @_editing
 def remove(recipe: Path, packages: tuple[str, ...], tier: str, **rest: Any) -> None:
     """Ask for packages in RECIPE no longer, and lock what is left.
@@ -77,7 +95,7 @@ def remove(recipe: Path, packages: tuple[str, ...], tier: str, **rest: Any) -> N
 
 @click.command()
 @options.recipe
-@click.argument("packages", metavar="[PKG...]", nargs=-1)
+@click.argument("packages", metavar="[PKG...]", nargs=-1, shell_complete=completers.locked_packages)
 @_editing
 def upgrade(recipe: Path, packages: tuple[str, ...], **rest: Any) -> None:
     """Let packages of RECIPE move to the newest versions that it allows; without PKG, all.
@@ -92,7 +110,13 @@ def upgrade(recipe: Path, packages: tuple[str, ...], **rest: Any) -> None:
 
 @click.command()
 @options.recipe
-@click.option("--to", default="", metavar="REF", help="IMAGE, FRAMEWORK[:VERSION] or SUITE.")
+@click.option(
+    "--to",
+    default="",
+    metavar="REF",
+    shell_complete=completers.frameworks,
+    help="IMAGE, FRAMEWORK[:VERSION] or SUITE.",
+)
 @_editing
 def rebase(recipe: Path, to: str, **rest: Any) -> None:
     """Put RECIPE on what the tag of its base is by now, or on another base.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ds01build.cli import options
+from ds01build.cli import completers, options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +24,7 @@ _TITLES = 3
 
 @click.command()
 @options.recipe
-@click.argument("tier", required=False)
+@click.argument("tier", required=False, shell_complete=completers.tiers)
 @options.as_json
 @options.quiet
 def explain(recipe: Path, tier: str | None, as_json: bool, quiet: bool) -> None:

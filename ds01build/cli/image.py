@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ds01build.cli import options
+from ds01build.cli import completers, options
 
 if TYPE_CHECKING:
     from ds01build.workflow.export import Form
@@ -49,7 +49,7 @@ def list_images(as_json: bool) -> None:
 
 
 @image.command("export")
-@click.argument("name", metavar="IMAGE")
+@click.argument("name", metavar="IMAGE", shell_complete=completers.images)
 @click.option("--oci-dir", type=click.Path(path_type=Path), help="Write an OCI image layout.")
 @click.option("--oci-archive", type=click.Path(path_type=Path), help="Write a tar of one.")
 @click.option("--docker-archive", type=click.Path(path_type=Path), help="Write a docker load file.")
@@ -99,7 +99,7 @@ def export_image(
 
 
 @image.command("load")
-@click.argument("name", metavar="IMAGE")
+@click.argument("name", metavar="IMAGE", shell_complete=completers.images)
 @options.as_json
 @options.quiet
 def load_image(name: str, as_json: bool, quiet: bool) -> None:
@@ -128,7 +128,7 @@ def load_image(name: str, as_json: bool, quiet: bool) -> None:
 
 
 @image.command("history")
-@click.argument("name", metavar="NAME")
+@click.argument("name", metavar="NAME", shell_complete=completers.names)
 @options.as_json
 @options.quiet
 def show_history(name: str, as_json: bool, quiet: bool) -> None:
@@ -171,8 +171,14 @@ def show_history(name: str, as_json: bool, quiet: bool) -> None:
 
 
 @image.command("rollback")
-@click.argument("name", metavar="NAME")
-@click.argument("number", metavar="[N]", type=click.IntRange(1, 999_999_999), required=False)
+@click.argument("name", metavar="NAME", shell_complete=completers.names)
+@click.argument(
+    "number",
+    metavar="[N]",
+    type=click.IntRange(1, 999_999_999),
+    required=False,
+    shell_complete=completers.generations,
+)
 @options.loading
 @click.option("--restore", is_flag=True, help="Put its recipe and lock back where they lay.")
 @click.option("--yes", is_flag=True, help="With --restore: over changes that no generation has.")

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from ds01build.cli import completers
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -17,7 +19,10 @@ __all__ = ["as_json", "check", "choices", "loading", "locking", "plain_choices",
 F = TypeVar("F", bound="Callable[..., Any]")
 
 recipe = click.argument(
-    "recipe", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="RECIPE"
+    "recipe",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="RECIPE",
+    shell_complete=completers.recipes,
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
 quiet = click.option("--quiet", "-q", is_flag=True, help="Show no progress, only what is wrong.")
@@ -32,6 +37,7 @@ _LOCKING = (
         "upgrade_packages",
         multiple=True,
         metavar="NAME",
+        shell_complete=completers.locked_packages,
         help="Let this package move to a newer version; may be repeated.",
     ),
     click.option(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ds01build.cli import options
+from ds01build.cli import completers, options
 from ds01build.cli.measures import age, size
 
 if TYPE_CHECKING:
@@ -224,7 +224,7 @@ def _rfc3339(seconds: float) -> str:
 
 
 @store.command()
-@click.argument("generation", metavar="NAME[@N]")
+@click.argument("generation", metavar="NAME[@N]", shell_complete=completers.images)
 @options.as_json
 def pin(generation: str, as_json: bool) -> None:
     """Keep a generation, by default the one that NAME stands for, until it is unpinned."""
@@ -243,7 +243,7 @@ def pin(generation: str, as_json: bool) -> None:
 
 
 @store.command()
-@click.argument("generation", metavar="NAME[@N]")
+@click.argument("generation", metavar="NAME[@N]", shell_complete=completers.images)
 @options.as_json
 def unpin(generation: str, as_json: bool) -> None:
     """Let a generation go again."""

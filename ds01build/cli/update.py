@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ds01build.cli import completers, guidance, options, terminal
 from ds01build.cli import edit as editing_commands
-from ds01build.cli import options, terminal
 from ds01build.errors import Ds01Error, Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
     from ds01build.asking import Asker
@@ -39,14 +39,29 @@ _MODES = {
     "edit": "--edit",
     "upgrade": "--upgrade",
 }
+_TOPICS = {
+    "add": "image-update.add",
+    "add_system": "image-update.system",
+    "remove": "image-update.remove",
+    "requirements": "image-update.import",
+    "rebuild": "image-update.rebuild",
+    "edit": "image-update.edit",
+    "upgrade": "image-update.upgrade",
+}
 _EDITORS = ("vim", "vi", "nano", "emacs")
 
 
 @click.command("image-update", context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("name", metavar="[NAME]", required=False)
+@click.argument("name", metavar="[NAME]", required=False, shell_complete=completers.updatable)
 @click.option("--add", multiple=True, metavar="PKG", help="Add Python packages.")
 @click.option("--add-system", multiple=True, metavar="PKG", help="Add Debian packages.")
-@click.option("--remove", multiple=True, metavar="PKG", help="Remove packages of either kind.")
+@click.option(
+    "--remove",
+    multiple=True,
+    metavar="PKG",
+    shell_complete=completers.named_packages,
+    help="Remove packages of either kind.",
+)
 @click.option(
     "-r",
     "--requirements",
@@ -57,7 +72,13 @@ _EDITORS = ("vim", "vi", "nano", "emacs")
 @click.option("--rebuild", is_flag=True, help="Build and load again, with no edit or question.")
 @click.option("--edit", is_flag=True, help="Edit the recipe in $VISUAL or $EDITOR.")
 @click.option("--upgrade", is_flag=True, help="Let every package move to a newer version.")
-@click.option("--tier", default="", metavar="TIER", help="The tier to add to, or remove from.")
+@click.option(
+    "--tier",
+    default="",
+    metavar="TIER",
+    shell_complete=completers.tiers,
+    help="The tier to add to, or remove from.",
+)
 @click.option("--no-cache", is_flag=True, help="Make every layer again.")
 @click.option("--yes", "-y", is_flag=True, help="Ask nothing.")
 @click.option("--dry-run", is_flag=True, help="Only print what would change.")
@@ -82,17 +103,19 @@ def update(name: str | None, **rest: Any) -> None:
     from ds01build.workflow.naming import find_recipe
 
     mode = _mode(rest)
+    explain = guidance.explainer(click.get_current_context())
     if not (rest["yes"] or rest["dry_run"] or mode == "rebuild" or sys.stdin.isatty()):
         raise click.UsageError("there is no terminal to ask on: --yes goes on without")
     store = wiring.open_store()
-    asker = terminal.Terminal(lambda _topic: None) if terminal.is_there() else None
+    asker = terminal.Terminal(explain) if terminal.is_there() else None
     recipe = find_recipe(name or _chosen(store, asker), store, Path.cwd())
     if not mode:
         assert asker is not None, "without a terminal there is a mode"
         _ask(recipe, rest, asker)
         return
+    explain(_TOPICS[mode])
     with _edits(mode, recipe, rest) as edit:
-        _carry_out(recipe, edit, rest, asks=not rest["yes"] and mode != "rebuild")
+        _carry_out(recipe, edit, rest, explain, asks=not rest["yes"] and mode != "rebuild")
 
 
 def _mode(rest: dict[str, Any]) -> str:
@@ -135,7 +158,7 @@ def _ask(recipe: Path, rest: dict[str, Any], asker: Asker) -> None:
     if edit is None:
         click.echo("nothing is changed", err=True)
         return
-    built = _carry_out(recipe, edit, rest, asks=True)
+    built = _carry_out(recipe, edit, rest, asker.explain, asks=True)
     if built is not None and built.tag:
         name = revising.recreated(built.name, built.tag, edges, asker)
         if name:
@@ -180,7 +203,9 @@ def _split(text: str) -> list[str]:
     return [text]
 
 
-def _carry_out(recipe: Path, edit: Edit, rest: dict[str, Any], *, asks: bool) -> Built | None:
+def _carry_out(
+    recipe: Path, edit: Edit, rest: dict[str, Any], explain: Callable[[str], None], *, asks: bool
+) -> Built | None:
     """Carry out an edit, and return the image; None where there is none."""
     from ds01build.cli import wiring
     from ds01build.cli.ahead import Ahead
@@ -195,6 +220,7 @@ def _carry_out(recipe: Path, edit: Edit, rest: dict[str, Any], *, asks: bool) ->
             edges = wiring.edges(told, chosen)
             proposed = editing.propose(recipe, edit, edges)
         if not rest["dry_run"]:
+            explain("image-update.summary")
             if asks and not _agreed(proposed):
                 return None
             with progress(quiet=rest["quiet"]) as report:

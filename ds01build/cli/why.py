@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ds01build.cli import options
+from ds01build.cli import completers, options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -29,7 +29,7 @@ _UNBOUND = {
 
 @click.command()
 @options.recipe
-@click.argument("package")
+@click.argument("package", shell_complete=completers.locked_packages)
 @options.as_json
 @options.quiet
 def why(recipe: Path, package: str, as_json: bool, quiet: bool) -> None:
