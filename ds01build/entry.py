@@ -4,31 +4,41 @@ from __future__ import annotations
 
 import sys
 
-__all__ = ["ds01", "image_update"]
+__all__ = ["ds01", "image_delete", "image_list", "image_show", "image_update"]
 
 _INTERRUPTED = 130
 
 
 def ds01() -> None:
     """Run the command line and exit with its code."""
-    try:
-        from ds01build import cli  # noqa: PLC0415 (what takes its time)
+    _begin("main")
 
-        cli.main()
-    except KeyboardInterrupt:
-        _interrupted()
+
+def image_delete() -> None:
+    """Run ``image-delete``, which ``ds01 image delete`` is too."""
+    _begin("image_delete")
+
+
+def image_list() -> None:
+    """Run ``image-list``, which ``ds01 image list`` is too."""
+    _begin("image_list")
+
+
+def image_show() -> None:
+    """Run ``image-show``, which ``ds01 image show`` is too."""
+    _begin("image_show")
 
 
 def image_update() -> None:
     """Run ``image-update``, which ``ds01 image update`` is too."""
+    _begin("image_update")
+
+
+def _begin(command: str) -> None:
     try:
         from ds01build import cli  # noqa: PLC0415 (what takes its time)
 
-        cli.image_update()
+        getattr(cli, command)()
     except KeyboardInterrupt:
-        _interrupted()
-
-
-def _interrupted() -> None:
-    sys.stderr.write("interrupted\n")
-    sys.exit(_INTERRUPTED)
+        sys.stderr.write("interrupted\n")
+        sys.exit(_INTERRUPTED)

@@ -22,7 +22,7 @@ entry.{command}()
 """
 
 
-@pytest.mark.parametrize("command", ["ds01", "image_update"])
+@pytest.mark.parametrize("command", ["ds01", "image_delete", "image_list", "image_show", "image_update"])
 def test_an_interrupt_during_imports_is_no_traceback(command: str) -> None:
     program = PROGRAM.format(command=command)
     done = subprocess.run(

@@ -26,6 +26,7 @@ from ds01build.cli import (
     explain,
     graph,
     image,
+    images,
     lock,
     plan,
     store,
@@ -39,7 +40,7 @@ from ds01build.errors import Ds01Error
 if TYPE_CHECKING:
     from types import FrameType
 
-__all__ = ["ds01", "image_update", "main"]
+__all__ = ["ds01", "image_list", "image_update", "main"]
 
 INTERRUPTED = 130
 BUG = 70  # EX_SOFTWARE of sysexits.h
@@ -75,6 +76,7 @@ for command in (
 ):
     ds01.add_command(command)
 image.image.add_command(update.update, "update")
+image.image.add_command(images.images, "list")
 
 
 def main() -> NoReturn:
@@ -85,6 +87,11 @@ def main() -> NoReturn:
 def image_update() -> NoReturn:
     """Run ``image-update``, which ``ds01 image update`` is too."""
     _main(update.update, "image-update")
+
+
+def image_list() -> NoReturn:
+    """Run ``image-list``, which ``ds01 image list`` is too."""
+    _main(images.images, "image-list")
 
 
 def _main(command: click.Command, name: str) -> NoReturn:
