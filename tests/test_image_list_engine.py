@@ -1,12 +1,14 @@
-"""``image-list`` with engines: tags, containers, builds that are old, and images of nobody's store."""
+"""``image-list`` with engines: tags, containers, old builds, and what only an engine has."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import docker.errors
 import pytest
 from engines import Tars, clean, image, place, tar
 from world import RECIPE, World
@@ -15,7 +17,7 @@ from ds01build.engine.load import load
 from ds01build.engine.names import moving_tag
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from ds01build.engine.api import Engine
 
@@ -65,9 +67,9 @@ class Yard:
         """Return which containers of the image there are, and whether they are of an old build."""
         return {each["name"]: each["old_build"] for each in self.row()["containers"]}
 
-    def put(self, *tags: str, **container: object) -> None:
-        """Load an image that no store has."""
-        tars = [tar({"etc/own": secrets.token_bytes(8)})]
+    def put(self, *tags: str, more: Sequence[bytes] = (), **container: Any) -> None:  # noqa: ANN401 (JSON)
+        """Load an image that no store has, of a layer of its own over ``more``."""
+        tars = [*more, tar({"etc/own": secrets.token_bytes(8)})]
         load(self.engine, image(tars, **container), Tars.of(tars), tags)
 
 
@@ -78,7 +80,8 @@ def yard(world: World, engine: Engine) -> Iterator[Yard]:
     made = Yard(world, engine, f"yard-{secrets.token_hex(4)}")
     yield made
     for each in made.made:
-        engine.client.remove_container(each, force=True)
+        with contextlib.suppress(docker.errors.NotFound):
+            engine.client.remove_container(each, force=True)
     for uid in (UID, OTHER):
         for name in (made.name, f"{made.name}-lone"):
             clean(engine, f"ds01-{uid}/{name}")
@@ -89,8 +92,7 @@ def test_containers_are_counted_by_their_image_and_not_by_what_they_inherit(yard
     yard.build("app")
     moving = moving_tag(UID, yard.name)
     first = yard.create(moving)
-    assert yard.row()["tags"] == sorted(yard.row()["tags"])
-    assert moving in yard.row()["tags"]
+    assert yard.row()["tags"] == sorted([moving, _fixed_of(yard, moving)])
     assert yard.containers() == {first: False}
     # Made upon this image, as a Dockerfile does: the labels are inherited, the image is another.
     labels = yard.engine.inspect(moving).labels  # type: ignore[union-attr]
@@ -119,11 +121,9 @@ def test_a_container_of_an_earlier_build_is_told_from_one_of_the_current(yard: Y
 def test_a_container_whose_image_lost_its_name_is_known_by_how_that_was_made(yard: Yard) -> None:
     yard.build("app")
     moving = moving_tag(UID, yard.name)
-    first = yard.create(moving)
+    first, fixed = yard.create(moving), _fixed_of(yard, moving)
     yard.build("other")
-    for tag in yard.row()["tags"]:
-        if tag not in (moving, _fixed_of(yard, moving)):
-            yard.engine.client.remove_image(tag, force=True)
+    yard.engine.client.remove_image(fixed, force=True)
     assert yard.containers() == {first: True}
 
 
@@ -161,3 +161,25 @@ def test_images_that_only_the_engine_has_are_listed_apart(yard: Yard) -> None:
     (row,) = yard.apart()
     assert row["containers"] == []  # no tag says that it was of this name
     assert container not in out
+
+
+def test_an_image_is_shown_with_its_tags_and_containers(yard: Yard) -> None:
+    yard.build("app")
+    moving = moving_tag(UID, yard.name)
+    fixed, container = _fixed_of(yard, moving), yard.create(moving)
+    yard.build("other")
+    found = yard.world.ds01("image", "show", yard.name, "--json").answer
+    assert found["tags"] == sorted([moving, _fixed_of(yard, moving)])
+    (row,) = found["containers"]
+    assert (row["name"], row["state"], row["old_build"]) == (container, "created", True)
+    first = yard.world.ds01("image", "show", f"{yard.name}@1", "--json").answer
+    assert first["tags"] == [fixed]
+    assert [each["name"] for each in first["containers"]] == [container]
+    lone = f"{yard.name}-lone"
+    yard.put(f"ds01-{UID}/{lone}:latest")
+    outcome = yard.world.ds01("image", "show", lone)
+    assert outcome.code == 1
+    assert outcome.complaint == [
+        f"error: {lone!r} is in the engine alone, and the store has not what it was made from",
+        f"hint:  docker image inspect ds01-{UID}/{lone}:latest",
+    ]

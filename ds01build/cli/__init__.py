@@ -20,6 +20,7 @@ from ds01build import __version__
 from ds01build.cli import (
     base,
     build,
+    delete,
     diff,
     dockerfile,
     edit,
@@ -29,6 +30,7 @@ from ds01build.cli import (
     images,
     lock,
     plan,
+    show,
     store,
     update,
     verify,
@@ -40,7 +42,7 @@ from ds01build.errors import Ds01Error
 if TYPE_CHECKING:
     from types import FrameType
 
-__all__ = ["ds01", "image_list", "image_update", "main"]
+__all__ = ["ds01", "image_delete", "image_list", "image_show", "image_update", "main"]
 
 INTERRUPTED = 130
 BUG = 70  # EX_SOFTWARE of sysexits.h
@@ -77,6 +79,8 @@ for command in (
     ds01.add_command(command)
 image.image.add_command(update.update, "update")
 image.image.add_command(images.images, "list")
+image.image.add_command(show.show, "show")
+image.image.add_command(delete.delete, "delete")
 
 
 def main() -> NoReturn:
@@ -89,9 +93,19 @@ def image_update() -> NoReturn:
     _main(update.update, "image-update")
 
 
+def image_delete() -> NoReturn:
+    """Run ``image-delete``, which ``ds01 image delete`` is too."""
+    _main(delete.delete, "image-delete")
+
+
 def image_list() -> NoReturn:
     """Run ``image-list``, which ``ds01 image list`` is too."""
     _main(images.images, "image-list")
+
+
+def image_show() -> NoReturn:
+    """Run ``image-show``, which ``ds01 image show`` is too."""
+    _main(show.show, "image-show")
 
 
 def _main(command: click.Command, name: str) -> NoReturn:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ds01build.workflow.builds import Occupant
     from ds01build.workflow.inventory import EngineOnly, Held, Inventory
 
-__all__ = ["images", "in_use"]
+__all__ = ["facts", "images"]
 
 
 @click.command("image-list", context_settings={"help_option_names": ["-h", "--help"]})
@@ -86,7 +86,7 @@ def _row(one: Held, *, sizes: bool) -> list[str]:
         readable(one.size),
         *([readable(one.exclusive), readable(one.shared)] if sizes else []),
         _stale(one),
-        in_use(one.containers),
+        _in_use(one.containers),
     ]
 
 
@@ -101,15 +101,13 @@ def _engine_row(one: EngineOnly, *, sizes: bool) -> list[str]:
         readable(one.size),
         *(["-", "-"] if sizes else []),
         "-",
-        in_use(one.containers),
+        _in_use(one.containers),
     ]
 
 
 def _details(found: Inventory) -> Iterator[str]:
     for one in found.held:
-        yield from _block(
-            one.name if one.is_current else f"{one.name}@{one.generation}", _facts(one)
-        )
+        yield from _block(one.title, facts(one))
     for each in found.engine_only:
         yield from _block(each.tag or each.name, _engine_facts(each))
 
@@ -119,7 +117,8 @@ def _block(title: str, facts: list[tuple[str, str]]) -> Iterator[str]:
     yield from (f"  {label:<12} {text}" for label, text in facts if text)
 
 
-def _facts(one: Held) -> list[tuple[str, str]]:
+def facts(one: Held) -> list[tuple[str, str]]:
+    """Return what there is to say of an image, with what each is called."""
     from ds01build.quantities import readable
 
     base, own, others = one.base, readable(one.exclusive), readable(one.shared)
@@ -162,7 +161,7 @@ def _containers(containers: Sequence[Occupant] | None) -> list[tuple[str, str]]:
     ]
 
 
-def in_use(containers: Sequence[Occupant] | None) -> str:
+def _in_use(containers: Sequence[Occupant] | None) -> str:
     """Say in a few words how many containers there are, and how many of them are old."""
     if not containers:
         return "?" if containers is None else "-"

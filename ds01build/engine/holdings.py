@@ -18,6 +18,7 @@ __all__ = [
     "Holding",
     "Holdings",
     "holdings",
+    "is_given",
     "named",
     "own_labels",
     "owner_of",
@@ -111,6 +112,11 @@ def named(tag: str) -> tuple[int, str, str] | None:
     """Return whose image a tag names, how it is called, and what follows; None for other tags."""
     match = _USERS.fullmatch(tag.removeprefix("docker.io/"))
     return (int(match[1]), match[2], match[3] or "latest") if match else None
+
+
+def is_given(tag: str) -> bool:
+    """Say whether people gave that tag, and not ds01."""
+    return _OWN.fullmatch(tag) is None
 
 
 def owner_of(image: str) -> int | None:

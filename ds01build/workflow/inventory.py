@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from ds01build.engine.api import attempted
 from ds01build.engine.containers import origin
 from ds01build.engine.holdings import Holdings, holdings, named
-from ds01build.engine.names import moving_tag
+from ds01build.engine.names import fixed_tag, moving_tag
 from ds01build.events import Warned
 from ds01build.store import roots
 from ds01build.workflow.builds import Build, build_of, current_of, occupants, tags_of
@@ -34,7 +34,18 @@ if TYPE_CHECKING:
     from ds01build.workflow.freshness import Verdict
     from ds01build.workflow.sharing import Base, Contents, Shares
 
-__all__ = ["EngineOnly", "Held", "Inventory", "Known", "images", "in_engine", "known"]
+__all__ = [
+    "EngineOnly",
+    "Held",
+    "Inventory",
+    "Known",
+    "asker",
+    "generations_of",
+    "images",
+    "in_engine",
+    "in_use",
+    "known",
+]
 
 _NAME = "ds01.name"  # the label of an image with the name of its recipe
 _TIMES = (1_000_000_000, 100_000_000_000)  # seconds since the epoch: before, it is a constant
@@ -150,6 +161,11 @@ class Known:
         """Return where the recipe of a name was when its last build found it."""
         return self.past[name][-1].place
 
+    def configs(self, name: str) -> frozenset[Digest]:
+        """Return the configurations of the generations of a name."""
+        found = (self.inside.get(one.image) for one in self.past[name])
+        return frozenset(each.config for each in found if each is not None)
+
     def builds(self, store: DirStore, name: str) -> list[Build]:
         """Return the builds of a name, the current one first."""
         now = self.current.get(name)
@@ -190,11 +206,11 @@ def images(
     """
     seen = known(store)
     there = in_engine(engine, report)
-    ask = _never if isinstance(engine, str) else partial(origin, engine)
+    ask = asker(engine)
     held = tuple(
         each
         for name in sorted(seen.past)
-        for each in _held(store, seen, name, _of_name(store, seen, name, there, ask))
+        for each in generations_of(store, seen, name, in_use(store, seen, name, there, ask))
         if every or each.is_current
     )
     blobs = [seen.inside[each.digest].sizes for each in held]
@@ -213,16 +229,17 @@ def in_engine(engine: Engine | Unasked, report: Report) -> Holdings | None:
     return attempted(partial(holdings, engine), lambda error: report(Warned(str(error))))
 
 
-def _never(_: str) -> str:
-    return ""
+def asker(engine: Engine | Unasked) -> Callable[[str], str]:
+    """Return what says what a container was made from, nothing without an engine."""
+    return (lambda _: "") if isinstance(engine, str) else partial(origin, engine)
 
 
-_Engine = tuple["tuple[str, ...] | None", "tuple[Occupant, ...] | None"]
+InUse = tuple["tuple[str, ...] | None", "tuple[Occupant, ...] | None"]
 
 
-def _of_name(
+def in_use(
     store: DirStore, seen: Known, name: str, there: Holdings | None, ask: Callable[[str], str]
-) -> _Engine:
+) -> InUse:
     """Return the tags and containers of an image; None where no engine was asked."""
     if there is None:
         return None, None
@@ -231,14 +248,18 @@ def _of_name(
     return tags_of(there, *who), occupants(there, who, builds, ask)
 
 
-def _held(store: DirStore, seen: Known, name: str, engine: _Engine) -> Iterator[Held]:
-    """Yield the generations of a name, the current one first."""
+def generations_of(store: DirStore, seen: Known, name: str, engine: InUse) -> Iterator[Held]:
+    """Yield the generations of a name that are whole, the current one first."""
     tags, containers = engine
     now = seen.current.get(name)
+    place, configs = seen.place(name), seen.configs(name)
     for one in sorted(seen.past[name], key=lambda each: (each != now, -each.number)):
         inside = seen.inside.get(one.image)
         if inside is None:
             continue
+        fixed = {fixed_tag(store.uid, name, config) for config in configs - {inside.config}}
+        if one != now:
+            fixed = set(tags or ()) - {fixed_tag(store.uid, name, inside.config)}
         of_it = [each for each in containers or () if one == now or each.config == inside.config]
         yield Held(
             name=name,
@@ -250,10 +271,10 @@ def _held(store: DirStore, seen: Known, name: str, engine: _Engine) -> Iterator[
             generations=len(seen.past[name]),
             created=one.created,
             base=inside.base,
-            recipe=seen.place(name),
-            verdict=freshness(store, one, seen.place(name), inside.labels),
+            recipe=place,
+            verdict=freshness(store, one, place, inside.labels),
             is_current=one == now,
-            tags=tags if one == now or tags is None else (),
+            tags=None if tags is None else tuple(tag for tag in tags if tag not in fixed),
             containers=None if containers is None else tuple(of_it),
         )
 
