@@ -320,12 +320,13 @@ def test_an_interrupt_at_the_question_deletes_nothing(two: World) -> None:
 
 
 def test_containers_that_cannot_be_seen_are_not_taken_for_none(two: World) -> None:
-    outcome = two.ds01("image", "delete", "--yes", "demo")  # whose engine does not answer
-    assert outcome.code == 4
-    assert outcome.complaint == [
-        "error: which containers use an image is not known, since the engine does not answer",
-        "hint:  docker info; image-delete --no-engine deletes from the store alone",
-    ]
+    for option in ("--yes", "--force"):
+        outcome = two.ds01("image", "delete", option, "demo")  # whose engine does not answer
+        assert outcome.code == 4
+        assert outcome.complaint == [
+            "error: which containers use an image is not known, since the engine does not answer",
+            "hint:  docker info; image-delete --no-engine deletes from the store alone",
+        ]
     assert names(two) == ["demo", "second"]
 
 

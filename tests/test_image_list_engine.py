@@ -103,6 +103,15 @@ def test_containers_are_counted_by_their_image_and_not_by_what_they_inherit(yard
     assert [each["name"] for each in lone["containers"]] == [upon]
 
 
+def test_an_earlier_build_keeps_a_name_when_the_tag_moves_on(yard: Yard) -> None:
+    """No build leaves an image behind that has no name, which nobody could tell from garbage."""
+    for packages in (("app",), ("other",)):
+        yard.build(*packages)
+    tags = [each["tags"] for each in yard.listed("--all")["images"] if each["name"] == yard.name]
+    assert [len(each) for each in tags] == [2, 1]
+    assert yard.apart("--all") == []
+
+
 def test_a_container_of_an_earlier_build_is_told_from_one_of_the_current(yard: Yard) -> None:
     yard.build("app")
     moving = moving_tag(UID, yard.name)

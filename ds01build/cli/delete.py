@@ -79,7 +79,7 @@ def _scene(opened: DirStore, rest: dict[str, Any]) -> Scene:
     from ds01build.workflow.deleting import scene
 
     engine = "none" if rest["no_engine"] else wiring.engine(tell)
-    if engine == "silent" and not (rest["force"] or rest["dry_run"]):
+    if engine == "silent" and not rest["dry_run"]:
         raise Unavailable(
             "which containers use an image is not known, since the engine does not answer",
             hint="docker info; image-delete --no-engine deletes from the store alone",
