@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import served_images as served
+from images import read_lock
+from served_images import Shelf
 from test_image_list import build
+from tools_image import tools
+from world import NUMBERS
+
+from ds01build.lock import LockedImage
 
 if TYPE_CHECKING:
     from world import World
@@ -113,3 +120,26 @@ def test_tiers_are_unknown_where_the_lock_cannot_be_read(two: World) -> None:
     lock = next(text for text in rows if digest in text).split('"lock":"sha256:')[1][:64]
     (two.store / "blobs/sha256" / lock).unlink()
     assert shown(two, "demo")["tiers"] is None
+
+
+def test_an_image_over_an_image_says_by_digest_what_it_stands_on(world: World) -> None:
+    shelf = Shelf(world.index.server, f"tools/{next(NUMBERS)}")
+    shelf.show(served.packed([tools()]))
+    world.write("of the user\n", "data")
+    recipe = world.write(
+        f'schema = 1\nname = "over"\n\n[base]\nimage = "{shelf.reference}"\n\n'
+        '[tiers.data]\nkind = "files"\nfiles = [{ from = "data", to = "/etc/data" }]\n',
+        "over.toml",
+    )
+    outcome = world.ds01("build", "--no-load", recipe)
+    assert outcome.code == 0, outcome.err
+    found = shown(world, "over")
+    locked = read_lock(recipe).base
+    assert isinstance(locked, LockedImage)
+    assert found["base"] == {"reference": locked.reference, "digest": str(locked.manifest)}
+    assert [(each["tier"], each["title"]) for each in found["layers"]] == [
+        ("base", "of the base image"),
+        ("data", "/etc/data"),
+    ]
+    assert found["tiers"][1]["files"] == 1
+    assert f"{locked.reference}@{locked.manifest}" in world.ds01(*SHOW, "over").out
