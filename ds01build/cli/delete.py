@@ -197,6 +197,7 @@ def _sum_up(planned: list[Deleted], size: int | None, *, is_done: bool) -> None:
         click.echo("nothing is deleted: this is what would be", err=True)
     click.echo(_bytes(size), err=True)
     text = ", ".join(f"{number} {word}" for word, number in counts.items())
+    text = text if is_done else text.replace("deleted", "to be deleted")
     if counts["skipped"] or counts["failed"]:
         raise Ds01Error(text)
     click.echo(text, err=True)

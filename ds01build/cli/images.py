@@ -130,7 +130,7 @@ def facts(one: Held) -> list[tuple[str, str]]:
         ("layers", str(one.layers)),
         ("size", f"{readable(one.size)}: {own} its own, {others} shared with other images"),
         ("recipe", one.recipe or "nobody knows where"),
-        ("stale", _stale(one)),
+        ("stale", "no" if one.verdict == "fresh" else one.verdict),
         ("tags", "" if one.tags is None else ", ".join(one.tags) or "not in the engine"),
         *_containers(one.containers),
     ]
