@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-__all__ = ["ds01", "image_create", "image_update"]
+__all__ = ["ds01", "image_create", "image_delete", "image_list", "image_show", "image_update"]
 
 _INTERRUPTED = 130
 
@@ -19,20 +19,31 @@ def image_create() -> None:
     _begin("image_create")
 
 
+def image_delete() -> None:
+    """Run ``image-delete``, which ``ds01 image delete`` is too."""
+    _begin("image_delete")
+
+
+def image_list() -> None:
+    """Run ``image-list``, which ``ds01 image list`` is too."""
+    _begin("image_list")
+
+
+def image_show() -> None:
+    """Run ``image-show``, which ``ds01 image show`` is too."""
+    _begin("image_show")
+
+
 def image_update() -> None:
     """Run ``image-update``, which ``ds01 image update`` is too."""
     _begin("image_update")
 
 
-def _begin(name: str) -> None:
+def _begin(command: str) -> None:
     try:
         from ds01build import cli  # noqa: PLC0415 (what takes its time)
 
-        getattr(cli, name)()
+        getattr(cli, command)()
     except KeyboardInterrupt:
-        _interrupted()
-
-
-def _interrupted() -> None:
-    sys.stderr.write("interrupted\n")
-    sys.exit(_INTERRUPTED)
+        sys.stderr.write("interrupted\n")
+        sys.exit(_INTERRUPTED)

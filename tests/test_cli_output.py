@@ -138,7 +138,9 @@ def test_the_answers_about_lock_images_and_store(world: World) -> None:
         ("demo", world.built["demo"])
     ]
     assert set(answer["images"][0]) == {
-        *("name", "digest", "layers", "size", "generation", "created"),
+        *("name", "digest", "layers", "size", "generation", "created", "current"),
+        *("exclusive", "shared", "generations", "base", "recipe", "stale", "verdict"),
+        *("tags", "containers"),
     }
     assert world.ds01("store", "path").out == f"{world.store}\n"
     verified = world.ds01("store", "verify", "--json")

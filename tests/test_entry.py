@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from ds01build import entry
+
 # Interrupts whatever imports click, the first that a command line needs.
 PROGRAM = """
 import sys
@@ -22,7 +24,7 @@ entry.{command}()
 """
 
 
-@pytest.mark.parametrize("command", ["ds01", "image_update"])
+@pytest.mark.parametrize("command", entry.__all__)
 def test_an_interrupt_during_imports_is_no_traceback(command: str) -> None:
     program = PROGRAM.format(command=command)
     done = subprocess.run(

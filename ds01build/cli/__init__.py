@@ -24,6 +24,7 @@ from ds01build.cli import (
     catalogue,
     completion,
     create,
+    delete,
     diff,
     dockerfile,
     edit,
@@ -32,9 +33,11 @@ from ds01build.cli import (
     graph,
     guidance,
     image,
+    images,
     lock,
     man,
     plan,
+    show,
     store,
     update,
     verify,
@@ -46,7 +49,16 @@ from ds01build.errors import Ds01Error
 if TYPE_CHECKING:
     from types import FrameType
 
-__all__ = ["ds01", "image_create", "image_update", "main", "programs"]
+__all__ = [
+    "ds01",
+    "image_create",
+    "image_delete",
+    "image_list",
+    "image_show",
+    "image_update",
+    "main",
+    "programs",
+]
 
 INTERRUPTED = 130
 BUG = 70  # EX_SOFTWARE of sysexits.h
@@ -89,6 +101,9 @@ for command in (
     ds01.add_command(command)
 image.image.add_command(create.create, "create")
 image.image.add_command(update.update, "update")
+image.image.add_command(images.images, "list")
+image.image.add_command(show.show, "show")
+image.image.add_command(delete.delete, "delete")
 guidance.add_to(ds01)
 
 
@@ -112,6 +127,21 @@ def image_create() -> NoReturn:
 def image_update() -> NoReturn:
     """Run ``image-update``, which ``ds01 image update`` is too."""
     _main(update.update, "image-update")
+
+
+def image_delete() -> NoReturn:
+    """Run ``image-delete``, which ``ds01 image delete`` is too."""
+    _main(delete.delete, "image-delete")
+
+
+def image_list() -> NoReturn:
+    """Run ``image-list``, which ``ds01 image list`` is too."""
+    _main(images.images, "image-list")
+
+
+def image_show() -> NoReturn:
+    """Run ``image-show``, which ``ds01 image show`` is too."""
+    _main(show.show, "image-show")
 
 
 def _main(command: click.Command, name: str) -> NoReturn:

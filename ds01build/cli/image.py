@@ -1,4 +1,4 @@
-"""``ds01 image``: what the store holds, and how it leaves it."""
+"""``ds01 image``: how images leave the store, and how one goes back to earlier ones."""
 
 from __future__ import annotations
 
@@ -19,33 +19,6 @@ __all__ = ["image"]
 @click.group()
 def image() -> None:
     """List, load and export images, and go back to earlier ones."""
-
-
-@image.command("list")
-@options.as_json
-def list_images(as_json: bool) -> None:
-    """List the images of the store, with the generation that each name stands for."""
-    from ds01build.cli import wiring
-    from ds01build.cli.output import print_json, table
-    from ds01build.quantities import readable
-    from ds01build.workflow.inventory import images
-
-    found = images(wiring.open_store())
-    if as_json:
-        print_json({"schema": "ds01.images/1", "images": [row.answer() for row in found]})
-        return
-    rows = [
-        [
-            row.name,
-            str(row.generation or "-"),
-            row.digest.hex[:12],
-            str(row.layers),
-            readable(row.size),
-            row.created,
-        ]
-        for row in found
-    ]
-    click.echo(table(["NAME", "GENERATION", "DIGEST", "LAYERS", "SIZE", "BUILT"], rows))
 
 
 @image.command("export")

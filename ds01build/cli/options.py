@@ -14,7 +14,17 @@ if TYPE_CHECKING:
 
     from ds01build.workflow.steps import Choices
 
-__all__ = ["as_json", "check", "choices", "loading", "locking", "plain_choices", "quiet", "recipe"]
+__all__ = [
+    "as_json",
+    "check",
+    "choices",
+    "loading",
+    "locking",
+    "no_engine",
+    "plain_choices",
+    "quiet",
+    "recipe",
+]
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
@@ -26,6 +36,9 @@ recipe = click.argument(
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
 quiet = click.option("--quiet", "-q", is_flag=True, help="Show no progress, only what is wrong.")
+no_engine = click.option(
+    "--no-engine", is_flag=True, help="Ask no engine, whatever it has or runs."
+)
 
 _LOCKING = (
     click.option("--locked", is_flag=True, help="Fail (exit 3) if the lock is stale."),

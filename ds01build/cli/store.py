@@ -158,7 +158,7 @@ def du(as_json: bool) -> None:
     help="Delete the oldest until that much is free, such as 20GiB.",
 )
 @click.option("--keep-sources", is_flag=True, help="Keep every file that a kept lock names.")
-@click.option("--no-engine", is_flag=True, help="Ask no engine, whatever it has or runs.")
+@options.no_engine
 @options.as_json
 @options.quiet
 def gc(dry_run: bool, as_json: bool, quiet: bool, **rest: Any) -> None:

@@ -1,4 +1,4 @@
-"""Containers that people work in."""
+"""Containers that people work in: how they come, what they were made from, how they go."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ds01build.container import Specification
     from ds01build.engine.api import Engine
 
-__all__ = ["aside", "create", "inspect", "start"]
+__all__ = ["aside", "create", "inspect", "origin", "start", "stop_and_remove"]
 
 _CONFLICT = 409
 _STOP = 10  # seconds that a container has to end
@@ -95,3 +95,26 @@ def aside(engine: Engine, name: str) -> Iterator[None]:
         raise
     with asking(engine.place, f"to remove the container {other}"):
         client.remove_container(other, force=True)
+
+
+def origin(engine: Engine, container_id: str) -> str:
+    """Return what whoever made a container called its image; empty where the container is gone."""
+    with asking(engine.place, f"for the container {container_id[:12]}"):
+        try:
+            answer = engine.client.inspect_container(container_id)
+        except NotFound:
+            return ""
+    config = answer.get("Config")
+    return str(config.get("Image") or "") if isinstance(config, dict) else ""
+
+
+def stop_and_remove(engine: Engine, container_id: str) -> None:
+    """Stop a container and remove it, if it is still there; its volumes stay.
+
+    Raises Ds01Error with what the engine says.
+    """
+    with asking(engine.place, f"to remove the container {container_id[:12]}"):
+        with suppress(APIError):  # one that is paused: it is killed below
+            engine.client.stop(container_id, timeout=_STOP)
+        with suppress(NotFound):
+            engine.client.remove_container(container_id, force=True)

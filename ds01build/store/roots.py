@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ __all__ = [
     "Generation",
     "append",
     "damaged",
+    "discard",
     "fits",
     "generations",
     "latest",
@@ -100,6 +102,19 @@ def remove(store: Path, name: str, number: int) -> None:
     path = _directory(store, name) / f"{number}.json"
     with disk_errors(path):
         path.unlink(missing_ok=True)
+
+
+def discard(store: Path, name: str) -> None:
+    """Delete a root with all its generations, also damaged ones; numbers begin anew.
+
+    Raises StoreError, and ValueError for a malformed name.
+    """
+    directory = _directory(store, name)
+    with disk_errors(directory), hold(_lock_path(store, name), lambda _: None):
+        for number in sorted(_numbers(directory)):  # the newest last: until then numbers go on
+            (directory / f"{number}.json").unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            directory.rmdir()
 
 
 def damaged(store: Path, name: str) -> tuple[Path, ...]:

@@ -43,16 +43,20 @@ _HELD = 0.005  # seconds that builds wait at a time
 _THREADS = 4  # that free space: file systems may take a millisecond for a file
 
 
-def look(store: DirStore, reach: Reach, reason: Reason) -> Scene:
+def look(
+    store: DirStore, reach: Reach, reason: Reason, without: frozenset[str] = frozenset()
+) -> Scene:
     """Return what ``store`` holds. The caller holds a lease until all is done.
 
     ``reach`` says which blobs a generation of a name needs, and ``reason`` why it has to stay.
+    Names ``without`` which the store is imagined have neither generations nor tags.
     Raises StoreError where index.json, a generation or a tagged manifest is damaged: what they need
     is not known then.
     """
     leases = store.leases()  # first: a build that is over by now has its names already
-    generations = tuple(_generations(store, reach, reason))
-    bound, tagged = _tags(store, {one.name for one in generations})
+    names = [name for name in roots.names(store.root) if name not in without]
+    generations = tuple(_generations(store, names, reach, reason))
+    bound, tagged = _tags(store, {one.name for one in generations}, without)
     blobs = dict(_blobs(store))
     return Scene(
         blobs=blobs,
@@ -95,8 +99,10 @@ def sweep(store: DirStore, scene: Scene, planned: Deletion) -> Deletion:
     )
 
 
-def _generations(store: DirStore, reach: Reach, reason: Reason) -> Iterator[Reached]:
-    for name in roots.names(store.root):
+def _generations(
+    store: DirStore, names: Iterable[str], reach: Reach, reason: Reason
+) -> Iterator[Reached]:
+    for name in names:
         for path in roots.damaged(store.root, name):
             raise StoreError(
                 f"{path} is damaged, and what it needs is not known: nothing was removed",
@@ -114,7 +120,7 @@ def _generations(store: DirStore, reach: Reach, reason: Reason) -> Iterator[Reac
 
 
 def _tags(
-    store: DirStore, names: set[str]
+    store: DirStore, names: set[str], without: frozenset[str]
 ) -> tuple[tuple[tuple[str, str, Digest], ...], frozenset[Digest]]:
     """Return the tags that go with generations of ``names``, and what all others reach."""
     descriptors = store.descriptors()
@@ -131,7 +137,7 @@ def _tags(
         name, _, rest = tag.name.partition("@") if tag else ("", "", "")
         if tag and name in names and rest == str(tag.manifest):
             bound.append((tag.name, name, tag.manifest))
-        else:
+        elif not tag or name not in without:
             tagged |= _reached(store, Digest(str(one.get("digest"))), tag.name if tag else "")
     return tuple(bound), frozenset(tagged)
 

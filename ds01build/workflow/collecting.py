@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from ds01build.store.roots import Generation
     from ds01build.workflow.engine_use import Use
 
-__all__ = ["Collected", "Wish", "collect", "sources"]
+__all__ = ["Collected", "Wish", "collect", "freed", "sources"]
 
 _HEX = re.compile(r"\b[0-9a-f]{64}\b")  # locks write most digests without their algorithm
 
@@ -108,6 +108,18 @@ def collect(
         # From the engine first: what is still there when this is interrupted has a generation.
         gone = tuple(name for name in unused if use.remove(name))
         return Collected(deletion=sweep(store, scene, planned), engine=gone)
+
+
+def freed(store: DirStore, without: frozenset[str], policy: Policy) -> int:
+    """Return how many bytes a collection would free once those names are gone.
+
+    Raises StoreError where a root that stays is damaged.
+    """
+    with store.lease(()):
+        scene = look(
+            store, lambda _, one: _reach(store, one, keep_sources=False), lambda *_: "", without
+        )
+        return plan(scene, policy).size
 
 
 def _reason(store: DirStore, use: Use) -> Callable[[str, Generation], str]:

@@ -6,21 +6,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from ds01build import graph
-from ds01build.digest import Digest
 from ds01build.dockerfile import Tag, stages
-from ds01build.engine.holdings import holdings, own_labels
+from ds01build.engine.holdings import holdings
 from ds01build.engine.intermediate import abandoned
 from ds01build.engine.names import fixed_tag, moving_tag
 from ds01build.errors import Ds01Error
 from ds01build.store import roots
-from ds01build.store.durable import read_own
-from ds01build.store.sealed import parse_json
-from ds01build.workflow.generations import LIMIT, read_lock
+from ds01build.workflow.builds import build_of
+from ds01build.workflow.generations import read_lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from ds01build.digest import Canonical
+    from ds01build.digest import Digest
     from ds01build.engine.api import Engine
     from ds01build.engine.holdings import Holding, Holdings
     from ds01build.store import DirStore
@@ -103,10 +101,10 @@ class _Known:
     holdings: Holdings
 
     def reason(self, store: DirStore, name: str, image: Digest) -> str:
-        made = _made(store, image)
+        made = build_of(store, image)
         if made is None:
             return ""
-        config, labels = made
+        config, labels = made.config, made.labels
         if self.holdings.uses(str(config), labels):
             return "a container uses it"
         moving = moving_tag(self.uid, name)
@@ -142,9 +140,9 @@ class _Known:
 
     def _tags(self, store: DirStore, generations: Iterable[Reached]) -> Iterable[str]:
         for one in generations:
-            made = _made(store, one.image)
+            made = build_of(store, one.image)
             if made is not None:
-                yield fixed_tag(self.uid, one.name, made[0])
+                yield fixed_tag(self.uid, one.name, made.config)
 
     def _tiers(self, store: DirStore, stay: Sequence[Reached], now: float) -> list[str]:
         old = [
@@ -156,28 +154,6 @@ class _Known:
         ]
         named = _stages(store, stay) if old else set()
         return sorted(tag for each in old if named.isdisjoint(each.tags) for tag in each.tags)
-
-
-def _made(store: DirStore, image: Digest) -> tuple[Digest, frozenset[tuple[str, str]]] | None:
-    """Return the configuration of an image, and what its labels say of how it was made."""
-    manifest = _document(store, image)
-    part = manifest.get("config")
-    address = part.get("digest") if isinstance(part, dict) else None
-    if not isinstance(address, str):
-        return None
-    container = _document(store, Digest(address)).get("config")
-    labels = container.get("Labels") if isinstance(container, dict) else None
-    texts = {name: str(text) for name, text in labels.items()} if isinstance(labels, dict) else {}
-    return Digest(address), own_labels(texts)
-
-
-def _document(store: DirStore, digest: Digest) -> dict[str, Canonical]:
-    content = read_own(store.path(digest), uid=store.uid, limit=LIMIT)
-    try:
-        document = parse_json(content) if content is not None else None
-    except ValueError:
-        document = None
-    return document if isinstance(document, dict) else {}
 
 
 def _stages(store: DirStore, generations: Iterable[Reached]) -> set[str]:

@@ -12,6 +12,7 @@ from ds01build.errors import Ds01Error, LockError, StoreError
 from ds01build.image import MANIFEST_TYPE
 from ds01build.store import roots
 from ds01build.store.durable import read_own
+from ds01build.workflow.builds import current_of
 from ds01build.workflow.stored import Stored, generation, parse_numbered
 
 if TYPE_CHECKING:
@@ -106,11 +107,7 @@ def current(store: DirStore, name: str) -> Generation | None:
     tag = next((one for one in store.tags() if one.name == name), None)
     if tag is None:
         return None
-    same = [one for one in roots.generations(store.root, name) if one.image == tag.manifest]
-    number = tag.annotations.get(roots.CURRENT, "")
-    named = [one for one in same if str(one.number) == number]
-    found = named or same
-    return found[-1] if found else None
+    return current_of(tag, roots.generations(store.root, name))
 
 
 def previous(store: DirStore, name: str) -> Generation:

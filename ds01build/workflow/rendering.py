@@ -32,6 +32,7 @@ __all__ = [
     "Sources",
     "build_dockerfile",
     "default_place",
+    "is_foreign",
     "project_place",
     "write_dockerfile",
 ]
@@ -121,15 +122,19 @@ def _names(lock: Lock) -> list[str]:
     return [str(lock.base.config), str(lock.base.manifest)]
 
 
-def _refuse_foreign(dockerfile: Path) -> None:
+def is_foreign(dockerfile: Path) -> bool:
+    """Say whether a Dockerfile is there that ds01 did not write. Raises StoreError."""
     try:
         with dockerfile.open(encoding="utf-8", errors="replace") as file:
-            first = file.readline(4096)
+            return _MARK not in file.readline(4096)
     except FileNotFoundError:
-        return
+        return False
     except OSError as error:
         raise StoreError(f"{dockerfile} cannot be read: {error.strerror}") from error
-    if _MARK not in first:
+
+
+def _refuse_foreign(dockerfile: Path) -> None:
+    if is_foreign(dockerfile):
         raise Ds01Error(
             f"{dockerfile} was not written by ds01, and is left as it is",
             hint=f"mv {dockerfile} {dockerfile}.own, or choose a directory with -o",
