@@ -57,6 +57,7 @@ VALUES = (
         "origin",
         "dockerfile",
         "configuration",
+        "importing",
     ),
 )
 SYSTEM = ("process", "beneath", "flock", "http")
@@ -82,7 +83,7 @@ OWNERS = {
     "debian": ("layers.deb", "resolve"),
     "pickle": (),
     "marshal": (),
-    "yaml": (),
+    "yaml": ("importing.documents",),
 }
 
 

@@ -26,6 +26,7 @@ from ds01build.cli import (
     explain,
     graph,
     image,
+    importing,
     lock,
     plan,
     store,
@@ -72,6 +73,7 @@ for command in (
     edit.remove,
     edit.upgrade,
     edit.rebase,
+    importing.import_,
 ):
     ds01.add_command(command)
 image.image.add_command(update.update, "update")

@@ -26,7 +26,16 @@ if TYPE_CHECKING:
     from ds01build.recipe.editing import Kind
     from ds01build.workflow.request import Request
 
-__all__ = ["Goal", "adding", "importing", "rebasing", "relocking", "removing", "rewriting"]
+__all__ = [
+    "Goal",
+    "adding",
+    "importing",
+    "rebasing",
+    "relocking",
+    "removing",
+    "rewriting",
+    "together",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +120,17 @@ def rebasing(to: str) -> Edit:
 def rewriting(new: str) -> Edit:
     """Put another text in the recipe's place."""
     return Edit(text=lambda recipe, _, __: Text(new, recipe.source), upgrade=_nothing)
+
+
+def together(first: Edit, *rest: Edit) -> Edit:
+    """Make several edits of one, each of what those before it have left."""
+
+    def text(recipe: Text, request: Request, lock: Lock | None) -> Text:
+        for edit in (first, *rest):
+            recipe = edit.text(recipe, request, lock)
+        return recipe
+
+    return Edit(text=text, upgrade=first.upgrade)
 
 
 def _nothing(_: Lock | None) -> Upgrade:
