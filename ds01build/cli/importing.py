@@ -76,8 +76,8 @@ def import_(sources: tuple[Path, ...], container: str, **rest: Any) -> None:
     SOURCE is a requirements.txt, pyproject.toml, environment.yml (conda), Dockerfile of DS01 or
     pylock.toml (PEP 751). A requirements file below the recipe is named in it, and what is changed
     in it later counts. Of a container, packages that somebody installed by hand are asked for in
-    the versions that it has; of one that ds01 built the image of, the commands that add them to its
-    recipe are printed. What is not carried over is listed on stderr.
+    the versions that it has; where the recipe of its image is here, and no -o is given, the
+    commands that add them to that are printed. What is not carried over is listed on stderr.
 
     \b
     ds01 import requirements.txt
@@ -97,8 +97,8 @@ def import_(sources: tuple[Path, ...], container: str, **rest: Any) -> None:
     inspected = _inspected(container, rest) if container else None
     if rest["add_to"]:
         _add(sources, inspected, wishes, rest)
-    elif inspected and inspected.image and not sources:
-        _advise(inspected, rest)
+    elif inspected and not (sources or rest["output"]) and (recipe := _recipe_of(inspected)):
+        _advise(inspected, recipe, rest)
     else:
         _import(sources, container, inspected, wishes, rest)
 
@@ -181,14 +181,26 @@ def _add(
     editing_commands.carry_out(recipe, edits[0], {**rest, **unused})
 
 
-def _advise(inspected: Inspected, rest: dict[str, Any]) -> None:
-    """Print the commands that add what a container has to the recipe of its image."""
+def _recipe_of(inspected: Inspected) -> Path | None:
+    """Return the recipe that ds01 built a container's image from, None where there is none here."""
     from ds01build.cli import wiring
-    from ds01build.workflow.editing import recipe_text
-    from ds01build.workflow.inspecting import commands
+    from ds01build.errors import Ds01Error
     from ds01build.workflow.naming import find_recipe
 
-    recipe = find_recipe(inspected.image, wiring.open_store(), Path.cwd())
+    if not inspected.image:
+        return None
+    try:
+        return find_recipe(inspected.image, wiring.open_store(), Path.cwd())
+    except Ds01Error as error:
+        editing_commands.tell(f"a recipe over the image is made: {error}")
+        return None
+
+
+def _advise(inspected: Inspected, recipe: Path, rest: dict[str, Any]) -> None:
+    """Print the commands that add what a container has to the recipe of its image."""
+    from ds01build.workflow.editing import recipe_text
+    from ds01build.workflow.inspecting import commands
+
     lines = commands(recipe_text(recipe), inspected.draft)
     _tell(inspected.draft.notes, rest)
     if rest["as_json"]:

@@ -113,7 +113,7 @@ def created(client: APIClient, image: str, command: Sequence[str]) -> Iterator[s
         pids_limit=64,
         log_config={"type": "none"},
     )
-    container: str = client.createcreated(
+    container: str = client.create_container(
         image,
         entrypoint=[command[0]],
         command=list(command[1:]),
@@ -128,4 +128,4 @@ def created(client: APIClient, image: str, command: Sequence[str]) -> Iterator[s
     try:
         yield container
     finally:
-        client.removecreated(container, v=True, force=True)
+        client.remove_container(container, v=True, force=True)

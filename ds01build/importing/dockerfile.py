@@ -237,11 +237,12 @@ def _known(
     def tell(outcome: Outcome, place: int, text: str, reason: str) -> None:
         reading.note(outcome, line(place), text, reason)
 
+    before = len(reading.notes)
     asked = asked_by(command, tell)
     if asked is not None:
         for one in asked:
             _take(reading, each, one, line(one.place))
-        if not asked:
+        if not asked and len(reading.notes) == before:
             reading.note("done", line(command.start), _shown(command), _HOUSEKEEPING)
     elif _is_jupyter(command):
         reading.note("done", line(command.start), _shown(command), _BY_JUPYTER)

@@ -35,7 +35,7 @@ _MAX_PACKAGES = 3000
 class Inspected:
     """What a container has beyond its image; ``image`` is the name that ds01 built that under.
 
-    ``draft`` has the image as its base, unless ds01 built it: then its recipe is to be edited.
+    That is empty where ds01 did not. ``draft`` has the image as its base.
     """
 
     draft: Draft
@@ -57,11 +57,8 @@ def inspect(engine: Engine, name: str, *, everything: bool) -> Inspected:
             contents |= contents_of(engine, container.container_id, path)
         status = image_contents(engine, container, STATUS)
     found = Found(source=name, changes=changes, contents=contents, image_status=status)
-    draft = by_hand(found, everything=everything)
-    built = _built(container.labels.get("ds01.name", ""))
-    return Inspected(
-        draft=draft if built else _based(draft, name, container.reference), image=built
-    )
+    draft = _based(by_hand(found, everything=everything), name, container.reference)
+    return Inspected(draft=draft, image=_built(container.labels.get("ds01.name", "")))
 
 
 def commands(recipe: Text, draft: Draft) -> tuple[str, ...]:
