@@ -66,15 +66,8 @@ def test_the_other_format_names_the_file_that_is_copied_in() -> None:
         (SAMPLES / "requirements.Dockerfile").read_text(),
         **{"requirements.txt": "pandas>=2.0,<3\njupyterlab[x]  # notebooks\n"},
     )
-    assert copied(draft) == (
-        "curl",
-        "git",
-        "htop",
-        "vim",
-        "wget",
-        "pandas<3,>=2.0",
-        "jupyterlab[x]",
-    )
+    packages = ("git", "curl", "wget", "vim", "htop", "pandas<3,>=2.0", "jupyterlab[x]")
+    assert copied(draft) == packages
     (named,) = [each.included for each in draft.slices if each.included]
     assert (named.path, named.whole) == ("requirements.txt", True)
     assert [note for note in draft.notes if note.outcome == "dropped"] == []

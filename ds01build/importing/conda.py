@@ -207,7 +207,7 @@ def _versions(rest: str) -> tuple[str, str]:
     ``=1.2`` is any 1.2, ``==1.2`` that one, and so is ``=1.2=build``: that is one file of it.
     """
     plain = rest.strip()
-    if not plain or plain == "*":
+    if plain.lstrip("= ") in ("", "*"):
         return "", ""
     if _RANGE.fullmatch(plain.replace(" ", "")):
         return plain.replace(" ", ""), ""
