@@ -226,7 +226,7 @@ def test_a_list_that_was_copied_out_of_a_file_says_where_the_file_is() -> None:
         "# Packages from requirements.txt", "# Source: ~/w/r.txt", "RUN pip install a b>=2"
     )
     assert tiers(draft) == {"requirements": ("a", "b>=2")}
-    assert [note.text for note in draft.notes] == ["b>=2", "# Source: ~/w/r.txt"]
+    assert [note.text for note in draft.notes] == ["# Source: ~/w/r.txt", "b>=2"]
 
 
 @given(

@@ -76,8 +76,8 @@ def test_requirements_survive_the_way_through_a_file_into_a_recipe(lines: list[s
     wanted = tuple(dict.fromkeys(map(requirement, lines)))
     assert copied(draft) == wanted
     recipe = written(Slice(tier="custom", kind="python", packages=wanted))
-    assert [tier.packages for tier in recipe.tiers] == ([wanted] if wanted else [])
-    assert all(isinstance(tier, PythonTier) for tier in recipe.tiers)
+    packages = [tier.packages for tier in recipe.tiers if isinstance(tier, PythonTier)]
+    assert packages == ([wanted] if wanted else [])
 
 
 @given(HOSTILE)
@@ -280,9 +280,9 @@ def test_tiers_of_several_sources_are_united_and_stand_in_the_order_of_recipes()
 @given(st.text(max_size=300))
 def test_any_text_gives_the_name_of_an_image_or_none(text: str) -> None:
     name = name_from(text)
-    assert not name or parse(
-        f'schema = 1\nname = "{name}"\n[base]\ndebian = "bookworm"\n', source="test"
-    )
+    if name:
+        text = f'schema = 1\nname = "{name}"\n[base]\ndebian = "bookworm"\n'
+        assert parse(text, source="test").name == name
 
 
 def test_a_name_is_kept_as_far_as_it_can_be() -> None:

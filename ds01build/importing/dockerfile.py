@@ -10,6 +10,7 @@ import json
 import posixpath
 import re
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from ds01build.errors import Ds01Error
@@ -35,6 +36,7 @@ _IDENTITY = re.compile(r"\bDS01_(?:USER_ID|GROUP_ID|USERNAME)\b")
 _JUPYTER = re.compile(
     r"(?:.*/)?\.jupyter(?:/.*)?|.*jupyter_\w*config\w*(?:\.py)?|--generate-config"
 )
+_PATH_LIMIT = 256  # characters of a word that are looked at
 _FLOW = frozenset(
     {"if", "then", "else", "elif", "fi", "for", "while", "until", "do", "done", "case", "esac", "{"}
 )
@@ -210,6 +212,9 @@ def _run(reading: _Reading, each: Instruction) -> None:
     if not found or any(command.words[0].text in _FLOW for command in found):
         reading.note("dropped", each.line, shown, "commands are not carried over")
         return
+    if each.origin:
+        reason = "the list in the Dockerfile counts; import the file too if it says more by now"
+        reading.note("changed", each.line, f"# Source: {each.origin}", reason)
     unknown = [command for command in found if not _known(reading, each, command, script.line)]
     for first, last in _spans(found, unknown):
         text = script.text[first.start : last.end]
@@ -260,20 +265,16 @@ def _shown(command: Command) -> str:
 def _is_jupyter(command: Command) -> bool:
     words = [word.text.lstrip("<>") for word in command.words]
     is_kernel = "install" in words and ("ipykernel" in words or words[:2] == ["ipython", "kernel"])
-    return is_kernel or any(_JUPYTER.fullmatch(word) for word in words)
+    return is_kernel or any(_JUPYTER.fullmatch(word[-_PATH_LIMIT:]) for word in words)
 
 
 def _spans(every: Sequence[Command], some: Sequence[Command]) -> Iterator[tuple[Command, Command]]:
     """Yield first and last of the commands in ``some`` that follow each other."""
-    run: list[Command] = []
-    for command in every:
-        if command in some:
-            run.append(command)
-        elif run:
+    starts = {command.start for command in some}
+    for is_some, group in groupby(every, lambda command: command.start in starts):
+        run = list(group)
+        if is_some:
             yield run[0], run[-1]
-            run = []
-    if run:
-        yield run[0], run[-1]
 
 
 def _take(reading: _Reading, each: Instruction, one: Asked, line: int) -> None:
@@ -283,10 +284,6 @@ def _take(reading: _Reading, each: Instruction, one: Asked, line: int) -> None:
     tier = each.section if each.section not in ("", "system") else "custom"
     if one.kind == "python":
         reading.python.setdefault(tier, []).append(one.text)
-        if each.origin and tier == "requirements":
-            reason = "the list in the Dockerfile counts; import the file too if it says more by now"
-            note = noted("changed", reading.file, each.line, f"# Source: {each.origin}", reason)
-            reading.notes += [note] if note not in reading.notes else []
         return
     _file(reading, one, tier if each.section else "requirements", line)
 

@@ -101,7 +101,7 @@ def import_drafts(
     """
     base = base_named(wishes.base) if wishes.base else None
     draft = merged([replace(each, base=None) for each in drafts] if base else drafts)
-    if not draft.slices and draft.base is None:
+    if draft.base is None and not any(each.packages or each.included for each in draft.slices):
         raise Ds01Error("there is nothing in it that a recipe could ask for")
     name = wishes.name or name_from(draft.name) or name_from(otherwise)
     try:
