@@ -11,16 +11,17 @@ import posixpath
 import re
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ds01build.errors import Ds01Error
 from ds01build.importing.bases import base_of_image
 from ds01build.importing.draft import Draft, Included, Slice, noted
 from ds01build.importing.installs import asked_by, does_nothing
-from ds01build.importing.instructions import instructions
+from ds01build.importing.instructions import OPTION, instructions
 from ds01build.importing.requirements import included
 from ds01build.importing.settings import Settings
 from ds01build.importing.shell import Command, Word, commands, joined
+from ds01build.importing.stages import last_stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from ds01build.importing.draft import Kind, Note, Outcome
     from ds01build.importing.installs import Asked
     from ds01build.importing.instructions import Instruction
+    from ds01build.importing.stages import Stage
     from ds01build.recipe import Base
 
 __all__ = ["read_dockerfile"]
@@ -36,13 +38,11 @@ _IDENTITY = re.compile(r"\bDS01_(?:USER_ID|GROUP_ID|USERNAME)\b")
 _JUPYTER = re.compile(
     r"(?:.*/)?\.jupyter(?:/.*)?|.*jupyter_\w*config\w*(?:\.py)?|--generate-config"
 )
+_MAX_PLACES = 200
 _PATH_LIMIT = 256  # characters of a word that are looked at
 _FLOW = frozenset(
     {"if", "then", "else", "elif", "fi", "for", "while", "until", "do", "done", "case", "esac", "{"}
 )
-_STAGE = re.compile(r"(?P<image>\S+)(?:\s+AS\s+(?P<name>[a-z0-9][a-z0-9._-]*))?", re.IGNORECASE)
-_VARIABLE = re.compile(r"\$(?:\{([A-Za-z_][A-Za-z0-9_]*)\}|([A-Za-z_][A-Za-z0-9_]*))")
-_OPTION = re.compile(r"\s*--[a-z][a-z-]*(?:=\S*)?(?:\s+|\Z)")
 
 _BY_DS01 = "the container gets its user when it is created; no image has one"
 _BY_JUPYTER = (
@@ -52,14 +52,12 @@ _BY_JUPYTER = (
 _HOUSEKEEPING = "ds01 keeps no lists, caches and temporary files in an image"
 
 
-@dataclass(slots=True)
-class _Stage:
-    """A stage: what it stands on, and its instructions; ``line`` is that of its FROM."""
+class _Place(NamedTuple):
+    """Where a file or directory of the context came to lie in the image; ``line`` is its COPY's."""
 
-    image: str
-    name: str
     line: int
-    body: list[Instruction] = field(default_factory=list)
+    source: str
+    to: str
 
 
 @dataclass(slots=True)
@@ -72,7 +70,8 @@ class _Reading:
     python: dict[str, list[str]] = field(default_factory=dict)
     system: dict[str, list[str]] = field(default_factory=dict)
     files: dict[str, Included] = field(default_factory=dict)  # by tier
-    copies: list[tuple[Instruction, list[str], str]] = field(default_factory=list)
+    copies: list[Instruction] = field(default_factory=list)
+    places: list[_Place] = field(default_factory=list)
     used: set[int] = field(default_factory=set)  # lines of COPY whose files were read
     notes: list[Note] = field(default_factory=list)
 
@@ -92,11 +91,11 @@ def read_dockerfile(file: str, read: Callable[[str], str]) -> Draft:
     notes: list[Note] = []
     settings = Settings(lambda *told: notes.append(noted(told[0], file, *told[1:])))
     reading = _Reading(file, read, settings, notes=notes)
-    stage, body = _last_stage(reading, every)
+    stage, body = last_stage(file, every, reading.note)
     base = _base(reading, stage)
     for each in body:
         _instruction(reading, each)
-    for copy, _, _ in reading.copies:
+    for copy in reading.copies:
         if copy.line not in reading.used:
             reason = "files are not copied: a files tier names those that an image needs"
             reading.note("dropped", copy.line, f"{copy.keyword} {copy.text}", reason)
@@ -110,51 +109,7 @@ def read_dockerfile(file: str, read: Callable[[str], str]) -> Draft:
     )
 
 
-def _last_stage(
-    reading: _Reading, every: Sequence[Instruction]
-) -> tuple[_Stage, list[Instruction]]:
-    """Return what the image stands on, and all instructions that it is made by."""
-    arguments: dict[str, str] = {}
-    stages: list[_Stage] = []
-    for each in every:
-        if each.keyword == "FROM":
-            stages.append(_stage(reading, each, arguments))
-        elif stages:
-            stages[-1].body.append(each)
-        elif each.keyword == "ARG":
-            name, equals, value = each.text.strip().partition("=")
-            arguments |= {name: value.strip("\"'")} if equals else {}
-        else:
-            reading.note("dropped", each.line, f"{each.keyword} {each.text}", "stands before FROM")
-    if not stages:
-        raise Ds01Error(f"{reading.file} is not a Dockerfile: it has no FROM")
-    named = {stage.name: stage for stage in stages if stage.name}
-    chain, last = [stages[-1]], stages[-1]
-    while (last := named.get(last.image.lower(), last)) not in chain:
-        chain.append(last)
-    for stage in stages:
-        if stage not in chain:
-            reason = "a stage that the image takes files from at most"
-            reading.note("dropped", stage.line, f"FROM {stage.image} and what follows", reason)
-    return last, [each for stage in reversed(chain) for each in stage.body]
-
-
-def _stage(reading: _Reading, each: Instruction, arguments: dict[str, str]) -> _Stage:
-    text = each.text.strip()
-    while (option := _OPTION.match(text)) is not None:
-        reason = "a recipe's base is for the machine that it is locked on"
-        reading.note("dropped", each.line, option[0], reason)
-        text = text[option.end() :]
-    match = _STAGE.fullmatch(text)
-    if match is None:
-        raise Ds01Error(f"{reading.file}:{each.line}: FROM does not name an image")
-    image = _VARIABLE.sub(
-        lambda found: arguments.get(found[1] or found[2], found[0]), match["image"]
-    )
-    return _Stage(image, (match["name"] or "").lower(), each.line)
-
-
-def _base(reading: _Reading, stage: _Stage) -> Base | None:
+def _base(reading: _Reading, stage: Stage) -> Base | None:
     try:
         return base_of_image(stage.image)
     except ValueError as error:
@@ -173,15 +128,16 @@ def _instruction(reading: _Reading, each: Instruction) -> None:
 
 
 def _copy(reading: _Reading, each: Instruction) -> None:
+    reading.copies.append(each)
     text = each.text
-    while (option := _OPTION.match(text)) is not None:
-        if option[0].strip().startswith("--from="):  # from another stage or image
-            reading.copies.append((each, [], ""))
+    while (option := OPTION.match(text)) is not None:
+        if option[0].strip().startswith("--from="):  # of another stage or image
             return
         text = text[option.end() :]
-    words = _words(text)
-    to = posixpath.join(reading.settings.workdir or "/", words[-1]) if len(words) > 1 else ""
-    reading.copies.append((each, words[:-1], to))
+    *sources, to = _words(text) or [""]
+    there = posixpath.normpath(posixpath.join(reading.settings.workdir or "/", to))
+    for source in sources[: _MAX_PLACES - len(reading.places)]:
+        reading.places.append(_Place(each.line, posixpath.normpath(source), there))
 
 
 def _words(text: str) -> list[str]:
@@ -224,7 +180,7 @@ def _run(reading: _Reading, each: Instruction) -> None:
 
 def _commands(text: str) -> Iterator[Command]:
     start = 0
-    while (option := _OPTION.match(text, start)) is not None:  # --mount, --network
+    while (option := OPTION.match(text, start)) is not None:  # --mount, --network
         start = option.end()
     if text[start:].lstrip().startswith("["):
         words = tuple(Word(word, start, len(text)) for word in _words(text[start:]))
@@ -316,18 +272,17 @@ def _file(reading: _Reading, one: Asked, tier: str, line: int) -> None:
 def _origin(reading: _Reading, target: str) -> str | None:
     """Return which file of the context lies at a path of the image, None where none is known."""
     wanted = posixpath.normpath(posixpath.join(reading.settings.workdir or "/", target))
-    for each, sources, to in reversed(reading.copies):
-        for source in sources:
-            here = posixpath.normpath(source)
-            below = posixpath.relpath(wanted, posixpath.normpath(to))
-            found = ""
-            if wanted == posixpath.normpath(to) or below == posixpath.basename(here):
-                found = here
-            elif here == "." and not below.startswith("../"):
-                found = below
-            if found and not found.startswith(("/", "..")):
-                reading.used.add(each.line)
-                return found
+    for place in reversed(reading.places):
+        below = wanted.removeprefix("/" if place.to == "/" else f"{place.to}/")
+        is_below = below != wanted
+        found = ""
+        if wanted == place.to or (is_below and below == posixpath.basename(place.source)):
+            found = place.source
+        elif is_below and place.source == ".":
+            found = below
+        if found and not found.startswith(("/", "..")):
+            reading.used.add(place.line)
+            return found
     return None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -16,13 +17,27 @@ if TYPE_CHECKING:
 
     from ds01build.recipe import Base
 
-__all__ = ["Draft", "Included", "Kind", "Note", "Outcome", "Slice", "merged", "name_from", "noted"]
+__all__ = [
+    "Draft",
+    "Included",
+    "Kind",
+    "Note",
+    "Outcome",
+    "Slice",
+    "Teller",
+    "merged",
+    "name_from",
+    "noted",
+]
 
 Kind = Literal["apt", "python"]
 
 # What became of a part of a source: it is in no recipe; it is, but as something else; there is no
 # need for it, since ds01 does it anyway.
 Outcome = Literal["dropped", "changed", "done"]
+
+# Is told an outcome, where the part stands (its line, or its place in a script), the part, and why.
+Teller = Callable[[Outcome, int, str, str], None]
 
 # Where tiers stand in a recipe, and layers in a fresh lock; the others come in between, as given.
 _FIRST = ("system", "jupyter", "data-science", "use-case")

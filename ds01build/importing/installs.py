@@ -11,15 +11,12 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from ds01build.grammar import deb, requirement, requirement_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
-    from ds01build.importing.draft import Outcome
+    from ds01build.importing.draft import Teller
     from ds01build.importing.shell import Command, Word
 
-__all__ = ["Asked", "Teller", "asked_by", "does_nothing"]
-
-# Outcome, place in the script, what it is about, and why.
-Teller = "Callable[[Outcome, int, str, str], None]"
+__all__ = ["Asked", "asked_by", "does_nothing"]
 
 _PIP = re.compile(r"(?:.*/)?pip(?:3(?:\.[0-9]+)?)?")
 _PYTHON = re.compile(r"(?:.*/)?python(?:3(?:\.[0-9]+)?)?")
@@ -81,9 +78,7 @@ class Asked(NamedTuple):
     place: int
 
 
-def asked_by(
-    command: Command, tell: Callable[[Outcome, int, str, str], None]
-) -> list[Asked] | None:
+def asked_by(command: Command, tell: Teller) -> list[Asked] | None:
     """Return what a command installs, None where it is not one that installs packages.
 
     ``tell`` is told what of it is not carried over as it is written.
@@ -128,7 +123,7 @@ def _stripped(words: Sequence[Word]) -> Sequence[Word]:
     return words[start:]
 
 
-def _pip(words: Sequence[Word], tell: Callable[[Outcome, int, str, str], None]) -> Iterator[Asked]:
+def _pip(words: Sequence[Word], tell: Teller) -> Iterator[Asked]:
     rest = list(words)
     wanted: list[tuple[str, Word]] = []
     while rest:
@@ -147,9 +142,7 @@ def _pip(words: Sequence[Word], tell: Callable[[Outcome, int, str, str], None]) 
             yield Asked("python", found, word.start)
 
 
-def _pip_option(
-    word: Word, rest: list[Word], tell: Callable[[Outcome, int, str, str], None]
-) -> Iterator[Asked]:
+def _pip_option(word: Word, rest: list[Word], tell: Teller) -> Iterator[Asked]:
     name, equals, value = word.text.partition("=")
     short = name[:2]
     if not name.startswith("--") and short in {*_FILES, *_LOST} and name != short:
@@ -173,7 +166,7 @@ def _advice(name: str) -> str:
     return "an option that a recipe has no place for"
 
 
-def _requirement(text: str, word: Word, tell: Callable[[Outcome, int, str, str], None]) -> str:
+def _requirement(text: str, word: Word, tell: Teller) -> str:
     if word.expands:
         tell("dropped", word.start, text, "what the shell would put here is not known")
         return ""
@@ -192,9 +185,7 @@ def _requirement(text: str, word: Word, tell: Callable[[Outcome, int, str, str],
     return found
 
 
-def _apt(
-    words: Sequence[Word], tell: Callable[[Outcome, int, str, str], None]
-) -> list[Asked] | None:
+def _apt(words: Sequence[Word], tell: Teller) -> list[Asked] | None:
     """Return what apt installs; None for what it does else, but for its housekeeping."""
     rest = list(words)
     action = ""
@@ -212,9 +203,7 @@ def _apt(
     return found if action == "install" or action in _KEPT else None
 
 
-def _apt_option(
-    word: Word, rest: list[Word], tell: Callable[[Outcome, int, str, str], None]
-) -> None:
+def _apt_option(word: Word, rest: list[Word], tell: Teller) -> None:
     name, equals, _ = word.text.partition("=")
     if name in _APT_VALUED and not equals and rest:
         rest.pop(0)
@@ -222,7 +211,7 @@ def _apt_option(
         tell("dropped", word.start, word.text, "an option that a recipe has no place for")
 
 
-def _deb(word: Word, tell: Callable[[Outcome, int, str, str], None]) -> Iterator[Asked]:
+def _deb(word: Word, tell: Teller) -> Iterator[Asked]:
     if word.expands:
         tell("dropped", word.start, word.text, "what the shell would put here is not known")
         return

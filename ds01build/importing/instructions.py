@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Instruction", "instructions"]
+__all__ = ["OPTION", "Instruction", "instructions"]
 
 MAX_INSTRUCTIONS = 5000
 MAX_LINE = 16 * 1024  # characters
+
+# An option in front of what an instruction is about: --platform=..., --from=..., --mount=...
+OPTION = re.compile(r"\s*--[a-z][a-z-]*(?:=\S*)?(?:\s+|\Z)")
 
 _DIRECTIVE = re.compile(r"#\s*([a-z]+)\s*=\s*(\S+)\s*", re.IGNORECASE)
 _INSTRUCTION = re.compile(r"\s*([A-Za-z]+)(?:\s+|\Z)")

@@ -14,9 +14,9 @@ from ds01build.importing.shell import commands
 from ds01build.recipe import ImageSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
-    from ds01build.importing.draft import Outcome
+    from ds01build.importing.draft import Teller
     from ds01build.importing.instructions import Instruction
     from ds01build.importing.shell import Word
 
@@ -31,11 +31,10 @@ _NO_USER = "the container gets its user when it is created; no image has one"
 class Settings:
     """Settings as they come to be, instruction by instruction; the last of each kind counts.
 
-    ``project`` is what DS01 called it. ``tell`` is told of what is not carried over: outcome, line,
-    what, and why.
+    ``project`` is what DS01 called it. ``tell`` is told by line of what is not carried over.
     """
 
-    def __init__(self, tell: Callable[[Outcome, int, str, str], None]) -> None:
+    def __init__(self, tell: Teller) -> None:
         self._tell = tell
         self._env: dict[str, str] = {}
         self._labels: dict[str, str] = {}

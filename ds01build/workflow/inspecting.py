@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ds01build.engine.changes import changes_of, contents_of, find_container, image_contents
+from ds01build.errors import Ds01Error
 from ds01build.grammar import recipe_name
 from ds01build.importing.bases import base_of_image
 from ds01build.importing.container import (
@@ -49,7 +50,12 @@ def inspect(engine: Engine, name: str, *, everything: bool) -> Inspected:
         Change(kind, path) for kind, path in changes_of(engine, container) if concerns(path)
     )
     contents: dict[str, bytes | None] = {}
-    for path in metadata_of(changes)[:_MAX_PACKAGES]:
+    paths = metadata_of(changes)
+    if len(paths) > _MAX_PACKAGES:
+        raise Ds01Error(
+            f"{name} has {len(paths)} packages beyond its image: more than anybody asks for"
+        )
+    for path in paths:
         contents |= contents_of(engine, container.container_id, path)
     status = b""
     if STATUS in {change.path for change in changes}:
