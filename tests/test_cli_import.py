@@ -205,3 +205,17 @@ def test_packages_of_a_file_are_added_to_a_recipe_and_locked(world: World, tmp_p
     assert replace(recipe, tiers=()) == replace(
         parse(world.recipe.read_text(), source="t"), tiers=()
     )
+
+
+def test_what_is_changed_in_an_imported_file_later_makes_the_lock_stale(world: World) -> None:
+    world.index.offer("more", "2.5")
+    file = world.recipe.with_name("requirements.txt")
+    file.write_text("app\n")
+    recipe = world.recipe.with_name("imported.toml")
+    for words in (("import", file, "-o", recipe), ("lock", recipe), ("lock", "--check", recipe)):
+        outcome = world.ds01(*words)
+        assert outcome.code == 0, outcome.err
+    file.write_text("app\nmore>=2\n")
+    assert world.ds01("lock", "--check", recipe).code == 3
+    assert world.ds01("lock", recipe).code == 0
+    assert 'name = "more"' in recipe.with_suffix(".lock").read_text()
