@@ -33,6 +33,7 @@ image = "python:3.12-slim"
 kind = "python"
 packages = ["pandas>=2.0"]
 """
+COMMAND = "commands are not carried over: a run tier can execute them"
 DOCKERFILE = "FROM python:3.12-slim\nRUN pip install pandas>=2.0\nRUN make\n"
 
 
@@ -74,14 +75,13 @@ def test_the_recipe_is_written_where_it_is_wanted_and_its_path_is_the_answer(pla
     text = (place.cwd / "recipe.toml").read_text()
     assert text == RECIPE
     ranged = "as pandas>=2.0: the shell took its version for a file, and pip got pandas alone"
-    command = "commands are not carried over: a run tier can execute them"
     assert ended.err.splitlines() == [
         f"Dockerfile:2: carried over: pandas>=2.0 ({ranged})",
-        f"Dockerfile:3: not carried over: RUN make ({command})",
+        f"Dockerfile:3: not carried over: RUN make ({COMMAND})",
     ]
     quiet = imported(place, "Dockerfile", "--quiet", "-o", "-")
     assert quiet.out == text
-    assert quiet.err == f"Dockerfile:3: not carried over: RUN make ({command})\n", "losses are told"
+    assert quiet.err == f"Dockerfile:3: not carried over: RUN make ({COMMAND})\n", "losses are told"
 
 
 def test_a_recipe_that_is_there_is_nobodys_to_replace(place: Place) -> None:
@@ -192,9 +192,17 @@ def test_packages_of_a_file_are_added_to_a_recipe_and_locked(world: World, tmp_p
     world.index.offer("other", "1.1")
     file = tmp_path / "requirements.txt"
     file.write_text("more>=2\nother\n")
-    words = ("import", str(file), "--add-to", str(world.recipe), "--json")
+    docker = tmp_path / "Dockerfile"
+    docker.write_text("FROM python:3.12-slim\nENV A=1\nRUN make\n")
+    words = ("import", str(file), str(docker), "--add-to", str(world.recipe), "--json", "--quiet")
     ended = run(SCRIPT, *words, environment=world.environment, cwd=world.recipe.parent)
     assert ended.code == 0, ended.err
+    keeps = "(the recipe that is added to keeps its own)"
+    assert ended.err.splitlines() == [
+        f"Dockerfile:3: not carried over: RUN make ({COMMAND})",
+        f"Dockerfile: not carried over: its base {keeps}",
+        f"Dockerfile: not carried over: settings {keeps}",
+    ]
     answer = ended.answer
     assert answer["schema"] == "ds01.edited/1"
     assert {row["name"] for row in answer["packages"]} == {"more", "other"}

@@ -167,12 +167,14 @@ def _import(
 def _add(
     sources: Sequence[Path], inspected: Inspected | None, wishes: Wishes, rest: dict[str, Any]
 ) -> None:
-    from ds01build.workflow.importing import additions, read_sources
+    from ds01build.workflow.importing import additions, left_by_adding, read_sources
 
     recipe: Path = rest["add_to"]
-    drafts = read_sources(sources, recipe.absolute().parent, wishes)
-    drafts += [inspected.draft] if inspected else []
-    _tell([note for draft in drafts for note in draft.notes], rest)
+    read = read_sources(sources, recipe.absolute().parent, wishes)
+    drafts = [*read, *([inspected.draft] if inspected else [])]
+    notes = [note for draft in drafts for note in draft.notes]
+    notes += left_by_adding(sources, read)
+    _tell(notes, {**rest, "as_json": False})  # the answer is that of an edit, and has no notes
     edits = additions(drafts)
     if not edits:
         click.echo("there is nothing to add", err=True)

@@ -14,16 +14,16 @@ from ds01build.importing import merged, recipe_of, recipe_text
 from ds01build.importing.bases import DEFAULT, base_named
 from ds01build.importing.conda import read_environment
 from ds01build.importing.dockerfile import read_dockerfile
-from ds01build.importing.draft import name_from
+from ds01build.importing.draft import name_from, noted
 from ds01build.importing.pylock import TEXT_LIMIT, read_pylock
 from ds01build.importing.requirements import read_project, read_requirements
-from ds01build.recipe import PythonTier
+from ds01build.recipe import ImageSettings, PythonTier
 from ds01build.recipe.requirements import expand
 from ds01build.workflow.edits import Goal, adding, together
 from ds01build.workflow.replacing import Replacement, staged
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from ds01build.importing import Draft, Included, Note, Slice
@@ -36,6 +36,7 @@ __all__ = [
     "additions",
     "heading_of",
     "import_drafts",
+    "left_by_adding",
     "read_sources",
     "write_recipe",
 ]
@@ -121,6 +122,16 @@ def additions(drafts: Sequence[Draft]) -> tuple[Edit, ...]:
         if each.packages
     ]
     return (together(*edits),) if edits else ()
+
+
+def left_by_adding(sources: Sequence[Path], drafts: Sequence[Draft]) -> Iterator[Note]:
+    """Yield what of the drafts of ``sources`` no edit adds: base and settings."""
+    for source, draft in zip(sources, drafts, strict=True):
+        parts = {"its base": draft.base, "settings": draft.image != ImageSettings()}
+        for part, there in parts.items():
+            if there:
+                reason = "the recipe that is added to keeps its own"
+                yield noted("dropped", source.name, 0, part, reason)
 
 
 def write_recipe(path: Path, text: str, *, force: bool) -> bool:
