@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import pkgutil
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,3 +63,11 @@ def test_the_command_line_starts_an_editor_and_no_other_program() -> None:
         return any(node.module == "ds01build.process" for node in imports)
 
     assert {name for name, module in MODULES.items() if starts(module)} <= {"update"}
+
+
+def test_every_failure_of_before_names_a_test_that_is_there() -> None:
+    table = (Path(__file__).parent.parent / "docs" / "failures.md").read_text(encoding="utf-8")
+    named = re.findall(r"`(test_[a-z_]+\.py)::(test_[a-z0-9_]+)`", table)
+    assert len(named) == table.count("\n|") - 2
+    for file, test in named:
+        assert f"def {test}(" in (Path(__file__).parent / file).read_text(encoding="utf-8")

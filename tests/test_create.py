@@ -261,3 +261,31 @@ def test_the_framework_of_today_is_pinned(desk: World) -> None:
     ada = replace(desk, variables={"MLC_ARCH": "CUDA_ADA"})
     outcome = ada.ds01("image", "create", "demo", "-f", "pytorch", "-t", "ml", "--dry-run")
     assert 'version = "2.8.0-aime"\narch = "CUDA_ADA"' in outcome.out
+
+
+DOCKERFILE = """\
+FROM debian:bookworm
+# System packages
+RUN apt-get update && apt-get install -y lonely
+# Core Data Science
+RUN pip install --no-cache-dir app>=0.1
+RUN make everything
+"""
+
+
+def test_a_dockerfile_is_taken_over_and_what_no_recipe_has_is_told(desk: World) -> None:
+    file = desk.root / "Dockerfile"
+    file.write_text(DOCKERFILE)
+    outcome = desk.ds01("image", "create", "old", "--dockerfile", file, "--dry-run")
+    assert outcome.code == 0, outcome.err
+    assert 'name = "old"' in outcome.out
+    assert '"app>=0.1"' in outcome.out
+    assert '"lonely"' in outcome.out
+    assert "make everything" in outcome.err
+
+
+def test_a_dockerfile_has_all_the_answers(desk: World) -> None:
+    file = desk.root / "Dockerfile"
+    file.write_text(DOCKERFILE)
+    refused(desk, 2, "old", "--dockerfile", str(file), "-t", "ml", says="--type has no meaning")
+    refused(desk, 2, "--dockerfile", str(file), says="needs the NAME")

@@ -34,7 +34,7 @@ pytest_plugins = ("world_fixtures",)
 EVERY = dict(commands())
 TEXTS = ("guided", "concepts", "info")
 # Texts that are there before what they are about. Whatever comes has to go from here.
-AHEAD = {"import"}
+AHEAD: set[str] = set()
 
 
 def told() -> Iterator[tuple[str, str]]:

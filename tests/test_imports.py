@@ -62,6 +62,7 @@ VALUES = (
         "configuration",
         "container",
         "wizard",
+        "importing",
     ),
 )
 SYSTEM = ("process", "beneath", "flock", "once", "http")
@@ -89,7 +90,7 @@ OWNERS = {
     "debian": ("layers.deb", "resolve"),
     "pickle": (),
     "marshal": (),
-    "yaml": (),
+    "yaml": ("importing.documents",),
 }
 
 

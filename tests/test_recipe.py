@@ -31,6 +31,7 @@ from ds01build.recipe import (
 
 ROOT = Path(__file__).resolve().parent.parent
 HEAD = 'schema = 1\nname = "r"\nbase.debian = "bookworm"\n'
+PROJECTS = {"plain": "pyproject.toml", "extras": "pyproject.toml[a,b]"}
 
 FULL = """
 schema = 1
@@ -657,3 +658,9 @@ def test_any_table_is_a_recipe_or_an_error_of_recipes(document: dict[str, Any]) 
     except RecipeError as error:
         assert error.issues  # noqa: PT017
         assert all(str(issue).isprintable() for issue in error.issues)  # noqa: PT017
+
+
+def test_a_project_is_named_with_extras_or_without() -> None:
+    tables = [f'[tiers.{n}]\nkind = "python"\nrequirements = "{r}"' for n, r in PROJECTS.items()]
+    tiers = parse(HEAD + "\n".join(tables), source="test").tiers
+    assert {t.name: t.requirements for t in tiers if isinstance(t, PythonTier)} == PROJECTS

@@ -63,11 +63,12 @@ class Member(NamedTuple):
 class _Archive:
     """The state of one pass: where from, and what the extension headers said of the next entry."""
 
-    __slots__ = ("extended", "long", "reader", "source")
+    __slots__ = ("below", "extended", "long", "reader", "source")
 
-    def __init__(self, reader: Reader, source: str) -> None:
+    def __init__(self, reader: Reader, source: str, below: str) -> None:
         self.reader = reader
         self.source = source
+        self.below = below
         self.long: dict[bytes, bytes] = {}
         self.extended: Mapping[str, str] = {}
 
@@ -82,13 +83,14 @@ class _Archive:
         return content
 
 
-def members(reader: Reader, source: str) -> Iterator[Member]:
+def members(reader: Reader, source: str, *, below: str = "") -> Iterator[Member]:
     """Yield the entries of the tar that ``reader`` reads, in their order; ``source`` names it.
 
     Raises RejectedFile for what is not a tar, for a path with ``..``, one that is too long or
-    holds a NUL. A path is relative to the root, whatever slashes and dots it starts with.
+    holds a NUL. A path is relative to the root, whatever slashes and dots it starts with; the tar
+    is of the directory ``below``, where it is not of the root.
     """
-    archive = _Archive(reader, source)
+    archive = _Archive(reader, source, below)
     while header := reader.read(BLOCK):
         if len(header) < BLOCK:
             archive.refuse("ends in the middle of a header")
@@ -218,7 +220,7 @@ def _name(archive: _Archive, header: bytes) -> str:
 
 def _path(archive: _Archive, name: str) -> str:
     parts = [part for part in name.split("/") if part not in ("", ".")]
-    path = "/".join(parts)
+    path = "/".join([archive.below, *parts] if archive.below else parts)
     if ".." in parts or "\0" in name or (not parts and not name):
         archive.refuse(f"{name!r:.100} is not a path in an image")
     if len(_encoded(path)) > MAX_PATH or any(len(_encoded(part)) > MAX_PART for part in parts):

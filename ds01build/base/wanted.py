@@ -48,6 +48,7 @@ _WANTS = (
     (r"(?:etc|usr/lib)/os-release", Want(64 * _KIB)),
     (r"etc/(?:passwd|group)", Want(4 * _MIB)),
     (r"var/lib/dpkg/status", Want(64 * _MIB)),
+    (r"var/lib/apt/extended_states", Want(16 * _MIB)),
     (r"var/lib/dpkg/status\.d/[^/]+(?<!\.md5sums)", Want(_MIB)),
     (r"var/lib/dpkg/info/[^/]+\.list", Want(64 * _MIB, _SITE_LISTED)),
     (r"etc/apt/(?:sources\.list|preferences|trusted\.gpg)", Want(4 * _MIB)),

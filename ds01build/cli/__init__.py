@@ -34,6 +34,7 @@ from ds01build.cli import (
     guidance,
     image,
     images,
+    importing,
     lock,
     man,
     plan,
@@ -97,6 +98,7 @@ for command in (
     edit.rebase,
     completion.completion,
     man.man,
+    importing.import_,
 ):
     ds01.add_command(command)
 image.image.add_command(create.create, "create")

@@ -49,17 +49,13 @@ def create(name: str | None, **rest: Any) -> None:
     from ds01build.cli.output import print_json
 
     asker = creation.asker(rest)
-    given = creation.given(name, rest)
-    answers = _answered(given, rest, asker)
+    name, text = _taken_over(name, rest) if rest["dockerfile"] else _asked(name, rest, asker)
     if rest["dry_run"]:
-        from ds01build.wizard import compose
-
-        click.echo(compose(answers), nl=False)
+        click.echo(text, nl=False)
         return
-    assert answers.name is not None, "it was asked for"
-    recipe = creation.recipe(answers.name, rest)
+    recipe = creation.recipe(name, rest)
     creation.refuse_over(recipe, rest, asker)
-    drafted, place = _written(answers, recipe, rest, asker)
+    drafted, place = _written(text, recipe, rest, asker)
     built = _built(drafted, place, rest, asker)
     container = _contained(drafted, built, rest, asker) if built else ""
     if rest["as_json"]:
@@ -68,8 +64,33 @@ def create(name: str | None, **rest: Any) -> None:
         click.echo(container or (built.reference(phases.store_root()) if built else recipe))
 
 
+def _taken_over(name: str | None, rest: dict[str, Any]) -> tuple[str, str]:
+    """Return a name, and the recipe that a Dockerfile comes to; what it has no place for is told.
+
+    Raises UsageError without a name, or with answers beside it.
+    """
+    from ds01build.cli.importing import tell
+    from ds01build.workflow.importing import Wishes, heading_of, import_drafts, read_sources
+
+    creation.refuse_answers(rest)
+    given = creation.named(name)
+    wishes, file = Wishes(name=given), rest["dockerfile"]
+    drafts = read_sources([file], creation.recipe(given, rest).parent, wishes)
+    imported = import_drafts(drafts, wishes, heading_of([file]), given)
+    tell(imported.notes, rest)
+    return given, imported.text
+
+
+def _asked(name: str | None, rest: dict[str, Any], asker: Asker) -> tuple[str, str]:
+    """Return a name and the recipe of all answers, after asking for those that are not given."""
+    from ds01build.wizard import compose
+
+    answers = _answered(creation.given(name, rest), rest, asker)
+    assert answers.name is not None, "it was asked for"
+    return answers.name, compose(answers)
+
+
 def _answered(given: Answers, rest: dict[str, Any], asker: Asker) -> Answers:
-    """Return all answers, after asking for those that are not given."""
     from ds01build.cli import wiring
     from ds01build.cli.progress import progress
     from ds01build.wizard import checklist
@@ -87,7 +108,7 @@ def _answered(given: Answers, rest: dict[str, Any], asker: Asker) -> Answers:
 
 
 def _written(
-    answers: Answers, recipe: Path, rest: dict[str, Any], asker: Asker
+    text: str, recipe: Path, rest: dict[str, Any], asker: Asker
 ) -> tuple[Draft, Place | None]:
     """Lock, write the files, and show what they come to."""
     from ds01build.cli import wiring
@@ -97,11 +118,11 @@ def _written(
     asker.explain("image-create.dockerfile")
     with progress(quiet=rest["quiet"]) as report:
         edges = wiring.edges(report, creation.choices(rest))
-        drafted = creating.draft(answers, recipe, edges)
+        drafted = creating.draft(text, recipe, edges)
         place = phases.place(drafted, in_project=rest["project_dockerfile"])
         creating.write(drafted, place, edges)
     asker.explain("image-create.summary")
-    phases.tell(phases.first_phase(drafted, answers, place), rest)
+    phases.tell(phases.first_phase(drafted, place), rest)
     return drafted, place
 
 

@@ -27,8 +27,10 @@ __all__ = [
     "choices",
     "given",
     "is_complete",
+    "named",
     "pinned",
     "recipe",
+    "refuse_answers",
     "refuse_over",
     "with_defaults",
     "world",
@@ -39,6 +41,10 @@ F = TypeVar("F", bound="Callable[..., Any]")
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _ASK = "ask"  # --bundles without a list
+_ANSWERS = (
+    *("framework", "base", "debian", "arch", "types", "jupyter", "data_science"),
+    *("packages", "system", "requirements", "bundles"),
+)
 
 _OPTIONS = (
     click.option(
@@ -132,6 +138,23 @@ def given(name: str | None, rest: dict[str, Any]) -> Answers:
         raise click.UsageError("--requirements needs the NAME of the image")
     project = creating.project_of(found.name, Path.home())
     return bare(replace(found, requirements=creating.take(rest["requirements"], project)))
+
+
+def named(name: str | None) -> str:
+    """Return the name of an image for which nothing is asked. Raises UsageError."""
+    from ds01build.wizard.answers import image_name
+
+    if name is None:
+        raise click.UsageError("--dockerfile needs the NAME of the image")
+    return _read("NAME", image_name, name)
+
+
+def refuse_answers(rest: dict[str, Any]) -> None:
+    """Raise UsageError for answers beside a Dockerfile, which has them all."""
+    for answer in _ANSWERS:
+        if rest[answer]:
+            flag = answer.removesuffix("s") if answer == "types" else answer.replace("_", "-")
+            raise click.UsageError(f"--{flag} has no meaning with --dockerfile")
 
 
 def _base(rest: dict[str, Any]) -> Base | None:

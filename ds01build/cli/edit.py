@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ds01build.workflow.built import Built
     from ds01build.workflow.editing import Edit, Proposed
 
-__all__ = ["add", "rebase", "remove", "show", "summary", "tell", "upgrade"]
+__all__ = ["add", "carry_out", "rebase", "remove", "show", "summary", "tell", "upgrade"]
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
@@ -60,7 +60,7 @@ def add(recipe: Path, packages: tuple[str, ...], tier: str, kind: Any, **rest: A
     """  # noqa: D301
     from ds01build.workflow.edits import Goal, adding
 
-    _carry_out(recipe, adding(packages, Goal(kind=kind, tier=tier)), rest)
+    carry_out(recipe, adding(packages, Goal(kind=kind, tier=tier)), rest)
 
 
 @click.command()
@@ -90,7 +90,7 @@ def remove(recipe: Path, packages: tuple[str, ...], tier: str, **rest: Any) -> N
     """  # noqa: D301
     from ds01build.workflow.edits import removing
 
-    _carry_out(recipe, removing(packages, tier), rest)
+    carry_out(recipe, removing(packages, tier), rest)
 
 
 @click.command()
@@ -105,7 +105,7 @@ def upgrade(recipe: Path, packages: tuple[str, ...], **rest: Any) -> None:
     """  # noqa: D301
     from ds01build.workflow.edits import relocking
 
-    _carry_out(recipe, relocking(packages, everything=not packages), rest)
+    carry_out(recipe, relocking(packages, everything=not packages), rest)
 
 
 @click.command()
@@ -129,10 +129,11 @@ def rebase(recipe: Path, to: str, **rest: Any) -> None:
     """  # noqa: D301
     from ds01build.workflow.edits import rebasing
 
-    _carry_out(recipe, rebasing(to), rest)
+    carry_out(recipe, rebasing(to), rest)
 
 
-def _carry_out(recipe: Path, edit: Edit, rest: dict[str, Any]) -> None:
+def carry_out(recipe: Path, edit: Edit, rest: dict[str, Any]) -> None:
+    """Make an edit of a recipe and its lock, and print the answer, as the options ``rest`` say."""
     from ds01build.cli import wiring
     from ds01build.cli.ahead import Ahead
     from ds01build.cli.progress import progress

@@ -12,7 +12,6 @@ from ds01build.cli.output import visible
 
 if TYPE_CHECKING:
     from ds01build.container import Specification
-    from ds01build.wizard import Answers
     from ds01build.workflow.built import Built
     from ds01build.workflow.creating import Draft
     from ds01build.workflow.rendering import Place
@@ -60,19 +59,17 @@ def place(drafted: Draft, *, in_project: bool) -> Place | None:
     return rendering.default_place(Path.home() / "dockerfiles", lock.name)
 
 
-def first_phase(drafted: Draft, answers: Answers, place: Place | None) -> str:
+def first_phase(drafted: Draft, place: Place | None) -> str:
     """Return the screen that follows the files."""
     from ds01build.quantities import readable
+    from ds01build.recipe import PythonTier
     from ds01build.wizard import screens, summary
 
     home, sums = Path.home(), drafted.summary
     cases = screens.use_cases()
-    picked = [each for each in answers.use_cases or () if each]
-    titles = {
-        (each.bundle if len(picked) > 1 and each.bundle else "use-case"): cases[each.bundle].title
-        for each in picked
-        if each.bundle
-    }
+    tiers = drafted.locked.request.recipe.tiers
+    bundled = {each.name: each.bundle for each in tiers if isinstance(each, PythonTier)}
+    titles = {name: cases[bundle].title for name, bundle in bundled.items() if bundle in cases}
     return _headed(
         f"✓ Phase 1/3: {'Recipe' if place is None else 'Dockerfile'} Created",
         *([f"Location: {short(place.dockerfile, home)}"] if place is not None else []),

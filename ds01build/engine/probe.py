@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from ds01build.base.tree import Tree
 
-__all__ = ["LABEL", "tree_of"]
+__all__ = ["LABEL", "created", "tree_of"]
 
 LABEL = "ds01.probe"
 MAX_SECONDS = 120.0  # of find and tar, after which the image is exported
@@ -63,7 +63,7 @@ def probed(client: APIClient, image: str, clock: Callable[[], float]) -> Tree | 
 
 
 def exported(client: APIClient, image: str, clock: Callable[[], float]) -> Tree:
-    with _container(client, image, ["/"]) as container:
+    with created(client, image, ["/"]) as container:
         chunks = client.export(container, chunk_size=CHUNK)
         return read_tar(chunks, f"the export of {image}", clock=clock)
 
@@ -89,7 +89,7 @@ class _Probe:
 
     def _run(self, command: Sequence[str]) -> Iterator[bytes]:
         client = self._client
-        with _container(client, self._image, command) as container:
+        with created(client, self._image, command) as container:
             with attached(client, container) as frames:
                 client.start(container)
                 for frame in frames:
@@ -102,7 +102,7 @@ class _Probe:
 
 
 @contextmanager
-def _container(client: APIClient, image: str, command: Sequence[str]) -> Iterator[str]:
+def created(client: APIClient, image: str, command: Sequence[str]) -> Iterator[str]:
     """Create a container of ``command`` and remove it at the end."""
     host = client.create_host_config(
         read_only=True,

@@ -26,9 +26,10 @@ from ds01build.grammar import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from ds01build.errors import Issue
     from ds01build.recipe.tiers import PythonTier
 
-__all__ = ["Requirements", "expand"]
+__all__ = ["Requirements", "expand", "gathered"]
 
 FILE_LIMIT = 100  # files that one tier includes
 
@@ -61,19 +62,32 @@ def expand(tier: PythonTier, read: Callable[[str], str]) -> Requirements:
     """
     if not tier.requirements:
         return Requirements()
+    found, issues = gathered(tier.requirements, read)
+    if issues:
+        raise RecipeError(source=f"tiers.{tier.name}.requirements", issues=issues)
+    return found
+
+
+def gathered(
+    requirements: str, read: Callable[[str], str]
+) -> tuple[Requirements, tuple[Issue, ...]]:
+    """Do as ``expand`` does with a tier's ``requirements``, but return what is wrong with the rest.
+
+    The path of an issue is ``FILE:LINE``, or that of a value in a pyproject.toml. There are no more
+    than 100.
+    """
     reading = _Reading(read)
-    path, _, extras = tier.requirements.partition("[")
+    path, _, extras = requirements.partition("[")
     if posixpath.basename(path) == "pyproject.toml":
         _read_project(reading, path, [each for each in extras.rstrip("]").split(",") if each])
     else:
         _read_lines(reading, path, "packages", ())
-    if found := reading.issues.found():
-        raise RecipeError(source=f"tiers.{tier.name}.requirements", issues=found)
-    return Requirements(
+    found = Requirements(
         packages=tuple(reading.lines["packages"]),
         constraints=tuple(reading.lines["constraints"]),
         digests={name: tuple(sorted(each)) for name, each in sorted(reading.digests.items())},
     )
+    return found, reading.issues.found()
 
 
 @dataclass(slots=True)

@@ -220,7 +220,8 @@ def _requirements_file(text: str) -> str:
     match = _PYPROJECT.fullmatch(text)
     if match is None:
         return relative_path(text)
-    extras = sorted({package_name(each.strip()) for each in (match["extras"] or "").split(",")})
+    named = match["extras"].split(",") if match["extras"] else []
+    extras = sorted({package_name(each.strip()) for each in named})
     return relative_path(match["path"]) + (f"[{','.join(extras)}]" if match["extras"] else "")
 
 

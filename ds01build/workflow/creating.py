@@ -10,7 +10,6 @@ from ds01build import beneath, lockfile
 from ds01build.errors import Ds01Error
 from ds01build.recipe import FrameworkBase, PythonTier
 from ds01build.recipe.requirements import expand
-from ds01build.wizard import compose
 from ds01build.wizard.phases import Offer
 from ds01build.wizard.summary import summarise
 from ds01build.workflow.editing import bytes_at
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ds01build.recipe import Base
-    from ds01build.wizard import Answers
     from ds01build.wizard.summary import Summary
     from ds01build.workflow.bases import ImageBases
     from ds01build.workflow.planning import Planned
@@ -133,14 +131,14 @@ def take(file: Path, project: Path) -> str | tuple[str, ...]:
     return found.packages
 
 
-def draft(answers: Answers, recipe: Path, edges: Edges) -> Draft:
-    """Return what ``answers`` come to as the recipe at a path; no file changes.
+def draft(text: str, recipe: Path, edges: Edges) -> Draft:
+    """Return what ``text`` comes to as the recipe at a path; no file changes.
 
     Raises RecipeError, and what locking raises.
     """
     path = lock_path(recipe)
     before = bytes_at(recipe), bytes_at(path)
-    request = request_of(recipe, compose(answers))
+    request = request_of(recipe, text)
     locked = resolve_lock(request, None, edges, Upgrade())
     planned = make_plan(locked, edges)
     return Draft(planned=planned, summary=summarise(locked.lock, planned.plan), before=before)

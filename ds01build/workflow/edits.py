@@ -36,6 +36,7 @@ __all__ = [
     "relocking",
     "removing",
     "rewriting",
+    "together",
 ]
 
 
@@ -136,6 +137,17 @@ def rebasing(to: str) -> Edit:
 def rewriting(new: str) -> Edit:
     """Put another text in the recipe's place."""
     return Edit(text=lambda recipe, _, __: Text(new, recipe.source), upgrade=_nothing)
+
+
+def together(first: Edit, *rest: Edit) -> Edit:
+    """Make several edits of one, each of what those before it have left."""
+
+    def text(recipe: Text, request: Request, lock: Lock | None) -> Text:
+        for edit in (first, *rest):
+            recipe = edit.text(recipe, request, lock)
+        return recipe
+
+    return Edit(text=text, upgrade=first.upgrade)
 
 
 def _nothing(_: Lock | None) -> Upgrade:

@@ -1,0 +1,155 @@
+"""What was installed by hand in a container becomes a recipe, or is added to the one it has."""
+
+from __future__ import annotations
+
+import secrets
+import shlex
+from typing import TYPE_CHECKING
+
+import debs
+import pytest
+import tomli
+from desks import python_tier
+from images import run
+
+from ds01build.recipe import AptTier, PythonTier, parse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from desks import Desk
+    from standin_fixtures import StandIns
+    from world import Index
+
+    from ds01build.recipe import Recipe
+
+pytest_plugins = ("standin_fixtures", "desk_fixtures")
+pytestmark = pytest.mark.network  # stand-ins are made of packages
+
+
+@pytest.fixture
+def container(each_desk: Desk) -> Iterator[Callable[..., str]]:
+    """Return what starts a container of an image, in which commands can be run by hand."""
+    made: list[str] = []
+
+    def start(image: str) -> str:
+        name = f"ds01-test-{secrets.token_hex(6)}"
+        words = ("--network=host", "--user=0", "--entrypoint=sleep", image, "infinity")
+        each_desk.docker("run", "--detach", "--init", "--name", name, *words)
+        made.append(name)
+        return name
+
+    yield start
+    for name in made:
+        run("docker", "--host", each_desk.host, "rm", "--force", "--volumes", name)
+
+
+def packages(recipe: Recipe) -> dict[str, tuple[str, ...]]:
+    tiers = [tier for tier in recipe.tiers if isinstance(tier, (AptTier, PythonTier))]
+    return {tier.name: tier.packages for tier in tiers}
+
+
+def install(desk: Desk, name: str, offers: Index, *words: str) -> None:
+    pip = "python3 -m pip --disable-pip-version-check install --break-system-packages --index-url"
+    command = f"{pip} {offers.url} {shlex.join(words)}"
+    desk.docker("exec", name, "/bin/sh", "-euc", command)
+
+
+def install_deb(desk: Desk, name: str, package: str, version: str) -> None:
+    made = debs.deb(debs.control(package, Version=version, Architecture="all"), [])
+    file = desk.place.root / f"{package}.deb"
+    file.write_bytes(made)
+    desk.docker("cp", str(file), f"{name}:/tmp/{package}.deb")
+    desk.docker("exec", name, "dpkg", "--force-all", "-i", f"/tmp/{package}.deb")
+
+
+def test_what_was_installed_by_hand_becomes_a_recipe_over_the_image(
+    each_desk: Desk, offers: Index, stand_ins: StandIns, container: Callable[..., str]
+) -> None:
+    offers.offer("wanted", "2.1", requires=["brought"])
+    offers.offer("brought", "1.5")
+    image = stand_ins.load("a-light", each_desk.host)
+    name = container(image)
+    install(each_desk, name, offers, "wanted")
+    install_deb(each_desk, name, "by-hand", "1.2-3")
+    ended = each_desk.place.ds01("import", "--from-container", name, "-o", "-")
+    assert ended.code == 0, ended.err
+    recipe = parse(ended.out, source="imported")
+    assert tomli.loads(ended.out)["base"] == {"image": image}
+    assert packages(recipe) == {
+        "system": ("by-hand=1.2-3",),
+        "custom": ("wanted==2.1",),
+    }
+    assert f"{name}:brought 1.5: no longer needed (others need it: a lock chooses it)" in ended.err
+    each_desk.docker("stop", "--time=0", name)
+    stopped = each_desk.place.ds01("import", "--from-container", name, "-o", "-", "--pin-all")
+    assert 'packages = ["brought==1.5", "wanted==2.1"]' in stopped.out
+
+
+def test_what_came_on_top_of_an_image_of_ds01_is_added_to_its_recipe(
+    each_desk: Desk, offers: Index, stand_ins: StandIns, container: Callable[..., str]
+) -> None:
+    for version in ("1.0", "2.0"):
+        offers.offer("tool", version)
+    offers.offer("more", "3.0")
+    image = stand_ins.load("a-light", each_desk.host)
+    recipe = each_desk.recipe(image, python_tier("tool==1.0"))
+    built = each_desk.build(recipe)["image"]["reference"]
+    listing = ("images", "--quiet", "--no-trunc", built.partition(":")[0])
+    name, before = container(built), each_desk.docker(*listing)
+    install(each_desk, name, offers, "--upgrade", "tool", "more")
+    asked = each_desk.place.ds01("import", "--from-container", name)
+    assert asked.code == 0, asked.err
+    assert asked.out.splitlines() == [
+        f"ds01 add {recipe} tool==2.0",
+        f"ds01 add {recipe} --tier custom --kind python more==3.0",
+    ]
+    added = each_desk.place.ds01("import", "--from-container", name, "--add-to", recipe)
+    assert added.code == 0, added.err
+    assert packages(parse(recipe.read_text(), source="r")) == {"code": ("tool==2.0", "more==3.0")}
+    assert [str(pin) for pin in each_desk.lock(recipe).wheels] == ["more==3.0", "tool==2.0"]
+    assert each_desk.docker(*listing) == before, "nothing is committed"
+
+
+def test_a_container_in_which_nothing_was_installed_has_nothing_to_import(
+    each_desk: Desk, stand_ins: StandIns, container: Callable[..., str]
+) -> None:
+    name = container(stand_ins.load("a-light", each_desk.host))
+    each_desk.docker("exec", name, "touch", "/etc/passwd-of-mine")
+    ended = each_desk.place.ds01("import", "--from-container", name, "-o", "-", "--name", "plain")
+    assert ended.code == 0, ended.err
+    assert parse(ended.out, source="imported").tiers == ()
+
+
+def test_what_an_engine_does_not_have_is_named(each_desk: Desk) -> None:
+    ended = each_desk.place.ds01("import", "--from-container", "ds01-test-nobody")
+    assert ended.code == 1
+    assert "has no container ds01-test-nobody" in ended.err
+    odd = each_desk.place.ds01("import", "--from-container", "../../images/json")
+    assert odd.code == 1
+    assert "'../../images/json' is not the name of a container" in odd.err
+
+
+def test_a_container_that_lies_about_itself_adds_no_key_to_a_recipe(
+    each_desk: Desk, stand_ins: StandIns, container: Callable[..., str], tmp_path: Path
+) -> None:
+    name = container(stand_ins.load("a-light", each_desk.host))
+    site = each_desk.docker(
+        "exec", name, "python3", "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"
+    ).strip()
+    lies = {
+        "a-1": 'Name: a\nVersion: 1"]\n[image]\nuser = "root\n',
+        "b-2": "Name: b c\nVersion: 2\n",
+    }
+    for stem, metadata in lies.items():
+        folder = f"{site}/{stem}.dist-info"
+        script = f"mkdir -p {folder}; printf '%b' {shlex.quote(metadata)} > {folder}/METADATA"
+        each_desk.docker("exec", name, "/bin/sh", "-euc", script)
+    linked = f"ln -s /etc/shadow {site}/linked-1.dist-info; mkfifo {site}/pipe-1.dist-info"
+    each_desk.docker("exec", name, "/bin/sh", "-euc", linked)
+    ended = each_desk.place.ds01("import", "--from-container", name, "-o", "-")
+    assert ended.code == 0, ended.err
+    assert "Traceback" not in ended.err
+    recipe = parse(ended.out, source="imported")
+    assert (recipe.tiers, recipe.image.user) == ((), "")
