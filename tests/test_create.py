@@ -241,6 +241,8 @@ def test_the_requirements_of_a_project_are_named_and_those_elsewhere_copied(desk
         (("demo", "-f", "scratch", "-p", "a b>>1"), "is not a requirement"),
         (("demo", "-f", "scratch", "--bundles", "cvv"), "did you mean 'cv'?"),
         (("///", "-f", "scratch", "-t", "ml"), "an image name"),
+        (("demo", "-f", "scratch", "-t", "ml", "--container", "--no-build"), "contradict"),
+        (("demo", "-f", "scratch", "-t", "ml", "--container", "--no-load"), "contradict"),
     ],
 )
 def test_flags_that_mean_nothing_are_usage_errors(
@@ -289,3 +291,8 @@ def test_a_dockerfile_has_all_the_answers(desk: World) -> None:
     file.write_text(DOCKERFILE)
     refused(desk, 2, "old", "--dockerfile", str(file), "-t", "ml", says="--type has no meaning")
     refused(desk, 2, "--dockerfile", str(file), says="needs the NAME")
+
+
+def test_a_container_without_an_engine_is_refused_before_anything_is_built(desk: World) -> None:
+    refused(desk, 4, *FLAGS, "--container", says="no engine answers")
+    assert desk.ds01("image", "show", "my-project").code == 1

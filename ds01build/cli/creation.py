@@ -103,10 +103,14 @@ def asker(rest: dict[str, Any]) -> Asker:
 
 
 def choices(rest: dict[str, Any]) -> Choices:
-    """Return what is decided about locking and loading."""
+    """Return what is decided about locking and loading: a container needs an engine."""
     from ds01build.cli import options
 
-    return options.plain_choices({**rest, "offline": False})
+    if rest["container"] and (rest["no_build"] or rest["no_load"]):
+        flag = "--no-build" if rest["no_build"] else "--no-load"
+        raise click.UsageError(f"--container and {flag} contradict each other")
+    load = rest["load"] or bool(rest["container"])
+    return options.plain_choices({**rest, "load": load, "offline": False})
 
 
 def given(name: str | None, rest: dict[str, Any]) -> Answers:
