@@ -241,6 +241,14 @@ def test_the_requirements_of_a_project_are_named_and_those_elsewhere_copied(desk
         (("demo", "-f", "scratch", "-p", "a b>>1"), "is not a requirement"),
         (("demo", "-f", "scratch", "--bundles", "cvv"), "did you mean 'cv'?"),
         (("///", "-f", "scratch", "-t", "ml"), "an image name"),
+        (("demo", "-f", "Scratch", "--bundles", "cv", "-t", "ml"), "the place of --type"),
+        (("demo", "-f", "scratch", "--bundles", "cv", "--jupyter", "yes"), "place of --jupyter"),
+        (("demo", "-f", "nothing-such", "-t", "ml"), "--framework: "),
+        (
+            ("demo", "-f", "scratch", "-p", "six", "-p", "six>=1", "-t", "ml"),
+            "twice: six and six>=1",
+        ),
+        (("demo", "-f", "scratch", "--dry-run"), "nothing is asked with --dry-run: give --type"),
         (("demo", "-f", "scratch", "-t", "ml", "--container", "--no-build"), "contradict"),
         (("demo", "-f", "scratch", "-t", "ml", "--container", "--no-load"), "contradict"),
     ],
@@ -250,6 +258,13 @@ def test_flags_that_mean_nothing_are_usage_errors(
 ) -> None:
     refused(desk, 2, *words, says=problem)
     assert left(desk) == []
+
+
+def test_a_dry_run_in_json_has_the_recipe(desk: World) -> None:
+    outcome = desk.ds01("image", "create", *FLAGS, "--jupyter", "No", "--dry-run", "--json")
+    answer = json.loads(outcome.out)
+    assert answer["schema"] == "ds01.drafted/1"
+    assert answer["text"] == desk.ds01("image", "create", *FLAGS, "--dry-run").out
 
 
 def test_a_dry_run_is_the_recipe_and_no_file(desk: World) -> None:

@@ -112,9 +112,7 @@ def test_every_set_of_answers_is_a_recipe_that_says_just_that(said: Answers) -> 
     found = {tier.bundle for tier in recipe.tiers if isinstance(tier, PythonTier)}
     assert {picked.bundle for picked in said.use_cases or ()} <= found
     assert ("custom" in tiers) == bool(said.packages)
-    assert (8888 in [int(port.partition("/")[0]) for port in recipe.image.ports]) == bool(
-        said.jupyter
-    )
+    assert bool(recipe.image.ports) == (said.jupyter == Picked(bundle="jupyter"))
 
 
 @given(answers)
@@ -161,12 +159,14 @@ def test_a_file_takes_the_place_of_the_bundles() -> None:
 
 def test_what_the_base_has_is_shown_and_not_offered_again() -> None:
     contents = Contents(dict.fromkeys(bundles()["jupyter"].packages, "1.0"))
-    person = Person(["custom", "jupyter jupyter-lsp", None, None])
+    person = Person([None, "custom", "jupyter jupyter-lsp"])
     said = phases.pick_bundles(Answers(name="demo"), person, contents)
     shown = "\n".join(person.shown)
     assert "In the base already: ipykernel 1.0, ipywidgets 1.0" in shown
     assert screens.screen("jupyter").yes not in shown
-    assert said.jupyter == Picked(packages=("jupyter-lsp",))
+    assert said.jupyter == Picked(bundle="jupyter"), "as who is not asked gets it"
+    assert "In the base already: jupyter 1.0" in shown.splitlines()
+    assert said.use_cases == (Picked(packages=("jupyter", "jupyter-lsp")),)
 
 
 def test_a_list_of_bundles_is_the_other_way_to_say_it() -> None:
@@ -196,6 +196,26 @@ def test_screens_speak_of_every_package_of_their_bundle() -> None:
 )
 def test_a_name_is_made_of_what_is_typed(text: str, name: str) -> None:
     assert image_name(text) == name
+
+
+def test_who_types_another_name_is_told_what_is_made_of_it() -> None:
+    person = Person(["My Project", "scratch", None, "no", "no", "custom", "", "", ""])
+    phases.ask(Answers(), person, world())
+    assert "It is going to be called my-project." in person.shown
+
+
+def test_a_file_of_another_project_is_offered_and_not_preset() -> None:
+    person = Person([None, "no", "no", "custom", "", "", ""])
+    said = phases.ask(
+        Answers(name="demo", base=DebianBase(suite="bookworm")), person, world("~/other/r.txt")
+    )
+    assert said.requirements == ""
+
+
+def test_only_who_serves_notebooks_has_a_port() -> None:
+    for packages, ports in ((("six",), ()), (("jupyterlab>=4",), ("8888/tcp",))):
+        said = Answers(name="demo", base=PYTORCH, jupyter=Picked(packages=packages))
+        assert parse(compose(said), source="r").image.ports == ports
 
 
 @pytest.mark.parametrize("text", ["", "   ", "üü", "../..", "a/b" * 100])

@@ -50,10 +50,13 @@ def create(name: str | None, **rest: Any) -> None:
 
     asker = creation.asker(rest)
     name, text = _taken_over(name, rest) if rest["dockerfile"] else _asked(name, rest, asker)
-    if rest["dry_run"]:
-        click.echo(text, nl=False)
-        return
     recipe = creation.recipe(name, rest)
+    if rest["dry_run"] and rest["as_json"]:
+        print_json({"schema": "ds01.drafted/1", "name": name, "recipe": str(recipe), "text": text})
+    elif rest["dry_run"]:
+        click.echo(text, nl=False)
+    if rest["dry_run"]:
+        return
     creation.refuse_over(recipe, rest, asker)
     drafted, place = _written(text, recipe, rest, asker)
     built = _built(drafted, place, rest, asker)

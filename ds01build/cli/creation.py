@@ -129,6 +129,8 @@ def given(name: str | None, rest: dict[str, Any]) -> Answers:
         packages=_all("--packages", requirements, rest["packages"]) if rest["packages"] else None,
         system=_system(rest, _all("--system", debs, rest["system"])) if rest["system"] else None,
     )
+    if rest["bundles"] is not None:
+        _refuse_picks(rest)
     if rest["bundles"] not in (None, _ASK):
         names = rest["bundles"].replace(",", " ").split()
         found = _read("--bundles", lambda _: checklist.selected(found, names), "")
@@ -144,6 +146,16 @@ def given(name: str | None, rest: dict[str, Any]) -> Answers:
     return bare(replace(found, requirements=creating.take(rest["requirements"], project)))
 
 
+def _refuse_picks(rest: dict[str, Any]) -> None:
+    for answer in ("types", "jupyter", "data_science"):
+        if rest[answer]:
+            raise click.UsageError(f"--bundles takes the place of {_flag(answer)}: give one")
+
+
+def _flag(answer: str) -> str:
+    return "--type" if answer == "types" else f"--{answer.replace('_', '-')}"
+
+
 def named(name: str | None) -> str:
     """Return the name of an image for which nothing is asked. Raises UsageError."""
     from ds01build.wizard.answers import image_name
@@ -156,9 +168,8 @@ def named(name: str | None) -> str:
 def refuse_answers(rest: dict[str, Any]) -> None:
     """Raise UsageError for answers beside a Dockerfile, which has them all."""
     for answer in _ANSWERS:
-        if rest[answer]:
-            flag = answer.removesuffix("s") if answer == "types" else answer.replace("_", "-")
-            raise click.UsageError(f"--{flag} has no meaning with --dockerfile")
+        if rest[answer] not in (None, ()):
+            raise click.UsageError(f"{_flag(answer)} has no meaning with --dockerfile")
 
 
 def _base(rest: dict[str, Any]) -> Base | None:
@@ -167,7 +178,7 @@ def _base(rest: dict[str, Any]) -> Base | None:
     from ds01build.recipe import DebianBase, FrameworkBase, ImageBase
     from ds01build.wizard.phases import SUITE
 
-    framework = rest["framework"] or ""
+    framework = (rest["framework"] or "").lower()
     if rest["base"] or framework == "custom":
         _refuse(rest, "custom", "debian", "arch")
         if not rest["base"]:
@@ -180,7 +191,7 @@ def _base(rest: dict[str, Any]) -> Base | None:
         if rest["arch"]:
             raise click.UsageError("--arch needs a --framework")
         return None
-    name, _, version = framework.lower().partition(":")
+    name, _, version = framework.partition(":")
     return FrameworkBase(framework=name, version=version or LATEST, architecture=rest["arch"] or "")
 
 
@@ -188,7 +199,7 @@ def _refuse(rest: dict[str, Any], framework: str, *others: str) -> None:
     for other in others:
         if rest[other]:
             raise click.UsageError(f"--{other} has no meaning with a {framework} base")
-    if rest["framework"] not in (None, framework):
+    if (rest["framework"] or framework).lower() != framework:
         raise click.UsageError(f"--framework {rest['framework']} is no {framework} base")
 
 
@@ -198,8 +209,8 @@ def _picked(bundle: str, text: str | None) -> Picked | None:
 
     if text is None:
         return None
-    if text in ("yes", "no"):
-        return Picked(bundle=bundle) if text == "yes" else Picked()
+    if text.lower() in ("yes", "no", "none"):
+        return Picked(bundle=bundle) if text.lower() == "yes" else Picked()
     return Picked(packages=_read(f"--{bundle}", requirements, text))
 
 
@@ -224,8 +235,14 @@ def _system(rest: dict[str, Any], packages: tuple[str, ...]) -> Picked:
 def _all(
     flag: str, read: Callable[[str], tuple[str, ...]], texts: tuple[str, ...]
 ) -> tuple[str, ...]:
-    found = [each for text in texts for each in _read(flag, read, text)]
-    return tuple(dict.fromkeys(found))
+    from ds01build.grammar import requirement_name
+
+    found: dict[str, str] = {}
+    for each in (each for text in texts for each in _read(flag, read, text)):
+        other = found.setdefault(requirement_name(each.partition("=")[0]), each)
+        if other != each:
+            raise click.UsageError(f"{flag}: asked for twice: {other} and {each}")
+    return tuple(found.values())
 
 
 def _read(flag: str, read: Callable[[str], T], text: str) -> T:
@@ -248,8 +265,9 @@ def is_complete(given: Answers, rest: dict[str, Any]) -> bool:
     if rest["yes"] or rest["dry_run"] or not terminal.is_there():
         flags = {"NAME": given.name, "--framework": given.base, "--type": has_contents}
         lacking = ", ".join(flag for flag, value in flags.items() if not value)
+        why = next((f"with --{n.replace('_', '-')}" for n in ("yes", "dry_run") if rest[n]), "")
         raise click.UsageError(
-            f"there is no terminal to ask on: give {lacking or '--bundles LIST'}"
+            f"nothing is asked {why or 'without a terminal'}: give {lacking or '--bundles LIST'}"
         )
     return False
 
@@ -265,9 +283,13 @@ def pinned(given: Answers, bases: ImageBases) -> Answers:
     """Return answers that mean the same image tomorrow, if they name a base."""
     from dataclasses import replace
 
+    from ds01build.errors import Ds01Error
     from ds01build.workflow import creating
 
-    return replace(given, base=creating.pinned(given.base, bases)) if given.base else given
+    try:
+        return replace(given, base=creating.pinned(given.base, bases)) if given.base else given
+    except Ds01Error as error:
+        raise click.UsageError(f"--framework: {error}") from error
 
 
 def world(given: Answers, bases: ImageBases) -> World:
@@ -279,11 +301,13 @@ def world(given: Answers, bases: ImageBases) -> World:
     home = Path.home()
     project = creating.project_of(given.name or "", home)
     files = {short(path, home): path for path in creating.package_files(project, home)}
+    own = (text for text, path in files.items() if given.name and path.parent == project)
     return World(
         offers=creating.offers(bases),
         look=lambda base: seen(bases, base),
         files=tuple(files),
         take=lambda text: creating.take(files[text], project),
+        preset=next(own, ""),
     )
 
 

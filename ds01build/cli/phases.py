@@ -79,6 +79,7 @@ def first_phase(drafted: Draft, place: Place | None) -> str:
         *(f"  {line}" for line in summary.structure(drafted.locked.lock, titles)),
         "",
         f"Total packages to install: {sums.packages} ({sums.locked} with what they need)",
+        *([f"In the base already: {sums.there}"] if sums.there else []),
         f"To download: {readable(sums.download)}",
         f"Estimated build time: {summary.duration(sums.seconds)}",
     )
@@ -91,13 +92,13 @@ def second_phase(drafted: Draft) -> str:
 
     lock, sums = drafted.locked.lock, drafted.summary
     base = f" ({readable(sums.base)}, unless it is there)" if sums.base else ""
-    has_jupyter = any(tier.name in ("jupyter", "essential") for tier in lock.tiers)
+    ports = drafted.locked.request.recipe.image.ports
     return _headed(
         "Phase 2/3: Build Docker Image?",
         "This will:",
         f"  • Stand on {summary.base_line(lock)}{base}",
         f"  • Install {counted(sums.packages, 'package')}",
-        *(["  • Configure Jupyter Lab's port"] if has_jupyter else []),
+        *(["  • Configure Jupyter Lab's port"] if ports else []),
         f"  • Save final image: {lock.name} ({summary.sizes(sums)})",
         "",
         f"Estimated time: {summary.duration(sums.seconds)}",

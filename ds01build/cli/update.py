@@ -263,15 +263,24 @@ def _edited(recipe: Path) -> Iterator[Edit]:
 
 
 def _attended(text: Text) -> Text:
-    """Return what a person makes of a recipe's text. Raises Ds01Error."""
-    with tempfile.TemporaryDirectory(prefix="image-update-") as directory:
-        copy = Path(directory) / "recipe.toml"
-        copy.write_text(text.text, encoding="utf-8", newline="")
+    """Return what a person makes of a recipe's text. Raises Ds01Error, with where it is kept."""
+    directory = Path(tempfile.mkdtemp(prefix="image-update-"))
+    copy = directory / "recipe.toml"
+    copy.write_text(text.text, encoding="utf-8", newline="")
+    try:
         _attend(copy)
         after = replace(text, text=copy.read_bytes().decode(errors="replace"))
-    if after.recipe.name != text.recipe.name:
-        raise Ds01Error("an image keeps its name", hint="image-create NAME makes another")
+        _require_name(after, text.recipe.name)
+    except Ds01Error as error:
+        error.hint = "; ".join(filter(None, (error.hint, f"what you wrote is in {copy}")))
+        raise
+    shutil.rmtree(directory)
     return after
+
+
+def _require_name(text: Text, name: str) -> None:
+    if text.recipe.name != name:
+        raise Ds01Error(f"the image {name} keeps its name")
 
 
 def _attend(path: Path) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ds01build.grammar import requirement_name
 from ds01build.recipe import DebianBase, FrameworkBase, ImageBase, parse
 from ds01build.recipe.arrays import literal
 from ds01build.wizard.answers import Answers, Picked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from ds01build.recipe import Base
 
@@ -103,9 +104,18 @@ def _array(key: str, values: Sequence[str]) -> str:
     return f"{key} = [\n{entries}]"
 
 
+def serves_notebooks(picked: Iterable[Picked]) -> bool:
+    """Say whether something of Jupyter that listens is among what is picked."""
+    return any(
+        each.bundle == "jupyter" or requirement_name(package).startswith(("jupyter", "notebook"))
+        for each in picked
+        for package in (*each.packages, "")
+    )
+
+
 def _image(answers: Answers) -> str:
     lines = ['workdir = "/workspace"', 'cmd = ["/bin/bash"]']
-    if answers.jupyter or answers.essential:
+    if serves_notebooks(each for each in (answers.jupyter, answers.essential) if each):
         lines.append(f"ports = [{_JUPYTER_PORT}]")
     lines.append("")
     lines.append("# Caches lie among the project's files, so that they outlive the container.")

@@ -67,13 +67,15 @@ class Seen(Protocol):
 class World:
     """What the questions are about: frameworks, what is in a base, files that ask for packages.
 
-    ``files`` are by the text that names each; ``take`` reads one as Answers.requirements has it.
+    ``files`` are by the text that names each, ``preset`` the one of the image's own project.
+    ``take`` reads one as Answers.requirements has it.
     """
 
     offers: Sequence[Offer]
     look: Callable[[ImageBase | FrameworkBase], Seen]
     files: Sequence[str]
     take: Callable[[str], str | tuple[str, ...]]
+    preset: str = ""
 
 
 def ask(answers: Answers, asker: Asker, world: World, pick: Pick | None = None) -> Answers:
@@ -86,10 +88,12 @@ def ask(answers: Answers, asker: Asker, world: World, pick: Pick | None = None) 
     assert answers.base is not None, "asked for just now"
     contents = _shown(answers.base, asker, world)
     if isinstance(answers.base, ImageBase):
+        asker.say("An image of your own has its packages: only extras are asked for.")
         answers = bare(answers)
-    answers = _sourced(answers, asker, world)
+    if pick is None:
+        answers = _sourced(answers, asker, world)
     answers = (pick or pick_bundles)(answers, asker, contents)
-    return _added(answers, asker)
+    return _added(answers, asker, contents)
 
 
 def fill(answers: Answers) -> Answers:
@@ -122,7 +126,16 @@ def _named(answers: Answers, asker: Asker) -> Answers:
     if answers.name is not None:
         return answers
     asker.explain("image-create.name")
-    return replace(answers, name=asker.text("Name of the image", image_name))
+    typed = [""]
+
+    def read(text: str) -> str:
+        typed[0] = text
+        return image_name(text)
+
+    name = asker.text("Name of the image", read)
+    if name != typed[0]:
+        asker.say(f"It is going to be called {name}.")
+    return replace(answers, name=name)
 
 
 def _based(answers: Answers, asker: Asker, world: World) -> Answers:
@@ -168,7 +181,8 @@ def _sourced(answers: Answers, asker: Asker, world: World) -> Answers:
         *(Option(value=file, title=file) for file in world.files),
         Option(value=_GUIDED, title="Choose packages step by step"),
     ]
-    chosen = asker.choose("Where do the Python packages come from?", options, options[0].value)
+    question = "Where do the Python packages come from?"
+    chosen = asker.choose(question, options, world.preset or _GUIDED)
     if chosen == _GUIDED:
         return replace(answers, requirements="")
     return bare(replace(answers, requirements=world.take(chosen)))
@@ -196,10 +210,12 @@ def _bundled(name: str, asker: Asker, contents: Contents) -> Picked:
     lines = [screen.question, "", screen.intro, *(f"  • {line}" for line in screen.lines), ""]
     if there:
         lines.append(f"In the base already: {', '.join(there)}")
-    lines.append(f"Default packages: {' '.join(lacking) or 'none: the base has them all'}")
-    asker.say("\n".join(lines))
+    if not lacking:
+        asker.say("\n".join([*lines, "The base has them all."]))
+        return Picked(bundle=name)
+    asker.say("\n".join([*lines, f"Default packages: {' '.join(lacking)}"]))
     options = [
-        *([Option(value="yes", title=screen.yes)] if lacking else []),
+        Option(value="yes", title=screen.yes),
         Option(value="no", title=screen.no),
         Option(value="custom", title="Custom - Specify packages manually"),
     ]
@@ -230,25 +246,30 @@ def _use_case(asker: Asker, contents: Contents) -> tuple[Picked, ...]:
 
 
 def _packages(asker: Asker, contents: Contents) -> tuple[str, ...]:
-    asked = asker.text("Packages (separated by spaces, or Enter for none)", requirements)
-    there = [each for each in contents.there(asked) if each.partition(" ")[0] in asked]
+    question = "Packages (separated by spaces, or Enter for none)"
+    return _told(asker.text(question, requirements), asker, contents)
+
+
+def _told(packages: tuple[str, ...], asker: Asker, contents: Contents) -> tuple[str, ...]:
+    """Return packages; what the base has of them is told, and is not installed again."""
+    there = contents.there(packages)
     if there:
-        asker.say(f"In the base already, and left out: {', '.join(there)}")
-    names = {each.partition(" ")[0] for each in there}
-    return tuple(each for each in asked if each not in names)
+        asker.say(f"In the base already: {', '.join(there)}")
+    return packages
 
 
-def _added(answers: Answers, asker: Asker) -> Answers:
+def _added(answers: Answers, asker: Asker, contents: Contents) -> Answers:
     if answers.packages is None:
         asker.explain("image-create.packages")
         asker.say("Examples: wandb tensorboard pytorch-lightning optuna")
         question = "Additional Python packages? (separated by spaces, or Enter to skip)"
-        answers = replace(answers, packages=asker.text(question, requirements))
+        packages = _told(asker.text(question, requirements), asker, contents)
+        answers = replace(answers, packages=packages)
     if answers.system is None:
         asker.explain("image-create.system")
         asker.say("Examples: tmux git-lfs ffmpeg")
-        packages = asker.text("System packages (apt)? (or Enter to skip)", debs)
-        answers = replace(answers, system=system(answers.base, packages))
+        tools = asker.text("System packages (apt)? (or Enter to skip)", debs)
+        answers = replace(answers, system=system(answers.base, tools))
     return answers
 
 

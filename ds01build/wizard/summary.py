@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ds01build.grammar import requirement_name
 from ds01build.lock import LockedDebian, LockedImage
 from ds01build.quantities import counted, readable
 from ds01build.reference import parse_reference
@@ -38,9 +39,13 @@ _LISTED = ("system", "custom")  # tiers whose packages are named
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """The sums of a plan. ``packages`` are those that tiers ask for, ``locked`` all of them."""
+    """The sums of a plan. ``packages`` are those that tiers ask for, ``locked`` all of them.
+
+    ``there`` are those that tiers ask for and the base has.
+    """
 
     packages: int
+    there: int
     locked: int
     download: int  # bytes, without the base
     base: int  # bytes of the base's layers in its registry
@@ -51,6 +56,7 @@ class Summary:
         """Return the object that ``--json`` prints."""
         return {
             "packages": self.packages,
+            "there": self.there,
             "locked": self.locked,
             "download": self.download,
             "base": self.base,
@@ -67,14 +73,23 @@ def summarise(lock: Lock, plan: Plan) -> Summary:
     layers = lock.base.layers if isinstance(lock.base, LockedImage) else ()
     there = sum(step.layer.size for step in plan.stack if step.layer)
     seconds = download / _DOWNLOAD + plan.space / _MAKE + _EXECUTE * len(executed)
+    asked = [name for tier in lock.tiers for name in _names(tier)]
+    made = {pin.name for pin in lock.wheels} | {pin.name for pin in lock.debs}
     return Summary(
-        packages=sum(len(tier.requests) for tier in lock.tiers),
+        packages=sum(name in made for name in asked),
+        there=sum(name not in made for name in asked),
         locked=len(lock.wheels) + len(lock.debs),
         download=download,
         base=sum(layer.size for layer in layers),
         added=there + plan.space,
         seconds=_START + seconds if plan.space or executed else 0,
     )
+
+
+def _names(tier: LockedTier) -> list[str]:
+    if tier.kind == "apt":
+        return [each.partition("=")[0] for each in tier.requests]
+    return [requirement_name(each) for each in tier.requests]
 
 
 def structure(lock: Lock, use_cases: Mapping[str, str]) -> Iterator[str]:

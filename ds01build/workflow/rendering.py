@@ -137,7 +137,7 @@ def _refuse_foreign(dockerfile: Path) -> None:
     if is_foreign(dockerfile):
         raise Ds01Error(
             f"{dockerfile} was not written by ds01, and is left as it is",
-            hint=f"mv {dockerfile} {dockerfile}.own, or choose a directory with -o",
+            hint=f"mv {dockerfile} {dockerfile}.own",
         )
 
 
