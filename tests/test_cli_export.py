@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import stat
 import subprocess
@@ -196,6 +197,59 @@ def test_what_is_there_is_replaced_only_where_that_is_asked(world: World) -> Non
     exported(world, "spdx", "-o", "out.json", "--force")
     assert json.loads(path.read_text(encoding="utf-8"))["spdxVersion"] == "SPDX-2.3"
     assert [each for each in path.parent.iterdir() if each.name.startswith(".out")] == []
+
+
+def test_what_is_no_file_of_an_answer_is_replaced_in_no_case(world: World) -> None:
+    """A pipe stands for a device, which root could replace."""
+    folder = world.recipe.parent
+    os.mkfifo(folder / "pipe")
+    (folder / "mine.json").write_text("mine\n", encoding="utf-8")
+    (folder / "link").symlink_to("mine.json")
+    (folder / "again").symlink_to(".")
+    os.link(world.recipe, folder / "hard")
+    before = (world.recipe.read_bytes(), world.lock.read_bytes())
+    for path, problem in {
+        "pipe": "pipe is no regular file",
+        "link": "link is a link",
+        "again": "again is a link",
+        "demo.toml": "demo.toml is read from",
+        "again/demo.toml": "again/demo.toml is read from",
+        "hard": "hard is read from",
+        "demo.lock": "demo.lock is read from",
+    }.items():
+        world.refuses(
+            1,
+            *("export", "--format", "spdx", "--force", "-o", path, "demo.toml"),
+            says=[f"error: {problem}, and stays as it is", "hint:  -o names another file"],
+        )
+    assert (world.recipe.read_bytes(), world.lock.read_bytes()) == before
+    assert (folder / "pipe").is_fifo()
+    assert (folder / "link").is_symlink()
+    assert (folder / "again").is_symlink()
+
+
+def test_a_lock_that_the_export_makes_is_not_replaced_by_it(world: World) -> None:
+    world.lock.unlink()
+    words = ("export", "--format", "spdx", "--force", "-o", "demo.lock", "demo.toml")
+    assert world.ds01(*words).code == 1
+    assert loads(world.lock.read_text(encoding="utf-8"), source="demo.lock").name == "demo"
+
+
+def test_what_the_recipe_names_is_not_replaced_by_its_export(world: World) -> None:
+    world.write(f'{RECIPE}\n[tiers.more]\nkind = "python"\nrequirements = "more.txt"\n')
+    texts = {"more.txt": "-r deep.txt\n", "deep.txt": "app\n"}
+    paths = [world.write(text, name) for name, text in texts.items()]
+    assert world.ds01("lock", "demo.toml").code == 0
+    for path in paths:
+        world.refuses(
+            1,
+            *("export", "--format", "requirements", "--force", "-o", path.name, "demo.toml"),
+            says=[
+                f"error: {path.name} is read from, and stays as it is",
+                "hint:  -o names another file",
+            ],
+        )
+        assert path.read_text(encoding="utf-8") == texts[path.name]
 
 
 def test_what_is_there_is_seen_before_anything_is_locked(world: World) -> None:

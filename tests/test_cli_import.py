@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -102,6 +103,30 @@ def test_a_recipe_that_is_there_is_nobodys_to_replace(place: Place) -> None:
     first = recipe.read_bytes()
     again = imported(place, "Dockerfile")
     assert (again.code, recipe.read_bytes()) == (0, first), "the same again is no replacement"
+
+
+def test_what_is_no_recipe_is_replaced_in_no_case(place: Place) -> None:
+    """A pipe stands for a device, which root could replace."""
+    assert place.cwd is not None
+    source = place.cwd / "requirements.txt"
+    before = source.read_bytes()
+    os.mkfifo(place.cwd / "pipe")
+    (place.cwd / "link").symlink_to("Dockerfile")
+    os.link(source, place.cwd / "hard")
+    for path, problem in {
+        "pipe": "pipe is no regular file",
+        "link": "link is a link",
+        "requirements.txt": "requirements.txt is read from",
+        "hard": "hard is read from",
+    }.items():
+        code, err = refused(place, "requirements.txt", "--force", "-o", path)
+        assert code == 1
+        told = f"error: {problem}, and stays as it is\nhint:  -o names another file\n"
+        assert err.endswith(told)
+    assert refused(place, "requirements.txt", "-o", "pipe")[0] == 1, "which nobody writes to"
+    assert source.read_bytes() == before
+    assert (place.cwd / "pipe").is_fifo()
+    assert (place.cwd / "link").is_symlink()
 
 
 def test_a_dry_run_writes_nothing_and_json_has_everything(place: Place) -> None:

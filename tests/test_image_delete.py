@@ -248,6 +248,20 @@ def test_what_is_not_there_is_skipped_and_the_rest_is_done(two: World) -> None:
     ]
 
 
+def test_every_image_of_an_answer_has_the_same_keys(two: World, dockerfiles: Path) -> None:
+    (dockerfiles / "demo.Dockerfile").unlink()
+    (dockerfiles / "demo.Dockerfile").mkdir()  # which cannot be read as a file
+    answer = deleted(two, "demo", "second", "missing", "demo@1", code=1)
+    assert outcomes(answer) == {
+        "demo": "failed",
+        "second": "deleted",
+        "missing": "skipped",
+        "demo@1": "skipped",
+    }
+    assert len({tuple(sorted(each)) for each in answer["images"]}) == 1
+    assert answer["images"][2]["generations"] == answer["images"][2]["left"] == []
+
+
 def test_what_goes_wrong_with_one_image_is_said_and_the_rest_is_done(
     two: World, dockerfiles: Path
 ) -> None:

@@ -49,6 +49,16 @@ prefix: /home/somebody/miniconda3
 """
 
 
+def test_variables_that_are_secrets_or_paths_of_the_environment_are_listed_by_name() -> None:
+    names = ("DB_PASSWORD", "AWS_SECRET_ACCESS_KEY", "PATH", "CONDA_PREFIX", "URL")
+    values = ("hunter2", "hunter2", "/x", "/x", "https://u:hunter2@host/x")
+    lines = "".join(f"  {name}: {value}\n" for name, value in zip(names, values, strict=True))
+    draft = read(f"dependencies: []\nvariables:\n  A: b\n{lines}")
+    assert draft.image.env == (("A", "b"),)
+    assert [(note.outcome, note.text) for note in draft.notes] == [("dropped", n) for n in names]
+    assert "hunter2" not in str(draft)
+
+
 def test_an_environment_is_carried_over_as_far_as_it_can_be() -> None:
     draft = read(ENVIRONMENT, more_txt="rich\n")
     assert draft.name == "Thesis"

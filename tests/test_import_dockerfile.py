@@ -17,7 +17,7 @@ from ds01build.importing import merged, recipe_of, recipe_text
 from ds01build.importing.dockerfile import read_dockerfile
 from ds01build.importing.instructions import instructions
 from ds01build.importing.shell import commands
-from ds01build.recipe import FrameworkBase, ImageBase, parse
+from ds01build.recipe import FrameworkBase, ImageBase, ImageSettings, parse
 
 if TYPE_CHECKING:
     from ds01build.importing import Draft
@@ -165,6 +165,50 @@ def test_what_no_recipe_has_is_listed_with_its_line() -> None:
     ]
     assert {note.outcome for note in draft.notes} == {"dropped"}
     assert "hidden-word" not in str([(note.text, note.reason) for note in draft.notes])
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("ENV X=https://user:hunter2@host/x", "ENV X"),
+        ('ENV X="https://host/x?a=1&token=hunter2"', "ENV X"),
+        ("ENV dbPassword hunter2", "ENV dbPassword"),
+        ('ENV OPTIONS="--token hunter2"', "ENV OPTIONS"),
+        ("LABEL token=hunter2", "LABEL token"),
+        ("LABEL org.example.api-key=hunter2", "LABEL org.example.api-key"),
+        ('CMD ["jupyter", "--token=hunter2"]', "CMD"),
+        ('CMD ["jupyter", "--ServerApp.token", "hunter2"]', "CMD"),
+        ("CMD API_KEY=hunter2 serve", "CMD"),
+        ('ENTRYPOINT ["serve", "--db-password=hunter2"]', "ENTRYPOINT"),
+        ("ARG API_TOKEN=hunter2", "ARG API_TOKEN=..."),
+        ("RUN TOKEN='hunter2' fetch --password hunter2 x", "RUN TOKEN=... fetch --password ... x"),
+        ('HEALTHCHECK CMD ["x", "--token", "hunter2"]', 'HEALTHCHECK CMD ["x", "--token", "...'),
+    ],
+)
+def test_what_may_be_a_secret_is_listed_without_its_value(line: str, shown: str) -> None:
+    draft = body(line)
+    assert [(note.outcome, note.text) for note in draft.notes] == [("dropped", shown)]
+    assert "hunter2" not in str(draft)
+    assert draft.image == ImageSettings()
+
+
+def test_a_command_that_is_refused_leaves_none_that_it_replaced() -> None:
+    assert body('CMD ["a"]', 'CMD ["b", "--token=hunter2"]').image.cmd is None
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'CMD ["jupyter", "--token=\'\'", "--NotebookApp.password="]',
+        'CMD ["sh", "-c", "serve --token=$TOKEN --password ${PASSWORD}"]',
+        'CMD ["train", "--tokenizer=bert", "--max-tokens=512", "the", "key", "word"]',
+        "ENV TOKENIZERS_PARALLELISM=false",
+        "ENV SOURCE=ssh://git@host/x MONKEY_PATCH=1",
+        "LABEL org.example.path=/x",
+    ],
+)
+def test_what_is_no_secret_is_carried_over(line: str) -> None:
+    assert body(line).notes == ()
 
 
 def test_settings_are_those_that_a_container_would_have_had() -> None:

@@ -174,6 +174,21 @@ def test_a_project_gives_its_dependencies_and_the_extras_and_groups_that_are_ask
     ]
 
 
+def test_extras_may_be_asked_for_in_any_order_and_twice() -> None:
+    read = files({"pyproject.toml": PROJECT})
+    draft = read_project("pyproject.toml", read, ["web", "plot", "web"], [])
+    made = recipe_of(merged([draft]), "name", ImageBase(reference="python:3.12-slim"))
+    assert 'requirements = "pyproject.toml[plot,web]"' in recipe_text(made)
+
+
+def test_extras_of_a_project_without_a_name_are_asked_for_all_the_same() -> None:
+    text = PROJECT.replace("Thesis_CV", "Über")
+    draft = read_project("pyproject.toml", files({"pyproject.toml": text}), ["plot", "web"], [])
+    assert copied(draft) == ("numpy>=2", "thesis-cv[plot]", "matplotlib", "flask")
+    problem = "'Über' is not the name of a Python package"
+    assert ("dropped", "pyproject.toml", problem) in told(draft)
+
+
 def test_an_extra_that_a_project_lacks_is_a_slip_and_a_group_in_itself_ends() -> None:
     read = files({"pyproject.toml": PROJECT})
     with pytest.raises(UsageError, match=r"has no extra 'plto'; did you mean 'plot'\?"):

@@ -15,7 +15,7 @@ from ds01build.cli import options
 
 if TYPE_CHECKING:
     from ds01build.workflow.exporting import Exporter, Format
-    from ds01build.workflow.steps import Choices
+    from ds01build.workflow.steps import Choices, Locked
 
 __all__ = ["export"]
 
@@ -64,7 +64,13 @@ def export(
     ds01 export recipes/thesis.toml --format devcontainer -o .devcontainer/devcontainer.json
     """  # noqa: D301
     from ds01build.cli.output import print_json
-    from ds01build.workflow.replacing import create_file, refuse_existing, replace_file
+    from ds01build.workflow.quick import lock_path
+    from ds01build.workflow.replacing import (
+        create_file,
+        refuse_existing,
+        refuse_replacing,
+        replace_file,
+    )
 
     _check(wanted, output, force=force, as_json=as_json)
     chosen = options.choices(rest)
@@ -72,13 +78,18 @@ def export(
         assert output is not None, "checked"
         name, path = _dockerfile(recipe, output, chosen, force=force, quiet=quiet)
     else:
-        if output and not force:
-            refuse_existing(output)  # before anything is asked of a network
-        name, text = _text(recipe, cast("Format", wanted), chosen, quiet=quiet)
+        if output and force:  # before anything is asked of a network
+            refuse_replacing(output, (recipe, lock_path(recipe)))
+        elif output:
+            refuse_existing(output)
+        locked, text = _text(recipe, cast("Format", wanted), chosen, quiet=quiet)
+        name = locked.lock.name
         if output is None:
             click.echo(text, nl=False)
             return
         path = output
+        if force:
+            refuse_replacing(output, (recipe, locked.path, *locked.request.inputs()))
         (replace_file if force else create_file)(output, text)
     if as_json:
         answer = {"name": name, "format": wanted, "path": str(path)}
@@ -100,8 +111,8 @@ def _check(wanted: str, output: Path | None, *, force: bool, as_json: bool) -> N
         )
 
 
-def _text(recipe: Path, wanted: Format, chosen: Choices, *, quiet: bool) -> tuple[str, str]:
-    """Return the name of the image, and the export."""
+def _text(recipe: Path, wanted: Format, chosen: Choices, *, quiet: bool) -> tuple[Locked, str]:
+    """Return what is exported, and the export."""
     from ds01build.cli import wiring
     from ds01build.cli.progress import progress
     from ds01build.workflow.exporting import exported
@@ -111,7 +122,7 @@ def _text(recipe: Path, wanted: Format, chosen: Choices, *, quiet: bool) -> tupl
     with progress(quiet=quiet) as report:
         edges = wiring.edges(report, chosen)
         locked = make_lock(recipe, edges, chosen)
-        return locked.lock.name, exported(locked, wanted, edges, exporter)
+        return locked, exported(locked, wanted, edges, exporter)
 
 
 def _exporter() -> Exporter:

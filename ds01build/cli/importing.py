@@ -158,7 +158,9 @@ def _import(
         drafts.append(replace(inspected.draft, base=None) if sources else inspected.draft)
     otherwise = sources[0].resolve().parent.name if sources else container
     imported = import_drafts(drafts, wishes, heading_of(sources, container), otherwise)
-    written = not is_shown and write_recipe(output, imported.text, force=rest["force"])
+    written = not is_shown and write_recipe(
+        output, imported.text, force=rest["force"], keep=sources
+    )
     tell(imported.notes, rest)
     if rest["as_json"]:
         _print(_answer(imported, None if is_shown else output, written=written))

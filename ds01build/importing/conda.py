@@ -18,6 +18,7 @@ from ds01build.grammar import deb, package_name, requirement, variable_name
 from ds01build.importing.documents import Scalar, Sequence, Table, read_document
 from ds01build.importing.draft import Draft, Slice, noted
 from ds01build.importing.requirements import refusals, tier_of
+from ds01build.importing.secrecy import SECRET, exposes, is_secret
 from ds01build.recipe import ImageSettings
 from ds01build.recipe.requirements import gathered
 
@@ -38,6 +39,10 @@ _PARTS = re.compile(
     r"(?P<exact>==|=)?\s*(?P<version>[^\s=<>!~,|\[\]]+)(?:[=\s](?P<build>[^\s=]+))?"
 )
 _RANGE = re.compile(r"(?:(?:[<>]=?|!=|~=|==)[0-9][A-Za-z0-9.!+_]*(?:\.\*)?,?)+")
+_PATHS = frozenset(
+    {"PATH", "HOME", "LD_LIBRARY_PATH", "LD_PRELOAD", "LIBRARY_PATH", "CPATH", "PKG_CONFIG_PATH"}
+    | {"PYTHONPATH", "PYTHONHOME", "MANPATH"}
+)
 _INSTALLERS = frozenset({"pip", "conda", "mamba", "uv"})
 
 
@@ -110,9 +115,18 @@ def _variable(reading: _Reading, name: Scalar, value: Node) -> None:
     try:
         if not isinstance(value, Scalar):
             raise ValueError("not a string")  # noqa: TRY004, TRY301
-        reading.env[variable_name(name.text)] = single_line(value.text)
+        reading.env[variable_name(name.text)] = _carried(name.text, single_line(value.text))
     except ValueError as error:
         reading.note("dropped", name.line, name.text, str(error))
+
+
+def _carried(name: str, value: str) -> str:
+    """Return the value of a variable. Raises ValueError for one that no image should have."""
+    if is_secret(name) or exposes(value):
+        raise ValueError(SECRET)
+    if name in _PATHS or name.startswith("CONDA_"):
+        raise ValueError("it says where conda's environment lies, and the image has none")
+    return value
 
 
 def _dependency(reading: _Reading, item: Node) -> None:

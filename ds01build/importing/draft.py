@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from ds01build.errors import UsageError
 from ds01build.grammar import recipe_name
+from ds01build.importing.secrecy import masked
 from ds01build.recipe import ImageSettings
 
 if TYPE_CHECKING:
@@ -44,7 +45,6 @@ _FIRST = ("system", "jupyter", "data-science", "use-case")
 _LAST = ("additional", "custom")
 
 _SHOWN = 200  # characters
-_CREDENTIALS = re.compile(r"(://)[^/@\s]*@")
 _NAME_LIMIT = 128  # characters
 
 
@@ -52,7 +52,7 @@ _NAME_LIMIT = 128  # characters
 class Note:
     """What became of one part of a source, and why; ``line`` is 0 where it has none.
 
-    ``text`` is that part, on one line, cut, and without credentials of URLs.
+    ``text`` is that part, on one line, cut, and without what may be a secret.
     """
 
     outcome: Outcome
@@ -107,8 +107,8 @@ class Draft:
 
 
 def noted(outcome: Outcome, source: str, line: int, text: str, reason: str) -> Note:
-    """Return a note whose text can be shown: on one line, up to 200 characters, no credentials."""
-    words = " ".join(_CREDENTIALS.sub(r"\1...@", text[: 8 * _SHOWN]).split())
+    """Return a note whose text can be shown: on one line, up to 200 characters, no secrets."""
+    words = " ".join(masked(text[: 8 * _SHOWN]).split())
     shown = "".join(each if each.isprintable() else "?" for each in words)
     cut = shown if len(shown) <= _SHOWN else f"{shown[: _SHOWN - 3]}..."
     return Note(outcome=outcome, source=source, line=line, text=cut, reason=reason)

@@ -62,7 +62,7 @@ def read_project(
     wanted = {"extra": [*map(_named, extras)], "group": [*map(_named, groups)]}
     for kind, names in wanted.items():
         _require(file, kind, names, known[kind])
-    suffix = f"[{','.join(wanted['extra'])}]" if extras else ""
+    suffix = f"[{','.join(sorted({*wanted['extra']}))}]" if extras else ""
     slices = [_project_slice(file, read, suffix)] if isinstance(project, dict) else []
     in_groups, issues = _groups(document, wanted["group"])
     name = table.get("name")

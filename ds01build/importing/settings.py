@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ds01build.fields import single_line
 from ds01build.grammar import absolute_path, label_name, port, user, variable_name
+from ds01build.importing.secrecy import SECRET, exposes, is_secret
 from ds01build.importing.shell import commands
 from ds01build.recipe import ImageSettings
 
@@ -24,7 +25,6 @@ __all__ = ["Settings"]
 
 _DS01 = re.compile(r"ds01\..*|maintainer(?:\..*)?|aime\.mlc(?:\..*)?", re.IGNORECASE)
 _ARGUMENT = re.compile(r"\s*DS01_(?:USER_ID|GROUP_ID|USERNAME)(?:=.*)?")
-_SECRET = re.compile(r"(?:^|_)(?:TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|KEY|CREDENTIALS?)(?:$|_)")
 _NO_USER = "the container gets its user when it is created; no image has one"
 
 
@@ -68,7 +68,8 @@ class Settings:
         taker = takers.get(each.keyword)
         if taker is None:
             return False
-        shown = each.text.partition("=")[0] if each.keyword == "ENV" else each.text
+        names = each.keyword in ("ENV", "LABEL")
+        shown = each.text.partition("=")[0] if names else each.text
         with self._telling(each.line, f"{each.keyword} {shown.strip()}"):
             taker(each)
         return True
@@ -83,11 +84,10 @@ class Settings:
 
     def _take_env(self, each: Instruction) -> None:
         for name, value, expands in _pairs(each.text):
-            if expands:
+            if is_secret(name) or exposes(value):
+                self._tell("dropped", each.line, f"ENV {name}", SECRET)
+            elif expands:
                 reason = "it refers to other variables, which a recipe's env does not"
-                self._tell("dropped", each.line, f"ENV {name}", reason)
-            elif _SECRET.search(name.upper()):
-                reason = "it may be a secret: give it to the container, not to the image"
                 self._tell("dropped", each.line, f"ENV {name}", reason)
             else:
                 with self._telling(each.line, f"ENV {name}"):
@@ -99,6 +99,9 @@ class Settings:
                 self.project = value if name == "ds01.project" else self.project
                 reason = "ds01 labels images itself, and without a person or a time"
                 self._tell("done", each.line, f"LABEL {name}", reason)
+                continue
+            if is_secret(name) or exposes(value):
+                self._tell("dropped", each.line, f"LABEL {name}", SECRET)
                 continue
             if expands:
                 reason = "it refers to variables, which a recipe's labels do not"
@@ -130,6 +133,10 @@ class Settings:
     def _take_command(self, each: Instruction) -> None:
         text = each.text.strip()
         words = [single_line(word) for word in _executed(text)]
+        if exposes(" ".join(words)):
+            self._commands.pop(each.keyword, None)  # which this one was to replace
+            self._tell("dropped", each.line, each.keyword, SECRET)
+            return
         self._commands[each.keyword] = tuple(words)
 
 

@@ -24,7 +24,7 @@ from ds01build.grammar import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from ds01build.errors import Issue
     from ds01build.recipe.tiers import PythonTier
@@ -194,27 +194,35 @@ def _dependencies(project: Fields, extras: list[str]) -> Iterator[str]:
         if key in {"dependencies", "optional-dependencies"}:
             project.report(f"what {key} holds {NEEDS_ENGINE}", "dynamic")
     own = project.required("name", package_name)
-    asked = [f"{own}[{','.join(extras)}]"] if own and extras else []
-    todo = [*project.texts("dependencies", requirement), *asked]
-    return _flattened(own, todo, project.table("optional-dependencies"))
+    wanted = project.texts("dependencies", requirement)
+    return _flattened(own, wanted, extras, project.table("optional-dependencies"))
 
 
-def _flattened(own: str, requirements: list[str], optional: Fields) -> Iterator[str]:
-    """Replace the project's own extras, which may name each other, by what they stand for."""
+def _flattened(
+    own: str, requirements: Sequence[str], extras: Sequence[str], optional: Fields
+) -> Iterator[str]:
+    """Yield requirements, then those of ``extras``, which may name each other through ``own``."""
     spelled: dict[str, str] = {canonicalize_name(name): name for name in optional.names()}
-    todo, done = requirements[::-1], set[str]()
+    todo: list[str | frozenset[str]] = [frozenset(extras), *reversed(requirements)]
+    done = set[str]()
     while todo:
         wanted = todo.pop()
-        if requirement_name(wanted) != own:
+        if isinstance(wanted, str) and requirement_name(wanted) != own:
             yield wanted
             continue
-        parsed = Requirement(wanted)
-        if parsed.marker:
-            optional.report(f"{wanted!r:.100}: the project's own extras cannot have a marker")
-        for extra in sorted(parsed.extras - done, reverse=True):
+        asked = _extras(wanted, optional) if isinstance(wanted, str) else wanted
+        for extra in sorted(asked - done, reverse=True):
             done.add(extra)
             if extra not in spelled:
                 near = did_you_mean(extra, spelled)
                 optional.report(f"the project has no extra {extra!r}{near}")
             else:
                 todo += optional.texts(spelled[extra], requirement)[::-1]
+
+
+def _extras(wanted: str, optional: Fields) -> frozenset[str]:
+    """Return the extras of the project itself that one of its requirements asks for."""
+    parsed = Requirement(wanted)
+    if parsed.marker:
+        optional.report(f"{wanted!r:.100}: the project's own extras cannot have a marker")
+    return frozenset(parsed.extras)

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Deleted", "Doomed", "Scene", "delete", "doomed", "every_name", "outlook", "scene"]
 
+# What image-delete --json says of every name, whatever came of it.
+_KEYS = ("generations", "names", "tags", "containers", "files", "left")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
@@ -81,7 +84,8 @@ class Deleted:
 
     def answer(self) -> dict[str, object]:
         """Return the object that ``image-delete --json`` prints."""
-        gone = self.doomed.answer() if self.doomed else {}
+        nothing = {key: list[str]() for key in _KEYS}
+        gone = self.doomed.answer() if self.doomed else nothing
         return {"name": self.name, "outcome": self.outcome, "reason": self.reason, **gone}
 
 

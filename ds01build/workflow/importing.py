@@ -20,10 +20,10 @@ from ds01build.importing.requirements import read_project, read_requirements
 from ds01build.recipe import ImageSettings, PythonTier
 from ds01build.recipe.requirements import expand
 from ds01build.workflow.edits import Goal, adding, together
-from ds01build.workflow.replacing import Replacement, staged
+from ds01build.workflow.replacing import Replacement, refuse_replacing, staged
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from ds01build.importing import Draft, Included, Note, Slice
@@ -134,11 +134,14 @@ def left_by_adding(sources: Sequence[Path], drafts: Sequence[Draft]) -> Iterator
                 yield noted("dropped", source.name, 0, part, reason)
 
 
-def write_recipe(path: Path, text: str, *, force: bool) -> bool:
+def write_recipe(path: Path, text: str, *, force: bool, keep: Iterable[Path] = ()) -> bool:
     """Write a recipe; False where it was there already with this text.
 
-    Raises Ds01Error where there is another one, unless by ``force``.
+    Raises Ds01Error where there is another one, unless by ``force``; by that, too, where it is one
+    of the sources (``keep``), a link, or no regular file.
     """
+    if force or not path.is_file():  # what is no file may never end
+        refuse_replacing(path, keep)
     try:
         before: bytes | None = path.read_bytes()
     except FileNotFoundError:

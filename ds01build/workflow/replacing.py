@@ -10,6 +10,7 @@ import fcntl
 import os
 import re
 import shlex
+import stat
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -19,7 +20,7 @@ from ds01build.flock import is_at, remove_unheld
 from ds01build.store.durable import sync_directory, write_all
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "aside",
     "create_file",
     "refuse_existing",
+    "refuse_replacing",
     "replace_file",
     "staged",
     "told",
@@ -108,6 +110,25 @@ def refuse_existing(path: Path) -> None:
             f"{path} exists already, and stays as it is",
             hint=f"mv -T -- {shlex.quote(str(path))} {shlex.quote(f'{path}.old')}, or --force",
         )
+
+
+def refuse_replacing(path: Path, keep: Iterable[Path] = ()) -> None:
+    """Raise Ds01Error where what lies at ``path`` is a link, no regular file, or one to ``keep``.
+
+    By whatever way that file is reached.
+    """
+    with told(path):
+        try:
+            there = path.lstat()
+        except FileNotFoundError:
+            return
+        hint = "-o names another file"
+        if not stat.S_ISREG(there.st_mode):
+            what = "a link" if stat.S_ISLNK(there.st_mode) else "no regular file"
+            raise Ds01Error(f"{path} is {what}, and stays as it is", hint=hint)
+        for each in keep:
+            if each.exists() and each.samefile(path):
+                raise Ds01Error(f"{path} is read from, and stays as it is", hint=hint)
 
 
 def _put_back(done: Sequence[Replacement]) -> None:

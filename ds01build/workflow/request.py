@@ -66,6 +66,11 @@ class Request:
         """The directory that included and declared files lie below."""
         return self.path.parent
 
+    def inputs(self) -> tuple[Path, ...]:
+        """Return the files beside the recipe that it was read from, or that the image gets."""
+        names = (*self.included, *(each.source for each in self.files))
+        return tuple(self.directory / name for name in names)
+
 
 def read_request(path: Path) -> Request:
     """Read the recipe at ``path`` and everything that it includes.
