@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import pty
+import select
 import signal
 import subprocess
 import time
@@ -86,7 +87,7 @@ def asked(world: World, answer: bytes, *arguments: str) -> Outcome:
     )
     os.close(theirs)
     with process:
-        said = _until(ours, b": ")
+        said = _until(ours, b"]: ")  # of the question: nothing before it ends so
         if answer == b"\x03":
             process.send_signal(signal.SIGINT)
         else:
@@ -102,7 +103,9 @@ def _until(terminal: int, end: bytes) -> bytes:
     """Return what is said on a terminal, until it ends so or nobody is there any more."""
     said, limit = b"", time.monotonic() + 60
     with contextlib.suppress(OSError):  # EIO: the other side is closed
-        while not said.endswith(end) and time.monotonic() < limit:
+        while not said.endswith(end):
+            ready, _, _ = select.select([terminal], [], [], limit - time.monotonic())
+            assert ready, f"nothing more comes: {said!r}"
             said += os.read(terminal, 4096)
     return said
 
