@@ -89,7 +89,10 @@ def asked(world: World, answer: bytes, *arguments: str) -> Outcome:
     with process:
         said = _until(ours, b"]: ")  # of the question: nothing before it ends so
         if answer == b"\x03":
-            process.send_signal(signal.SIGINT)
+            # Between the question and the read behind it a signal waits for the next one.
+            while process.poll() is None:
+                process.send_signal(signal.SIGINT)
+                time.sleep(0.2)
         else:
             os.write(ours, answer)
         said += _until(ours, b"\0")
