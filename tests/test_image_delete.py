@@ -90,9 +90,11 @@ def asked(world: World, answer: bytes, *arguments: str) -> Outcome:
         said = _until(ours, b"]: ")  # of the question: nothing before it ends so
         if answer == b"\x03":
             # Between the question and the read behind it a signal waits for the next one.
-            while process.poll() is None:
+            for _ in range(100):
                 process.send_signal(signal.SIGINT)
                 time.sleep(0.2)
+                if process.poll() is not None:
+                    break
         else:
             os.write(ours, answer)
         said += _until(ours, b"\0")
