@@ -115,11 +115,6 @@ def test_every_set_of_answers_is_a_recipe_that_says_just_that(said: Answers) -> 
     assert bool(recipe.image.ports) == (said.jupyter == Picked(bundle="jupyter"))
 
 
-@given(answers)
-def test_the_same_answers_are_the_same_bytes(said: Answers) -> None:
-    assert compose(said) == compose(said)
-
-
 def test_prompts_and_flags_come_to_the_same_answers() -> None:
     person = Person(["My Project", "scratch", None, "yes", "yes", "nlp", "wandb", "tmux"])
     prompted = phases.ask(Answers(), person, world())
