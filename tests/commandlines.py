@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ds01build.cli import ds01, programs
+from ds01build.cli import ds01, lazily, programs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +21,7 @@ def commands(root: click.Command = ds01, path: str = "") -> Iterator[tuple[str, 
     """Yield every command by its words with hyphens, the root as ``ds01``."""
     yield path or "ds01", root
     if isinstance(root, click.Group):
-        for name, below in root.commands.items():
+        for name, below in lazily.below(root).items():
             yield from commands(below, f"{path}-{name}".lstrip("-"))
 
 
@@ -47,7 +47,7 @@ def problem(line: str, ahead: set[str]) -> str:
     if command is None:
         return f"{program} is no program"
     while rest and isinstance(command, click.Group) and not rest[0].startswith("-"):
-        below = command.commands.get(rest.pop(0))
+        below = lazily.below(command).get(rest.pop(0))
         if below is None:
             return f"{line}: there is no such command"
         command = below

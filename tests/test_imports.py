@@ -184,7 +184,7 @@ def test_what_an_edit_changes_is_told_without_the_graph_of_layers() -> None:
 
 def test_a_build_that_changes_nothing_loads_no_heavy_module() -> None:
     code = (
-        "import sys, ds01build.cli, ds01build.cli.wiring, ds01build.cli.output;"
+        "import sys, ds01build.cli.build, ds01build.cli.wiring, ds01build.cli.output;"
         "import ds01build.workflow.quick, ds01build.store;"
         "print(*sorted({name.partition('.')[0] for name in sys.modules}))"
     )
@@ -204,6 +204,20 @@ def test_a_build_that_changes_nothing_loads_no_heavy_module() -> None:
         "isal",
     }
     assert not heavy & set(done.stdout.split())
+
+
+def test_a_command_is_imported_without_the_others() -> None:
+    code = (
+        "import sys; from ds01build.cli import run; run(['build', '--help']);"
+        "print(*(name for name in sys.modules if name.startswith('ds01build.cli.')))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    loaded = set(done.stdout.splitlines()[-1].split())
+    others = {f"ds01build.cli.{name}" for name in ("create", "image", "lock", "store", "update")}
+    assert "ds01build.cli.build" in loaded
+    assert not others & loaded
 
 
 def test_nothing_commits_a_container() -> None:

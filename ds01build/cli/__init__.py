@@ -18,48 +18,15 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from ds01build import __version__
-from ds01build.cli import (
-    base,
-    build,
-    catalogue,
-    completion,
-    create,
-    delete,
-    diff,
-    dockerfile,
-    edit,
-    explain,
-    export,
-    graph,
-    guidance,
-    image,
-    images,
-    importing,
-    lock,
-    man,
-    plan,
-    show,
-    store,
-    update,
-    verify,
-    why,
-)
+from ds01build.cli import guidance
+from ds01build.cli.lazily import LazyGroup, command
 from ds01build.cli.output import visible
 from ds01build.errors import Ds01Error
 
 if TYPE_CHECKING:
     from types import FrameType
 
-__all__ = [
-    "ds01",
-    "image_create",
-    "image_delete",
-    "image_list",
-    "image_show",
-    "image_update",
-    "main",
-    "programs",
-]
+__all__ = ["ds01", "main", "programs"]
 
 INTERRUPTED = 130
 BUG = 70  # EX_SOFTWARE of sysexits.h
@@ -70,107 +37,87 @@ _GARBAGE = (50_000, 20, 20)
 _ASKS = "_DS01_COMPLETE_LINE"  # a shell sets this to what its user has typed
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+# Where each command is made, as ``command`` takes it.
+_COMMANDS = {
+    "add": "edit:add",
+    "base": "base:base",
+    "build": "build:build",
+    "bundle": "catalogue:bundle",
+    "catalogue": "catalogue:catalogue",
+    "completion": "completion:completion",
+    "diff": "diff:diff",
+    "dockerfile": "dockerfile:dockerfile",
+    "explain": "explain:explain",
+    "export": "export:export",
+    "graph": "graph:graph",
+    "image": "image:image",
+    "import": "importing:import_",
+    "lock": "lock:lock",
+    "man": "man:man",
+    "plan": "plan:plan",
+    "rebase": "edit:rebase",
+    "remove": "edit:remove",
+    "store": "store:store",
+    "upgrade": "edit:upgrade",
+    "verify": "verify:verify",
+    "why": "why:why",
+}
+# Those of ``ds01 image`` that are programs of their own, too.
+_PROGRAMS = {
+    "image-create": "create:create",
+    "image-delete": "delete:delete",
+    "image-list": "images:images",
+    "image-show": "show:show",
+    "image-update": "update:update",
+}
+
+
+@click.group(
+    cls=LazyGroup, places=_COMMANDS, context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.version_option(__version__, prog_name="ds01")
 def ds01() -> None:
     """Build container images for data science from recipes: no root, Docker only to use them."""
 
 
-for command in (
-    lock.lock,
-    plan.plan,
-    explain.explain,
-    why.why,
-    diff.diff,
-    build.build,
-    graph.graph,
-    image.image,
-    store.store,
-    verify.verify,
-    dockerfile.dockerfile,
-    export.export,
-    base.base,
-    catalogue.catalogue,
-    catalogue.bundle,
-    edit.add,
-    edit.remove,
-    edit.upgrade,
-    edit.rebase,
-    completion.completion,
-    man.man,
-    importing.import_,
-):
-    ds01.add_command(command)
-image.image.add_command(create.create, "create")
-image.image.add_command(update.update, "update")
-image.image.add_command(images.images, "list")
-image.image.add_command(show.show, "show")
-image.image.add_command(delete.delete, "delete")
 guidance.add_to(ds01)
 
 
 def programs() -> dict[str, click.Command]:
     """Return the commands that are programs of their own, by name."""
-    named = {each.name or "": each for each in image.image.commands.values()}
-    alone = {name: each for name, each in named.items() if name.startswith("image-")}
-    return {"ds01": ds01, **alone}
+    return {"ds01": ds01, **{name: command(place) for name, place in _PROGRAMS.items()}}
 
 
-def main() -> NoReturn:
-    """Run the command line and exit with its code."""
-    _main(ds01, "ds01")
+def main(name: str = "ds01") -> NoReturn:
+    """Run the program of that name and exit with its code."""
+    _main(command(_PROGRAMS[name]) if name in _PROGRAMS else ds01, name)
 
 
-def image_create() -> NoReturn:
-    """Run ``image-create``, which ``ds01 image create`` is too."""
-    _main(create.create, "image-create")
-
-
-def image_update() -> NoReturn:
-    """Run ``image-update``, which ``ds01 image update`` is too."""
-    _main(update.update, "image-update")
-
-
-def image_delete() -> NoReturn:
-    """Run ``image-delete``, which ``ds01 image delete`` is too."""
-    _main(delete.delete, "image-delete")
-
-
-def image_list() -> NoReturn:
-    """Run ``image-list``, which ``ds01 image list`` is too."""
-    _main(images.images, "image-list")
-
-
-def image_show() -> NoReturn:
-    """Run ``image-show``, which ``ds01 image show`` is too."""
-    _main(show.show, "image-show")
-
-
-def _main(command: click.Command, name: str) -> NoReturn:
+def _main(program: click.Command, name: str) -> NoReturn:
     signal.signal(signal.SIGTERM, _interrupt)
     os.umask(0o077)
     if sys.stderr is None:  # closed by the caller: there is nobody to tell
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
     gc.set_threshold(*_GARBAGE)
     if _ASKS in os.environ:
-        _complete(command, name)
-    sys.exit(run(sys.argv[1:], command, name))
+        _complete(program, name)
+    sys.exit(run(sys.argv[1:], program, name))
 
 
-def _complete(command: click.Command, name: str) -> NoReturn:
+def _complete(program: click.Command, name: str) -> NoReturn:
     """Answer a shell that completes a line, with nothing where something goes wrong."""
     from ds01build.cli.completing import answer
 
     with suppress(Exception):
-        for row in answer(command, name, os.environ[_ASKS]):
+        for row in answer(program, name, os.environ[_ASKS]):
             click.echo(row)
     sys.exit(0)
 
 
-def run(arguments: list[str], command: click.Command = ds01, name: str = "ds01") -> int:
+def run(arguments: list[str], program: click.Command = ds01, name: str = "ds01") -> int:
     """Run the command line and return its exit code; errors are printed, never raised."""
     try:
-        command.main(args=arguments, prog_name=name, standalone_mode=False)
+        program.main(args=arguments, prog_name=name, standalone_mode=False)
     except click.ClickException as error:
         error.show()
         return error.exit_code

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ds01build.cli import completers, options
+from ds01build.cli.lazily import LazyGroup
 
 if TYPE_CHECKING:
     from ds01build.workflow.export import Form
@@ -16,7 +17,16 @@ if TYPE_CHECKING:
 __all__ = ["image"]
 
 
-@click.group()
+@click.group(
+    cls=LazyGroup,
+    places={
+        "create": "create:create",
+        "delete": "delete:delete",
+        "list": "images:images",
+        "show": "show:show",
+        "update": "update:update",
+    },
+)
 def image() -> None:
     """List, load and export images, and go back to earlier ones."""
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ds01build import guide
+from ds01build.cli import lazily
 from ds01build.guide.page import Page, Row
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def contexts(command: click.Command, name: str = "ds01") -> Iterator[click.Conte
 def _contexts(context: click.Context) -> Iterator[click.Context]:
     yield context
     if isinstance(context.command, click.Group):
-        for name, below in sorted(context.command.commands.items()):
+        for name, below in lazily.below(context.command).items():
             yield from _contexts(click.Context(below, info_name=name, parent=context))
 
 
@@ -100,7 +101,7 @@ def _options(context: click.Context) -> Iterator[Row]:
 
 def _below(context: click.Context) -> Iterator[Row]:
     if isinstance(context.command, click.Group):
-        for name, below in sorted(context.command.commands.items()):
+        for name, below in lazily.below(context.command).items():
             yield name, _tidy(below.get_short_help_str(limit=200))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
 from ds01build.base.config import parse_config
@@ -89,6 +89,7 @@ class ImageBases:
     report: Report
     offline: bool = False
     loads: bool = False  # whether what is built goes into an engine, which may lack the base
+    _read: dict[Digest, BaseFacts] = field(default_factory=dict, repr=False, compare=False)
 
     def locked(
         self, wanted: ImageBase | FrameworkBase, previous: LockedImage | None
@@ -186,7 +187,11 @@ class ImageBases:
 
     def known(self, image: LockedImage) -> BaseFacts | None:
         """Return what is remembered of ``image``, None where nothing is."""
-        return from_json(self.cache.get("base", str(image.config)))
+        known = self._read.get(image.config)
+        known = known or from_json(self.cache.get("base", str(image.config)))
+        if known is not None:
+            self._read[image.config] = known  # to check thousands of fields takes 4 ms
+        return known
 
     def facts(self, image: LockedImage) -> BaseFacts:
         """Return what is in ``image``.

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Protocol
 from ds01build.base.derive import platform_of
 from ds01build.base.holding import Holding, hold
 from ds01build.errors import MissingDebs, ResolveError
-from ds01build.layers import root
 from ds01build.lock import LockedDebian, LockedImage, LockedTier
 from ds01build.platform import MACHINES, Platform
 from ds01build.recipe import AptTier, DebianBase, FilesTier, PythonTier, RunTier
@@ -175,6 +174,8 @@ def _debian_platform(debs: Sequence[DebPin], architecture: str) -> Platform:
 
 
 def _on_debian(asked: Relocking, base: LockedDebian) -> Footing:
+    from ds01build.layers import root  # not needed over an image, and 20 ms
+
     debs = _debian_debs(asked, base)
     root.refuse(pin.name for pin in debs)
     platform = _debian_platform(debs, base.architecture)

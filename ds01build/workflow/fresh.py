@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from ds01build.catalogue import frameworks
 from ds01build.errors import CheckFailed, Issue, LockError
-from ds01build.layers import root
 from ds01build.lock import LockedDebian, LockedImage
 from ds01build.platform import MACHINES
 from ds01build.recipe import DebianBase, FrameworkBase
@@ -98,6 +97,8 @@ def _is_of_python(lock: Lock) -> bool:
     """
     target = lock.target
     if isinstance(lock.base, LockedDebian):
+        from ds01build.layers import root  # not needed over an image, and 20 ms
+
         return not lock.debs or target == root.target(python_version(lock.debs))
     if target is None:
         return True

@@ -9,7 +9,6 @@ from ds01build import beneath
 from ds01build.catalogue import bundles
 from ds01build.digest import Digest, canonical
 from ds01build.errors import Ds01Error, Issue, RecipeError
-from ds01build.layers import root
 from ds01build.pin import FilePin
 from ds01build.recipe import (
     AptTier,
@@ -126,6 +125,8 @@ def _with_least(recipe: Recipe) -> Recipe:
     """Expand a Debian base as bundles are: when the least of it changes, locks become stale."""
     if not isinstance(recipe.base, DebianBase):
         return recipe
+    from ds01build.layers import root  # not needed over an image, and 20 ms
+
     packages = tuple(sorted({*root.BASE_PACKAGES, *recipe.base.packages}))
     return replace(recipe, base=replace(recipe.base, packages=packages))
 
