@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar
 
 import tomli_w
@@ -75,6 +76,7 @@ _place = grammar.matching(
 _inside = grammar.matching(r"(?:[^/]+(?:/[^/]+)*)?", "a path from the root")
 
 
+@lru_cache(maxsize=2)  # a build compares, writes and publishes what it has locked
 def dumps(content: Lock) -> str:
     """Return the text of a lock's file: TOML, the same for equal locks."""
     return HEADER + tomli_w.dumps(lock.to_dict(content))

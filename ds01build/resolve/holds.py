@@ -40,7 +40,9 @@ def stubs(present: Collection[Held], workspace: Workspace) -> list[str]:
     """
     for each in present:
         stem = f"{each.name.replace('-', '_')}-{each.version}"
-        workspace.write_bytes(f"{STUBS}/{stem}-py3-none-any.whl", _stub(each, stem))
+        name = f"{STUBS}/{stem}-py3-none-any.whl"
+        if not workspace.has(name):  # uv is asked more than once over the same base
+            workspace.write_bytes(name, _stub(each, stem))
     return ["--find-links", STUBS] if present else []
 
 

@@ -72,6 +72,10 @@ class Workspace:
         (self.root / name).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
         return name
 
+    def has(self, name: str) -> bool:
+        """Return whether a file was written."""
+        return (self.root / name).exists()
+
     def write_bytes(self, name: str, body: bytes) -> None:
         """Write a file whose directory may have to be made."""
         path = self.root / name
