@@ -8,10 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import served_images as served
 from archive import Package
-from images import SCRIPT
+from images import SCRIPT, read_lock
+from layered import Item
+from registries import address
+from served_images import LIBC, PYTHON, RUNTIME, Shelf
 from terminals import DOWN, END, ENTER, INTERRUPT, SPACE, UP, terminal
-from world import own_archive
+from world import NUMBERS, own_archive
+
+from ds01build.lock import LockedImage
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -306,6 +312,29 @@ def test_a_dockerfile_has_all_the_answers(desk: World) -> None:
     file.write_text(DOCKERFILE)
     refused(desk, 2, "old", "--dockerfile", str(file), "-t", "ml", says="--type has no meaning")
     refused(desk, 2, "--dockerfile", str(file), says="needs the NAME")
+
+
+def test_the_lock_is_of_the_base_that_was_shown_and_its_name_is_asked_for_once(
+    desk: World,
+) -> None:
+    shelf = Shelf(desk.index.server, f"base/{next(NUMBERS)}")
+    shown_first, newer = (
+        served.image([*RUNTIME, LIBC, *PYTHON, Item("etc/note", note)]) for note in (b"1", b"2")
+    )
+    shelf.show(shown_first)
+    with at(desk, "demo", "--base", shelf.reference, "--no-build") as shown:
+        shown.answer("View full package list?", ENTER)
+        shown.await_text("Additional Python packages")
+        shelf.show(newer)
+        shown.press("app", ENTER)
+        shown.answer("System packages", ENTER)
+        assert shown.end() == 0, shown.text
+    lock = read_lock(recipe(desk, "demo"))
+    assert isinstance(lock.base, LockedImage)
+    assert str(lock.base.manifest) == address(shown_first.manifest)
+    assert sum(asked.endswith("manifests/latest") for asked in shelf.asked()) == 1
+    outcome = desk.ds01("lock", "--check", "--json", recipe(desk, "demo"))
+    assert outcome.answer["base_moved_to"] == address(newer.manifest), "it is not hidden"
 
 
 def test_a_container_without_an_engine_is_refused_before_anything_is_built(desk: World) -> None:

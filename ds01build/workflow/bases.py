@@ -89,15 +89,18 @@ class ImageBases:
     report: Report
     offline: bool = False
     loads: bool = False  # whether what is built goes into an engine, which may lack the base
+    shown: LockedImage | None = None  # what somebody was shown under its name, and decided on
 
     def locked(
         self, wanted: ImageBase | FrameworkBase, previous: LockedImage | None
     ) -> LockedImage:
-        """Return the image that ``wanted`` names now, or ``previous`` if that is of the same name.
+        """Return the image that ``wanted`` names now.
 
-        Its ground is empty. Raises Unavailable, and Ds01Error where there is no such image.
+        ``previous``, or else what was ``shown``, is taken if it is of the same name. Its ground is
+        empty. Raises Unavailable, and Ds01Error where there is no such image.
         """
         reference = self._reference(wanted)
+        previous = previous or self.shown
         if previous is not None and previous.reference == str(reference):
             return replace(previous, ground=Ground(), glibc="")
         self._require_network(str(reference))
@@ -273,9 +276,14 @@ class ImageBases:
 class Seen:
     """A base that was looked into. ``architecture`` is the catalogue's, empty for other images."""
 
-    reference: str
+    image: LockedImage
     architecture: str
     facts: BaseFacts
+
+    @property
+    def reference(self) -> str:
+        """What people call it."""
+        return parse_reference(self.image.reference).familiar
 
 
 def _contradictions(image: LockedImage, found: RemoteImage) -> Iterator[Issue]:
@@ -296,8 +304,7 @@ def seen(bases: ImageBases, wanted: ImageBase | FrameworkBase) -> Seen:
     """Return what is in the image of a recipe. Raises Ds01Error, Unavailable."""
     architecture = bases.selected(wanted).architecture if isinstance(wanted, FrameworkBase) else ""
     image = bases.locked(wanted, None)
-    reference = parse_reference(image.reference).familiar
-    return Seen(reference=reference, architecture=architecture, facts=bases.facts(image))
+    return Seen(image=image, architecture=architecture, facts=bases.facts(image))
 
 
 def look(bases: ImageBases, name: str) -> Seen:
@@ -307,20 +314,18 @@ def look(bases: ImageBases, name: str) -> Seen:
     """
     known = {each.name.lower() for each in frameworks()}
     framework, _, version = name.lower().partition(":")
-    if framework in known:
-        wanted = FrameworkBase(framework=framework, version=version or LATEST)
-        architecture = _selected(bases, wanted).architecture
-        image = bases.locked(wanted, None)
-    else:
-        image, architecture = _named(bases, name, nearest(framework, known)), ""
-    reference = parse_reference(image.reference).familiar
-    return Seen(reference=reference, architecture=architecture, facts=bases.facts(image))
+    if framework not in known:
+        image = _named(bases, name, nearest(framework, known))
+        return Seen(image=image, architecture="", facts=bases.facts(image))
+    wanted = FrameworkBase(framework=framework, version=version or LATEST)
+    _require_selected(bases, wanted)
+    return seen(bases, wanted)
 
 
-def _selected(bases: ImageBases, wanted: FrameworkBase) -> Selected:
-    """Return the image of a framework. What there is instead is said as a command, not a recipe."""
+def _require_selected(bases: ImageBases, wanted: FrameworkBase) -> None:
+    """Raise where the catalogue has no such image, with a command for what there is instead."""
     try:
-        return bases.selected(wanted)
+        bases.selected(wanted)
     except NotInCatalogue as error:
         setting = f"MLC_ARCH={error.architecture} " if error.architecture else ""
         version = error.version or wanted.version
