@@ -17,6 +17,7 @@ from served_images import LIBC, PYTHON, RUNTIME, Shelf
 from terminals import DOWN, END, ENTER, INTERRUPT, SPACE, UP, terminal
 from world import NUMBERS, own_archive
 
+from ds01build.catalogue import find_framework
 from ds01build.lock import LockedImage
 
 if TYPE_CHECKING:
@@ -255,6 +256,7 @@ def test_the_requirements_of_a_project_are_named_and_those_elsewhere_copied(desk
             "twice: six and six>=1",
         ),
         (("demo", "-f", "scratch", "--dry-run"), "nothing is asked with --dry-run: give --type"),
+        (("demo", "-f", "scratch", "-r", "/"), "is a directory"),
         (("demo", "-f", "scratch", "-t", "ml", "--container", "--no-build"), "contradict"),
         (("demo", "-f", "scratch", "-t", "ml", "--container", "--no-load"), "contradict"),
     ],
@@ -284,6 +286,32 @@ def test_the_framework_of_today_is_pinned(desk: World) -> None:
     ada = replace(desk, variables={"MLC_ARCH": "CUDA_ADA"})
     outcome = ada.ds01("image", "create", "demo", "-f", "pytorch", "-t", "ml", "--dry-run")
     assert 'version = "2.8.0-aime"\narch = "CUDA_ADA"' in outcome.out
+
+
+def test_who_takes_the_defaults_has_the_usual_framework_of_the_machine(desk: World) -> None:
+    image = find_framework("pytorch", architecture="CUDA_ADA").image
+    shelf = Shelf(desk.index.server, image)
+    shelf.show(served.image([*RUNTIME, LIBC, *PYTHON]))
+    host = shelf.reference.partition("/")[0]
+    ada = replace(
+        desk,
+        variables={
+            "MLC_ARCH": "CUDA_ADA",
+            "DS01_PLAIN_REGISTRIES": host,
+            "DS01_REGISTRY_MIRRORS": host,
+        },
+    )
+    outcome = ada.ds01("image", "create", "demo", "--yes", "--dry-run")
+    assert outcome.code == 0, outcome.err
+    named = ada.ds01("image", "create", "demo", "-f", "pytorch", "--yes", "--dry-run")
+    assert outcome.out == named.out
+    assert '[base]\nframework = "pytorch"' in outcome.out
+
+
+def test_who_does_not_build_is_told_how_to_do_it_later(desk: World) -> None:
+    outcome = desk.ds01("image", "create", *FLAGS, "--no-build")
+    assert f"Build it: ds01 build {recipe(desk)}" in outcome.err.splitlines()
+    assert outcome.out == f"{recipe(desk)}\n"
 
 
 DOCKERFILE = """\
