@@ -223,6 +223,11 @@ def test_what_cannot_be_locked_writes_nothing(desk: World) -> None:
     assert left(desk) == []
 
 
+def test_a_workspace_that_is_no_directory_is_told(desk: World) -> None:
+    (home(desk) / "workspace").write_text("mine")
+    refused(desk, 1, *FLAGS, "--no-build", says="Not a directory")
+
+
 def test_the_requirements_of_a_project_are_named_and_those_elsewhere_copied(desk: World) -> None:
     project = recipe(desk).parent
     project.mkdir(parents=True)

@@ -153,8 +153,6 @@ def write(drafted: Draft, place: Place | None, edges: Edges) -> None:
     An image from scratch has no Dockerfile: there is no image that one could start from.
     """
     locked = drafted.locked
-    recipe = locked.request.path
-    recipe.parent.mkdir(parents=True, exist_ok=True)
     with staged(tuple(_files(drafted))) as commit:
         if place is not None:
             config = base_config(locked.lock.base, edges)
