@@ -1,4 +1,4 @@
-"""Pictures of the prompts for the docs: ``python tests/captures.py docs/captures``.
+"""Pictures of the prompts for the docs: ``python tests/captures.py docs/captures [NAME...]``.
 
 Real commands on a terminal of 80 and of 120 columns, as a light and as a dark one shows them.
 """
@@ -9,12 +9,13 @@ import os
 import re
 import sys
 import tempfile
+from dataclasses import dataclass
 from io import StringIO
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from images import SCRIPT
+from images import SCRIPT, succeed
 from rich.console import Console
 from rich.style import Style
 from rich.terminal_theme import DEFAULT_TERMINAL_THEME, DIMMED_MONOKAI
@@ -22,7 +23,7 @@ from rich.text import Text
 from terminals import DOWN, ENTER, INTERRUPT, terminal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from pyte.screens import Char
     from terminals import Terminal
@@ -79,27 +80,63 @@ def tick(shown: Terminal) -> None:
     shown.answer("Select package bundles", DOWN)
 
 
-def main(directory: Path) -> None:
+def change(shown: Terminal) -> None:
+    """Add a package on the menu of image-update, and stop on the menu."""
+    shown.answer("What now?", "2", ENTER)
+    shown.answer("Python packages (separated", "wandb", ENTER)
+    shown.await_text("Custom: wandb")
+    shown.await_text("Cancel")
+
+
+@dataclass(frozen=True)
+class Capture:
+    """A command line, what is typed, and a command that is run before it."""
+
+    words: tuple[str, ...]
+    drive: Callable[[Terminal], None]
+    before: tuple[str, ...] = ()
+
+
+THESIS = ("image-create", "thesis", "--debian", "bookworm")
+CAPTURES = {
+    "create": Capture(("image-create",), create),
+    "use-case": Capture(("image-create", "thesis"), choose),
+    "bundles": Capture((*THESIS, "--bundles"), tick),
+    "update": Capture(
+        ("image-update", "workspace/thesis/recipe.toml"),
+        change,
+        (*THESIS, "-t", "ml", "-s", "tmux", "--yes", "--no-build", "--quiet"),
+    ),
+}
+
+
+def command(words: tuple[str, ...]) -> list[str]:
+    return [str(SCRIPT.with_name(words[0])), *words[1:]]
+
+
+def draw(name: str, columns: int, directory: Path) -> None:
+    """Run a command as somebody who has nothing yet, and write its pictures."""
+    capture = CAPTURES[name]
+    with tempfile.TemporaryDirectory() as home:
+        none = f"unix://{home}/none.sock"
+        environment = {**os.environ, "HOME": home, "DOCKER_HOST": none, "LANG": "C.UTF-8"}
+        if capture.before:
+            succeed(*command(capture.before), environment=environment)
+        with terminal(command(capture.words), environment, Path(home), columns) as shown:
+            capture.drive(shown)
+            for theme in THEMES:
+                path = directory / f"{name}-{columns}-{theme}.svg"
+                path.write_text(picture(shown, capture.words[0], theme), encoding="utf-8")
+            shown.press(INTERRUPT)
+            shown.end()
+
+
+def main(directory: Path, names: Collection[str]) -> None:
     directory.mkdir(exist_ok=True)
-    commands: dict[str, tuple[list[str], Callable[[Terminal], None]]] = {
-        "create": ([], create),
-        "use-case": (["thesis"], choose),
-        "bundles": (["thesis", "--debian", "bookworm", "--bundles"], tick),
-    }
-    for name, (words, drive) in commands.items():
+    for name in names or CAPTURES:
         for columns in (80, 120):
-            with tempfile.TemporaryDirectory() as home:
-                none = f"unix://{home}/none.sock"
-                environment = {**os.environ, "HOME": home, "DOCKER_HOST": none, "LANG": "C.UTF-8"}
-                command: list[str | Path] = [SCRIPT.with_name("image-create"), *words]
-                with terminal(command, environment, Path(home), columns) as shown:
-                    drive(shown)
-                    for theme in THEMES:
-                        path = directory / f"{name}-{columns}-{theme}.svg"
-                        path.write_text(picture(shown, "image-create", theme), encoding="utf-8")
-                    shown.press(INTERRUPT)
-                    shown.end()
+            draw(name, columns, directory)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), sys.argv[2:])

@@ -8,10 +8,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import served_images as served
 from archive import Package
-from images import SCRIPT
+from images import SCRIPT, read_lock
+from layered import Item
+from registries import address
+from served_images import LIBC, PYTHON, RUNTIME, Shelf
 from terminals import DOWN, END, ENTER, INTERRUPT, SPACE, UP, terminal
-from world import own_archive
+from world import NUMBERS, own_archive
+
+from ds01build.catalogue import find_framework
+from ds01build.lock import LockedImage
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -216,6 +223,11 @@ def test_what_cannot_be_locked_writes_nothing(desk: World) -> None:
     assert left(desk) == []
 
 
+def test_a_workspace_that_is_no_directory_is_told(desk: World) -> None:
+    (home(desk) / "workspace").write_text("mine")
+    refused(desk, 1, *FLAGS, "--no-build", says="Not a directory")
+
+
 def test_the_requirements_of_a_project_are_named_and_those_elsewhere_copied(desk: World) -> None:
     project = recipe(desk).parent
     project.mkdir(parents=True)
@@ -249,6 +261,7 @@ def test_the_requirements_of_a_project_are_named_and_those_elsewhere_copied(desk
             "twice: six and six>=1",
         ),
         (("demo", "-f", "scratch", "--dry-run"), "nothing is asked with --dry-run: give --type"),
+        (("demo", "-f", "scratch", "-r", "/"), "is a directory"),
         (("demo", "-f", "scratch", "-t", "ml", "--container", "--no-build"), "contradict"),
         (("demo", "-f", "scratch", "-t", "ml", "--container", "--no-load"), "contradict"),
     ],
@@ -280,6 +293,32 @@ def test_the_framework_of_today_is_pinned(desk: World) -> None:
     assert 'version = "2.8.0-aime"\narch = "CUDA_ADA"' in outcome.out
 
 
+def test_who_takes_the_defaults_has_the_usual_framework_of_the_machine(desk: World) -> None:
+    image = find_framework("pytorch", architecture="CUDA_ADA").image
+    shelf = Shelf(desk.index.server, image)
+    shelf.show(served.image([*RUNTIME, LIBC, *PYTHON]))
+    host = shelf.reference.partition("/")[0]
+    ada = replace(
+        desk,
+        variables={
+            "MLC_ARCH": "CUDA_ADA",
+            "DS01_PLAIN_REGISTRIES": host,
+            "DS01_REGISTRY_MIRRORS": host,
+        },
+    )
+    outcome = ada.ds01("image", "create", "demo", "--yes", "--dry-run")
+    assert outcome.code == 0, outcome.err
+    named = ada.ds01("image", "create", "demo", "-f", "pytorch", "--yes", "--dry-run")
+    assert outcome.out == named.out
+    assert '[base]\nframework = "pytorch"' in outcome.out
+
+
+def test_who_does_not_build_is_told_how_to_do_it_later(desk: World) -> None:
+    outcome = desk.ds01("image", "create", *FLAGS, "--no-build")
+    assert f"Build it: ds01 build {recipe(desk)}" in outcome.err.splitlines()
+    assert outcome.out == f"{recipe(desk)}\n"
+
+
 DOCKERFILE = """\
 FROM debian:bookworm
 # System packages
@@ -306,6 +345,29 @@ def test_a_dockerfile_has_all_the_answers(desk: World) -> None:
     file.write_text(DOCKERFILE)
     refused(desk, 2, "old", "--dockerfile", str(file), "-t", "ml", says="--type has no meaning")
     refused(desk, 2, "--dockerfile", str(file), says="needs the NAME")
+
+
+def test_the_lock_is_of_the_base_that_was_shown_and_its_name_is_asked_for_once(
+    desk: World,
+) -> None:
+    shelf = Shelf(desk.index.server, f"base/{next(NUMBERS)}")
+    shown_first, newer = (
+        served.image([*RUNTIME, LIBC, *PYTHON, Item("etc/note", note)]) for note in (b"1", b"2")
+    )
+    shelf.show(shown_first)
+    with at(desk, "demo", "--base", shelf.reference, "--no-build") as shown:
+        shown.answer("View full package list?", ENTER)
+        shown.await_text("Additional Python packages")
+        shelf.show(newer)
+        shown.press("app", ENTER)
+        shown.answer("System packages", ENTER)
+        assert shown.end() == 0, shown.text
+    lock = read_lock(recipe(desk, "demo"))
+    assert isinstance(lock.base, LockedImage)
+    assert str(lock.base.manifest) == address(shown_first.manifest)
+    assert sum(asked.endswith("manifests/latest") for asked in shelf.asked()) == 1
+    outcome = desk.ds01("lock", "--check", "--json", recipe(desk, "demo"))
+    assert outcome.answer["base_moved_to"] == address(newer.manifest), "it is not hidden"
 
 
 def test_a_container_without_an_engine_is_refused_before_anything_is_built(desk: World) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import tomli
 from hypothesis import given
 from hypothesis import strategies as st
 from test_importing import HOSTILE, copied, files, told
@@ -180,9 +181,37 @@ def test_no_environment_makes_more_than_it_may_of_a_recipe(
 
 
 def test_every_name_in_the_table_is_there_once() -> None:
-    table = Path(read_environment.__globals__["__file__"]).with_name("conda.toml").read_text()
-    for conda in ("numpy", "faiss-cpu", "python-igraph", "tmux"):
-        assert table.count(f'"{conda}"') == 1
+    path = Path(read_environment.__globals__["__file__"]).with_name("conda.toml")
+    table = tomli.loads(path.read_text(encoding="utf-8"))
+    names = [name for part in table.values() for name in part]
+    assert len(names) == len(set(names)) > 300
+
+
+@pytest.mark.parametrize(
+    ("conda", "tier", "package"),
+    [
+        ("redis-py=5.0", "environment", "redis==5.0.*"),
+        ("redis-server", "system", "redis-server"),
+        ("dask>=2024.1", "environment", "dask[complete]>=2024.1"),
+        ("dask-core", "environment", "dask"),
+        ("psycopg2", "environment", "psycopg2-binary"),
+        ("python-igraph", "environment", "igraph"),
+        ("typing_extensions", "environment", "typing-extensions"),
+        ("lazy_loader", "environment", "lazy-loader"),
+        ("gxx_linux-64", "system", "g++"),
+    ],
+)
+def test_a_package_that_has_another_name_elsewhere_has_that_name_and_it_is_told(
+    conda: str, tier: str, package: str
+) -> None:
+    draft = of(conda)
+    assert {each.tier: each.packages for each in draft.slices} == {tier: (package,)}
+    told = [note.outcome for note in draft.notes]
+    assert told == ([] if conda == package else ["changed"])
+
+
+def test_a_name_that_is_a_server_for_some_and_its_client_for_others_is_listed() -> None:
+    assert [note.outcome for note in of("redis").notes] == ["dropped"]
 
 
 def test_a_file_that_is_no_environment_is_refused() -> None:

@@ -3,21 +3,30 @@ from __future__ import annotations
 import os
 import threading
 from contextlib import closing
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
-from values import MIB, a_target, deb_pin, layer_for, wheel_pin
+from values import MIB, a_target, deb_pin, file, layer_for, wheel_pin
 
 from ds01build import spec
-from ds01build.plan import LayerStep
-from ds01build.realise import Made
+from ds01build.layers import listing
+from ds01build.plan import LayerStep, Plan
+from ds01build.realise import Made, Materials, realise
 from ds01build.realise.order import _Pool
 from ds01build.realise.yielding import yielding
 from ds01build.spec import DebSpec, WheelSpec
+from ds01build.workflow.spools import no_spool
 
 if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+
+    from ds01build.digest import Digest
+    from ds01build.pin import DebPin, WheelPin
     from ds01build.spec import LayerSpec
+    from ds01build.store import DirStore
+
+pytest_plugins = ("store_fixtures",)
 
 
 def step(layer: LayerSpec) -> LayerStep:
@@ -83,3 +92,60 @@ def test_what_yields_raises_what_goes_wrong_in_it() -> None:
     with pytest.raises(KeyError, match="a"):
         yielding(fail)
     assert yielding(threading.get_native_id) != threading.get_native_id()
+
+
+@dataclass
+class Remembered:
+    """Facts in memory, which tell when they are asked for: a fake of Facts."""
+
+    values: dict[str, object]
+    asked: threading.Event = field(default_factory=threading.Event)
+
+    def get(self, kind: str, key: str) -> object:
+        assert kind == "listing"
+        self.asked.set()
+        return self.values.get(key)
+
+    def put(self, kind: str, key: str, value: object) -> None:
+        raise AssertionError(f"nothing new is known: {kind} {key} {value}")
+
+
+class Nobody:
+    """Is never asked to run anything: a fake of Executor."""
+
+    def run(self, *_: object) -> NoReturn:
+        raise AssertionError("nothing is executed")
+
+
+def test_listings_of_what_is_there_are_read_while_the_rest_is_fetched(store: DirStore) -> None:
+    steps = [wheels("here", 1), wheels("lent", 2)]
+    here, lent = (replace(each, layer=layer_for(each.key)) for each in steps)
+    here, lent = replace(here, action="reuse"), replace(lent, action="fetch")
+    paths = {"a": file("a")}
+    digests = [layer_for(each.key).diff_id for each in steps]
+    facts = Remembered({str(diff_id): listing.to_json(paths) for diff_id in digests})
+
+    def fetch(pins: Sequence[WheelPin | DebPin]) -> Generator[Digest, None, None]:
+        assert facts.asked.wait(10), "nobody reads while something is fetched"
+        yield from (pin.digest for pin in pins)
+
+    def nobody(*_: object) -> NoReturn:
+        raise AssertionError("nothing is written, and nobody is waited for")
+
+    materials = Materials(
+        store=store,
+        facts=facts,
+        fetch=fetch,
+        read_file=nobody,
+        executor=Nobody(),
+        spool=no_spool,
+        on_layer=nobody,
+        on_wait=nobody,
+    )
+    downloads = (wheel_pin("other"),)
+    plan = Plan(steps=(), stack=(here, lent), downloads=downloads, loans=(), space=0)
+    made = realise(plan, materials, workers=1)
+    assert [(each.action, each.listing) for each in made] == [
+        ("reused", paths),
+        ("fetched", paths),
+    ]

@@ -169,6 +169,20 @@ def test_a_list_of_bundles_is_the_other_way_to_say_it() -> None:
     said = phases.ask(Answers(), person, world(), checklist.pick)
     recipe = parse(compose(said), source="r")
     assert [tier.name for tier in recipe.tiers] == ["system", "essential", "ml", "cv"]
+    assert recipe.tiers[1] == PythonTier(
+        name="essential",
+        packages=("jupyter", "matplotlib", "numpy", "pandas", "scikit-learn"),
+    )
+
+
+def test_each_phase_explains_itself() -> None:
+    person = Person(["demo", "scratch", None, None, None, None, None, "", ""])
+    phases.ask(Answers(), person, world("requirements.txt"))
+    topics = [each for each in person.shown if each.startswith("image-create.")]
+    assert [topic.removeprefix("image-create.") for topic in topics] == [
+        *("name", "framework", "base", "source", "jupyter", "data-science", "use-case"),
+        *("packages", "system"),
+    ]
 
 
 def test_screens_speak_of_every_package_of_their_bundle() -> None:
@@ -245,6 +259,22 @@ def test_the_phases_of_an_update_change_bundles_alone() -> None:
         ("use-case", ""),
         ("use-case", "cv"),
     ]
+
+
+def revised(chosen: tuple[str, ...], *cases: Picked) -> list[tuple[str, str]]:
+    """Return how the use cases of an image change with those that are chosen."""
+    said = phases.fill(Answers(name="demo", base=PYTORCH, use_cases=cases))
+    changes = asked(parse(compose(said), source="r"), Person([None, None, chosen]))
+    return [(each.tier, each.bundle) for each in changes]
+
+
+def test_what_is_chosen_again_stays_and_the_rest_has_a_tier_that_nothing_else_has() -> None:
+    assert revised(("cv",), Picked(bundle="cv")) == []
+    assert revised(("cv", "nlp"), Picked(bundle="cv")) == [("nlp", "nlp")]
+    assert revised(("cv", "nlp")) == [("cv", "cv"), ("nlp", "nlp")]
+    assert revised(("cv",)) == [("use-case", "cv")]
+    assert revised(("cv",), Picked(packages=("six",))) == [("cv", "cv")], "the tier is taken"
+    assert revised((), Picked(bundle="cv"), Picked(bundle="nlp")) == [("cv", ""), ("nlp", "")]
 
 
 def test_nobody_is_asked_where_defaults_are_taken() -> None:

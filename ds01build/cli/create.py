@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,10 @@ import click
 from ds01build.cli import creation, options, phases
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ds01build.asking import Asker
+    from ds01build.lock import LockedImage
     from ds01build.wizard import Answers
     from ds01build.workflow.built import Built
     from ds01build.workflow.creating import Draft
@@ -49,16 +53,17 @@ def create(name: str | None, **rest: Any) -> None:
     from ds01build.cli.output import print_json
 
     asker = creation.asker(rest)
-    name, text = _taken_over(name, rest) if rest["dockerfile"] else _asked(name, rest, asker)
-    recipe = creation.recipe(name, rest)
-    if rest["dry_run"] and rest["as_json"]:
-        print_json({"schema": "ds01.drafted/1", "name": name, "recipe": str(recipe), "text": text})
-    elif rest["dry_run"]:
-        click.echo(text, nl=False)
+    wish = _taken_over(name, rest) if rest["dockerfile"] else _asked(name, rest, asker)
+    recipe = creation.recipe(wish.name, rest)
     if rest["dry_run"]:
+        answer = {"name": wish.name, "recipe": str(recipe), "text": wish.text}
+        if rest["as_json"]:
+            print_json({"schema": "ds01.drafted/1", **answer})
+        else:
+            click.echo(wish.text, nl=False)
         return
     creation.refuse_over(recipe, rest, asker)
-    drafted, place = _written(text, recipe, rest, asker)
+    drafted, place = _written(wish, recipe, rest, asker)
     built = _built(drafted, place, rest, asker)
     container = _contained(drafted, built, rest, asker) if built else ""
     if rest["as_json"]:
@@ -67,8 +72,17 @@ def create(name: str | None, **rest: Any) -> None:
         click.echo(container or (built.reference(phases.store_root()) if built else recipe))
 
 
-def _taken_over(name: str | None, rest: dict[str, Any]) -> tuple[str, str]:
-    """Return a name, and the recipe that a Dockerfile comes to; what it has no place for is told.
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """An image to be: the text of its recipe, and its base where that was shown."""
+
+    name: str
+    text: str
+    shown: LockedImage | None = None
+
+
+def _taken_over(name: str | None, rest: dict[str, Any]) -> _Wish:
+    """Return the recipe that a Dockerfile comes to; what it has no place for is told.
 
     Raises UsageError without a name, or with answers beside it.
     """
@@ -81,19 +95,22 @@ def _taken_over(name: str | None, rest: dict[str, Any]) -> tuple[str, str]:
     drafts = read_sources([file], creation.recipe(given, rest).parent, wishes)
     imported = import_drafts(drafts, wishes, heading_of([file]), given)
     tell(imported.notes, rest)
-    return given, imported.text
+    return _Wish(given, imported.text)
 
 
-def _asked(name: str | None, rest: dict[str, Any], asker: Asker) -> tuple[str, str]:
-    """Return a name and the recipe of all answers, after asking for those that are not given."""
+def _asked(name: str | None, rest: dict[str, Any], asker: Asker) -> _Wish:
+    """Return the recipe of all answers, after asking for those that are not given."""
     from ds01build.wizard import compose
 
-    answers = _answered(creation.given(name, rest), rest, asker)
+    shown: list[LockedImage] = []
+    answers = _answered(creation.given(name, rest), rest, asker, shown.append)
     assert answers.name is not None, "it was asked for"
-    return answers.name, compose(answers)
+    return _Wish(answers.name, compose(answers), next(iter(shown), None))
 
 
-def _answered(given: Answers, rest: dict[str, Any], asker: Asker) -> Answers:
+def _answered(
+    given: Answers, rest: dict[str, Any], asker: Asker, tell: Callable[[LockedImage], object]
+) -> Answers:
     from ds01build.cli import wiring
     from ds01build.cli.progress import progress
     from ds01build.wizard import checklist
@@ -105,13 +122,13 @@ def _answered(given: Answers, rest: dict[str, Any], asker: Asker) -> Answers:
         given = creation.pinned(given, bases)
         if is_complete:
             return creation.with_defaults(given)
-        world = creation.world(given, bases)
+        world = creation.world(given, bases, tell)
     pick = checklist.pick if rest["bundles"] is not None else None
     return ask(given, asker, world, pick)
 
 
 def _written(
-    text: str, recipe: Path, rest: dict[str, Any], asker: Asker
+    wish: _Wish, recipe: Path, rest: dict[str, Any], asker: Asker
 ) -> tuple[Draft, Place | None]:
     """Lock, write the files, and show what they come to."""
     from ds01build.cli import wiring
@@ -121,7 +138,7 @@ def _written(
     asker.explain("image-create.dockerfile")
     with progress(quiet=rest["quiet"]) as report:
         edges = wiring.edges(report, creation.choices(rest))
-        drafted = creating.draft(text, recipe, edges)
+        drafted = creating.draft(wish.text, recipe, edges, wish.shown)
         place = phases.place(drafted, in_project=rest["project_dockerfile"])
         creating.write(drafted, place, edges)
     asker.explain("image-create.summary")

@@ -14,10 +14,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ds01build.asking import Asker
-    from ds01build.recipe import Base
+    from ds01build.lock import LockedImage
+    from ds01build.recipe import Base, FrameworkBase, ImageBase
     from ds01build.wizard import Answers, Picked
     from ds01build.wizard.phases import World
     from ds01build.workflow.bases import ImageBases
+    from ds01build.workflow.looking import Seen
     from ds01build.workflow.steps import Choices
 
 __all__ = [
@@ -292,19 +294,25 @@ def pinned(given: Answers, bases: ImageBases) -> Answers:
         raise click.UsageError(f"--framework: {error}") from error
 
 
-def world(given: Answers, bases: ImageBases) -> World:
-    """Return what the questions are about on this machine."""
+def world(given: Answers, bases: ImageBases, tell: Callable[[LockedImage], object]) -> World:
+    """Return what the questions are about on this machine; each base that is shown is told."""
     from ds01build.wizard.phases import World
     from ds01build.workflow import creating
-    from ds01build.workflow.bases import seen
+    from ds01build.workflow.looking import seen
 
     home = Path.home()
     project = creating.project_of(given.name or "", home)
     files = {short(path, home): path for path in creating.package_files(project, home)}
     own = (text for text, path in files.items() if given.name and path.parent == project)
+
+    def look(base: ImageBase | FrameworkBase) -> Seen:
+        found = seen(bases, base)
+        tell(found.image)
+        return found
+
     return World(
         offers=creating.offers(bases),
-        look=lambda base: seen(bases, base),
+        look=look,
         files=tuple(files),
         take=lambda text: creating.take(files[text], project),
         preset=next(own, ""),

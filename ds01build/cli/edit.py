@@ -37,13 +37,7 @@ def _editing(function: F) -> F:
 @click.command()
 @options.recipe
 @click.argument("packages", metavar="PKG...", nargs=-1, required=True)
-@click.option(
-    "--tier",
-    default="",
-    metavar="TIER",
-    shell_complete=completers.tiers,
-    help="The tier to add to.",
-)
+@options.tier("The tier to add to.")
 @click.option(
     "--kind", type=click.Choice(["python", "apt"]), help="Of the packages; makes TIER if need be."
 )
@@ -72,13 +66,7 @@ def add(recipe: Path, packages: tuple[str, ...], tier: str, kind: Any, **rest: A
     required=True,
     shell_complete=completers.named_packages,
 )
-@click.option(
-    "--tier",
-    default="",
-    metavar="TIER",
-    shell_complete=completers.tiers,
-    help="Only from this tier.",
-)
+@options.tier("Only from this tier.")
 @_editing
 def remove(recipe: Path, packages: tuple[str, ...], tier: str, **rest: Any) -> None:
     """Ask for packages in RECIPE no longer, and lock what is left.

@@ -96,29 +96,18 @@ def _show_reference(context: click.Context, _parameter: click.Parameter, value: 
         context.exit()
 
 
+def _flag(
+    name: str, act: Callable[[click.Context, click.Parameter, bool], None], says: str
+) -> click.Option:
+    """Return an option that acts whatever else is on the command line, right or wrong."""
+    return click.Option(
+        [name], is_flag=True, is_eager=True, expose_value=False, callback=act, help=says
+    )
+
+
 # The same for all commands: what is made here is never changed by one.
 _OPTIONS = (
-    click.Option(
-        ["--guided"],
-        is_flag=True,
-        expose_value=False,
-        callback=_guide,
-        help="Explain what happens while it happens.",
-    ),
-    click.Option(
-        ["--concepts"],
-        is_flag=True,
-        is_eager=True,
-        expose_value=False,
-        callback=_show_concepts,
-        help="Explain the ideas behind it, and exit.",
-    ),
-    click.Option(
-        ["--info"],
-        is_flag=True,
-        is_eager=True,
-        expose_value=False,
-        callback=_show_reference,
-        help="Print the full reference with examples, and exit.",
-    ),
+    _flag("--guided", _guide, "Explain what happens while it happens."),
+    _flag("--concepts", _show_concepts, "Explain the ideas behind it, and exit."),
+    _flag("--info", _show_reference, "Print the full reference with examples, and exit."),
 )

@@ -24,6 +24,7 @@ __all__ = [
     "plain_choices",
     "quiet",
     "recipe",
+    "tier",
 ]
 
 F = TypeVar("F", bound="Callable[..., Any]")
@@ -65,6 +66,13 @@ _LOADING = (
     click.option("--load", is_flag=True, help="Load the image; fail (exit 4) without an engine."),
     click.option("--no-load", is_flag=True, help="Leave engines alone, even where one answers."),
 )
+
+
+def tier(says: str) -> Callable[[F], F]:
+    """Return the option that names a tier of the recipe; ``says`` is its help."""
+    return click.option(
+        "--tier", default="", metavar="TIER", shell_complete=completers.tiers, help=says
+    )
 
 
 def loading(function: F) -> F:

@@ -35,7 +35,7 @@ def revised(
 
     before = text = recipe_text(recipe)
     while True:
-        asker.say(_contents(text, recipe, edges))
+        asker.say(f"\n{_contents(text, recipe, edges)}\n")
         action = revision.next_action(asker, changed=text.text != before.text)
         if action == "cancel":
             return None

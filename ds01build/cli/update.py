@@ -72,13 +72,7 @@ _EDITORS = ("vim", "vi", "nano", "emacs")
 @click.option("--rebuild", is_flag=True, help="Build and load again, with no edit or question.")
 @click.option("--edit", is_flag=True, help="Edit the recipe in $VISUAL or $EDITOR.")
 @click.option("--upgrade", is_flag=True, help="Let every package move to a newer version.")
-@click.option(
-    "--tier",
-    default="",
-    metavar="TIER",
-    shell_complete=completers.tiers,
-    help="The tier to add to, or remove from.",
-)
+@options.tier("The tier to add to, or remove from.")
 @click.option("--no-cache", is_flag=True, help="Make every layer again.")
 @click.option("--yes", "-y", is_flag=True, help="Ask nothing.")
 @click.option("--dry-run", is_flag=True, help="Only print what would change.")

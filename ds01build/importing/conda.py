@@ -180,7 +180,8 @@ def _package(reading: _Reading, item: Scalar) -> None:
     if name in known["system"]:
         _system(reading, item.line, text, known["system"][name], match["rest"])
         return
-    if name not in known["python"]:
+    python = known["python"].get(name) or known["python"].get(name.replace("_", "-"))
+    if python is None:
         reason = (
             "conda's own, or not known to be the same Python package: if it is, put it under pip"
         )
@@ -188,12 +189,12 @@ def _package(reading: _Reading, item: Scalar) -> None:
         return
     try:
         versions, lost = _versions(match["rest"])
-        wanted = requirement(f"{known['python'][name]}{versions}")
+        wanted = requirement(f"{python}{versions}")
     except ValueError as error:
         reading.note("dropped", item.line, text, str(error))
         return
     reading.python.append(wanted)
-    if lost or known["python"][name] != name:
+    if lost or python != name:
         without = f", without {lost}" if lost else ""
         reading.note("changed", item.line, text, f"as the Python package {wanted}{without}")
 
@@ -243,7 +244,7 @@ def _known() -> Mapping[str, Mapping[str, str]]:
     issues = Issues()
     table = Fields(load(text), "", issues)
     python = {name: name for name in table.texts("same", package_name)}
-    python |= dict(table.pairs("python", str, package_name))
+    python |= dict(table.pairs("python", str, requirement))
     system = {name: name for name in table.texts("same-in-debian", deb)}
     system |= dict(table.pairs("debian", str, deb))
     table.close()

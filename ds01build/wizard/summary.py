@@ -9,7 +9,6 @@ from ds01build.grammar import requirement_name
 from ds01build.lock import LockedDebian, LockedImage
 from ds01build.quantities import counted, readable
 from ds01build.reference import parse_reference
-from ds01build.spec import InstallSpec, RunSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -69,10 +68,10 @@ def summarise(lock: Lock, plan: Plan) -> Summary:
     """Return what a plan comes to."""
     download = sum(pin.size for pin in plan.downloads)
     executed = [step for step in plan.stack if step.action == "run"]
-    executed = [step for step in executed if isinstance(step.spec, (InstallSpec, RunSpec))]
     layers = lock.base.layers if isinstance(lock.base, LockedImage) else ()
     there = sum(step.layer.size for step in plan.stack if step.layer)
-    seconds = download / _DOWNLOAD + plan.space / _MAKE + _EXECUTE * len(executed)
+    written = plan.space - download  # layers, and what is copied out of another store
+    seconds = download / _DOWNLOAD + written / _MAKE + _EXECUTE * len(executed)
     asked = [name for tier in lock.tiers for name in _names(tier)]
     made = {pin.name for pin in lock.wheels} | {pin.name for pin in lock.debs}
     return Summary(
@@ -81,7 +80,7 @@ def summarise(lock: Lock, plan: Plan) -> Summary:
         locked=len(lock.wheels) + len(lock.debs),
         download=download,
         base=sum(layer.size for layer in layers),
-        added=there + plan.space,
+        added=there + written - sum(loan.size for loan in plan.loans),
         seconds=_START + seconds if plan.space or executed else 0,
     )
 

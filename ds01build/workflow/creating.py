@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from ds01build.lock import LockedImage
     from ds01build.recipe import Base
     from ds01build.wizard.summary import Summary
     from ds01build.workflow.bases import ImageBases
@@ -131,11 +132,13 @@ def take(file: Path, project: Path) -> str | tuple[str, ...]:
     return found.packages
 
 
-def draft(text: str, recipe: Path, edges: Edges) -> Draft:
+def draft(text: str, recipe: Path, edges: Edges, shown: LockedImage | None = None) -> Draft:
     """Return what ``text`` comes to as the recipe at a path; no file changes.
 
-    Raises RecipeError, and what locking raises.
+    It stands on the base that was ``shown``, where one was, whatever its tag is by now. Raises
+    RecipeError, and what locking raises.
     """
+    edges = replace(edges, bases=replace(edges.bases, shown=shown))
     path = lock_path(recipe)
     before = bytes_at(recipe), bytes_at(path)
     request = request_of(recipe, text)
@@ -150,8 +153,6 @@ def write(drafted: Draft, place: Place | None, edges: Edges) -> None:
     An image from scratch has no Dockerfile: there is no image that one could start from.
     """
     locked = drafted.locked
-    recipe = locked.request.path
-    recipe.parent.mkdir(parents=True, exist_ok=True)
     with staged(tuple(_files(drafted))) as commit:
         if place is not None:
             config = base_config(locked.lock.base, edges)
