@@ -78,7 +78,7 @@ def _taken_over(name: str | None, rest: dict[str, Any]) -> tuple[str, str]:
     creation.refuse_answers(rest)
     given = creation.named(name)
     wishes, file = Wishes(name=given), rest["dockerfile"]
-    drafts = read_sources([file], creation.recipe(given, rest).parent, wishes)
+    drafts = read_sources([file], creation.recipe(given, rest).parent, wishes).drafts
     imported = import_drafts(drafts, wishes, heading_of([file]), given)
     tell(imported.notes, rest)
     return given, imported.text
