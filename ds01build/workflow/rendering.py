@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import tempfile
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -123,8 +124,10 @@ def _names(lock: Lock) -> list[str]:
 
 
 def is_foreign(dockerfile: Path) -> bool:
-    """Say whether a Dockerfile is there that ds01 did not write. Raises StoreError."""
+    """Say whether something is there that ds01 did not write. Raises StoreError."""
     try:
+        if not stat.S_ISREG(dockerfile.stat().st_mode):
+            return True  # and what is no file may never end
         with dockerfile.open(encoding="utf-8", errors="replace") as file:
             return _MARK not in file.readline(4096)
     except FileNotFoundError:
