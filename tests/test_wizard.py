@@ -231,6 +231,30 @@ def test_no_answer_is_too_strange(text: str) -> None:
         assert len(tier) == bool(said.packages)
 
 
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("wandb,tensorboard", ("wandb", "tensorboard")),
+        (" wandb , tensorboard, ", ("wandb", "tensorboard")),
+        ("pandas>=2,<3,numpy<3 x[b, a],y", ("pandas<3,>=2", "numpy<3", "x[a,b]", "y")),
+        ("x ; python_version < '3.9'", ('x; python_version < "3.9"',)),
+        ("x @ https://h/a%2Cb.whl#sha256=" + "0" * 64, None),
+        (",", ()),
+    ],
+)
+def test_packages_are_separated_by_spaces_or_commas(
+    text: str, found: tuple[str, ...] | None
+) -> None:
+    assert requirements(text) == ((text,) if found is None else found)
+    assert debs("git,curl  vim") == ("git", "curl", "vim")
+
+
+@pytest.mark.parametrize("text", ["a[b,c", "a>=1, <2 b", "a;b", "a,<"])
+def test_what_is_no_list_of_packages_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a requirement"):
+        requirements(text)
+
+
 def test_a_package_twice_is_told() -> None:
     with pytest.raises(ValueError, match=r"twice: pandas>=1 and pandas>=2"):
         requirements("pandas>=1 pandas>=2")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ds01build.grammar import deb, recipe_name, requirement, requirement_name
+from ds01build.grammar import deb, recipe_name, requirement, requirement_name, requirement_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,18 +58,15 @@ def image_name(text: str) -> str:
 
 
 def requirements(text: str) -> tuple[str, ...]:
-    """Return the Python requirements of a line, separated by spaces.
+    """Return the Python requirements of a line, separated by spaces or commas.
 
-    One that has spaces itself (a marker, a URL) is a line of its own. Raises ValueError.
+    Raises ValueError.
     """
-    try:
-        return (requirement(text),) if text.strip() else ()
-    except ValueError:
-        return _once(text.split(), requirement, requirement_name)
+    return _once(requirement_words(text), requirement, requirement_name)
 
 
 def debs(text: str) -> tuple[str, ...]:
-    """Return the Debian packages of a line, separated by spaces. Raises ValueError."""
+    """Return the Debian packages of a line, separated as those are. Raises ValueError."""
     return _once(text.replace(",", " ").split(), deb, lambda each: each.partition("=")[0])
 
 
