@@ -367,7 +367,7 @@ def test_what_is_no_dockerfile_of_ds01_is_replaced_in_no_case(world: World) -> N
     # Its own command replaces what ds01 wrote, and waits for no pipe either.
     outcome = world.ds01("dockerfile", "-o", "one", "demo.toml")
     assert (outcome.code, outcome.out) == (1, "")
-    assert "was not written by ds01" in outcome.err
+    assert "one/demo.Dockerfile is no regular file" in outcome.err
 
 
 def _tree(root: Path) -> dict[str, bytes]:
