@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "NEEDS_ENGINE",
+    "RELEASES",
     "absolute_path",
     "bound",
     "deb",
@@ -74,6 +75,11 @@ tier_name = matching(
 recipe_name = matching(
     r"(?=.{1,128}\Z)[a-z0-9]+(?:[._-][a-z0-9]+)*",
     "an image name: a-z, 0-9, and single '.', '_' or '-' between them, at most 128 characters",
+)
+# Of Debian, newest first of those that are out. A mirror may have others: a recipe may name any.
+RELEASES = (
+    *("trixie", "bookworm", "bullseye", "buster", "forky", "duke", "sid"),
+    *("stable", "oldstable", "oldoldstable", "testing", "unstable"),
 )
 suite = matching(r"[a-z]{2,32}", "the codename of a Debian release, such as bookworm")
 index_alias = matching(

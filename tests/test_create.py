@@ -142,6 +142,17 @@ def test_a_wrong_answer_is_told_and_asked_again(desk: World) -> None:
         assert shown.end() == 130
 
 
+def test_a_release_that_nobody_knows_is_asked_again(desk: World) -> None:
+    with at(desk, "demo") as shown:
+        shown.answer("Select base framework", "6", ENTER)
+        shown.answer("Debian release", "nosuchrelease", ENTER)
+        shown.await_text("Debian has no release 'nosuchrelease'")
+        shown.press(*["\x7f"] * len("nosuchrelease"), "Trixie", ENTER)
+        shown.answer("Install Jupyter Lab", INTERRUPT)
+        assert shown.end() == 130
+    assert "From scratch: Debian trixie" in shown.text
+
+
 def test_arrow_keys_choose_as_numbers_do(desk: World) -> None:
     with at(desk, "demo", "--no-build") as shown:
         shown.answer("Select base framework", *[DOWN] * 5, ENTER)
@@ -241,6 +252,8 @@ def test_the_requirements_of_a_project_are_named_and_those_elsewhere_copied(desk
         (("demo", "-f", "scratch", "-p", "a b>>1"), "is not a requirement"),
         (("demo", "-f", "scratch", "--bundles", "cvv"), "did you mean 'cv'?"),
         (("///", "-f", "scratch", "-t", "ml"), "an image name"),
+        (("demo", "--debian", "bookwrm", "-t", "ml"), "did you mean 'bookworm'?"),
+        (("demo", "--debian", "12", "-t", "ml"), "the codename of a Debian release"),
         (("demo", "-f", "Scratch", "--bundles", "cv", "-t", "ml"), "the place of --type"),
         (("demo", "-f", "scratch", "--bundles", "cv", "--jupyter", "yes"), "place of --jupyter"),
         (("demo", "-f", "nothing-such", "-t", "ml"), "--framework: "),

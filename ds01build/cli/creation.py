@@ -174,8 +174,9 @@ def refuse_answers(rest: dict[str, Any]) -> None:
 
 def _base(rest: dict[str, Any]) -> Base | None:
     from ds01build.catalogue import LATEST
-    from ds01build.grammar import image_reference, suite
+    from ds01build.grammar import image_reference
     from ds01build.recipe import DebianBase, FrameworkBase, ImageBase
+    from ds01build.wizard.answers import release
     from ds01build.wizard.phases import SUITE
 
     framework = (rest["framework"] or "").lower()
@@ -186,7 +187,7 @@ def _base(rest: dict[str, Any]) -> Base | None:
         return ImageBase(reference=_read("--base", image_reference, rest["base"]))
     if rest["debian"] or framework == "scratch":
         _refuse(rest, "scratch", "base", "arch")
-        return DebianBase(suite=_read("--debian", suite, rest["debian"] or SUITE))
+        return DebianBase(suite=_read("--debian", release, rest["debian"] or SUITE))
     if not framework:
         if rest["arch"]:
             raise click.UsageError("--arch needs a --framework")

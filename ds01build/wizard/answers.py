@@ -5,14 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ds01build.grammar import deb, recipe_name, requirement, requirement_name, requirement_words
+from ds01build.fields import did_you_mean
+from ds01build.grammar import (
+    RELEASES,
+    deb,
+    recipe_name,
+    requirement,
+    requirement_name,
+    requirement_words,
+    suite,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ds01build.recipe import Base
 
-__all__ = ["Answers", "Picked", "debs", "image_name", "requirements"]
+__all__ = ["Answers", "Picked", "debs", "image_name", "release", "requirements"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +64,18 @@ def image_name(text: str) -> str:
     while any(twice in kept for twice in ("--", "..", "__")):
         kept = kept.replace("--", "-").replace("..", ".").replace("__", "_")
     return recipe_name(kept.strip("._-"))
+
+
+def release(text: str) -> str:
+    """Return the codename of a release of Debian. Raises ValueError for one that nobody knows.
+
+    Whether a mirror has it is seen when it is locked.
+    """
+    name = suite(text.strip().lower())
+    if name not in RELEASES:
+        near = did_you_mean(name, RELEASES)
+        raise ValueError(f"Debian has no release {name!r}; it has {', '.join(RELEASES[:7])}{near}")
+    return name
 
 
 def requirements(text: str) -> tuple[str, ...]:
