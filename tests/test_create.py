@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -218,6 +219,41 @@ def test_a_recipe_that_is_there_is_not_written_over(desk: World) -> None:
     assert recipe(desk).read_bytes() == before
     assert desk.ds01("image", "create", *FLAGS, "-p", "lib", "--no-build", "--force").code == 0
     assert b'"lib"' in recipe(desk).read_bytes()
+
+
+def test_the_recipe_of_another_image_is_taken_over_in_no_case(desk: World) -> None:
+    assert desk.ds01("image", "create", *FLAGS, "--no-build").code == 0
+    mine = recipe(desk)
+    before = mine.read_bytes()
+    words = ("other", *FLAGS[1:], "--no-build", "--force", "--recipe")
+    outcome = desk.ds01("image", "create", *words, mine)
+    assert (outcome.code, outcome.out) == (1, "")
+    assert outcome.complaint == [
+        f"error: {mine} is the recipe of another image, 'my-project', and stays as it is",
+        f"hint:  --recipe names another file; or mv -T -- {mine} {mine}.old",
+    ]
+    assert mine.read_bytes() == before
+    assert not recipe(desk, "other").exists()
+
+
+def test_what_is_no_recipe_is_written_over_in_no_case(desk: World) -> None:
+    """A pipe stands for a device, which root could replace."""
+    file = desk.write("app\n", "requirements.txt")
+    os.mkfifo(desk.root / "pipe")
+    (desk.root / "link").symlink_to(file)
+    words = ("demo", "--debian", "bookworm", "-r", file, "--no-build", "--force", "--recipe")
+    for path, problem in {
+        desk.root / "pipe": "no regular file",
+        desk.root / "link": "a link",
+        file: "read from",
+    }.items():
+        outcome = desk.ds01("image", "create", *words, path)
+        assert outcome.code == 1
+        assert outcome.complaint == [
+            f"error: {path} is {problem}, and stays as it is",
+            "hint:  --recipe names another file",
+        ]
+    assert file.read_text() == "app\n"
 
 
 def test_what_cannot_be_locked_writes_nothing(desk: World) -> None:

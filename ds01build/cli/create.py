@@ -28,7 +28,7 @@ __all__ = ["create"]
 @click.option("--recipe", type=click.Path(dir_okay=False, path_type=Path), metavar="PATH")
 @click.option("--no-build", is_flag=True, help="Write recipe, lock and Dockerfile, and stop.")
 @click.option("--container/--no-container", default=None, help="Create a container of it, or not.")
-@click.option("--force", is_flag=True, help="Write over a recipe that is there.")
+@click.option("--force", is_flag=True, help="Write over a recipe of NAME that is there.")
 @click.option("--yes", "-y", is_flag=True, help="Ask nothing, and take the defaults.")
 @click.option("--dry-run", is_flag=True, help="Only print the recipe.")
 @options.loading
@@ -57,7 +57,7 @@ def create(name: str | None, **rest: Any) -> None:
         click.echo(text, nl=False)
     if rest["dry_run"]:
         return
-    creation.refuse_over(recipe, rest, asker)
+    creation.refuse_over(name, recipe, rest, asker)
     drafted, place = _written(text, recipe, rest, asker)
     built = _built(drafted, place, rest, asker)
     container = _contained(drafted, built, rest, asker) if built else ""

@@ -320,11 +320,13 @@ def recipe(name: str, rest: dict[str, Any]) -> Path:
     return given or creating.recipe_of(creating.project_of(name, Path.home()))
 
 
-def refuse_over(recipe: Path, rest: dict[str, Any], asker: Asker) -> None:
+def refuse_over(name: str, recipe: Path, rest: dict[str, Any], asker: Asker) -> None:
     """Let nobody lose a recipe that is there. Raises Ds01Error."""
     from ds01build.errors import Ds01Error
+    from ds01build.workflow import creating
 
-    if not recipe.exists() or rest["force"]:
+    read = [path for path in (rest["dockerfile"], rest["requirements"]) if path]
+    if not creating.is_taken(recipe, name, read) or rest["force"]:
         return
     if asker.confirm(f"{recipe} exists. Overwrite?", default=False):
         return
