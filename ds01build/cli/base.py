@@ -34,7 +34,7 @@ def show(reference: str, every: bool, as_json: bool, quiet: bool) -> None:
     from ds01build.cli import wiring
     from ds01build.cli.output import print_json
     from ds01build.cli.progress import progress
-    from ds01build.workflow.bases import look
+    from ds01build.workflow.looking import look
     from ds01build.workflow.steps import Choices
 
     with progress(quiet=quiet) as report:

@@ -196,7 +196,7 @@ def _looked(found: Bundle, base: str, *, quiet: bool) -> tuple[str, dict[str, Pr
     from ds01build.base.present import present
     from ds01build.cli import wiring
     from ds01build.cli.progress import progress
-    from ds01build.workflow.bases import look
+    from ds01build.workflow.looking import look
     from ds01build.workflow.steps import Choices
 
     with progress(quiet=quiet) as report:

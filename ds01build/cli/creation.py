@@ -297,7 +297,7 @@ def world(given: Answers, bases: ImageBases) -> World:
     """Return what the questions are about on this machine."""
     from ds01build.wizard.phases import World
     from ds01build.workflow import creating
-    from ds01build.workflow.bases import seen
+    from ds01build.workflow.looking import seen
 
     home = Path.home()
     project = creating.project_of(given.name or "", home)

@@ -11,12 +11,10 @@ from ds01build.base.config import parse_config
 from ds01build.base.derive import derive
 from ds01build.base.layers import read_layers
 from ds01build.base.stored import from_json, to_json
-from ds01build.catalogue import LATEST, NotInCatalogue, frameworks, select
+from ds01build.catalogue import select
 from ds01build.digest import Digest
 from ds01build.errors import Ds01Error, Issue, MismatchError, Unavailable
 from ds01build.events import Note, Warned
-from ds01build.fields import nearest
-from ds01build.grammar import image_reference
 from ds01build.lock import LockedImage
 from ds01build.quantities import counted, readable
 from ds01build.recipe import FrameworkBase, ImageBase
@@ -40,7 +38,7 @@ if TYPE_CHECKING:
     from ds01build.registry.manifest import RemoteImage
     from ds01build.store import DirStore
 
-__all__ = ["ImageBases", "Machine", "Seen", "look", "seen"]
+__all__ = ["ImageBases", "Machine"]
 
 _CHUNK = 1 << 20  # bytes
 
@@ -66,6 +64,9 @@ class Probes(Protocol):
 
     def has_engine(self) -> bool:
         """Say whether an engine answers."""
+
+    def advice(self, name: str) -> str:
+        """Return what helps with an image that an engine has and no registry; empty for others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +103,11 @@ class ImageBases:
             return replace(previous, ground=Ground(), glibc="")
         self._require_network(str(reference))
         self.report(Note(f"looking up {reference.familiar}"))
-        found = self.registry.image(reference, self.machine.architecture)
+        try:
+            found = self.registry.image(reference, self.machine.architecture)
+        except Ds01Error as error:
+            hints = (error.hint, self.probes.advice(reference.familiar))
+            raise replace(error, hint="; or, ".join(filter(None, hints))) from error
         if parse_config(found.config).on_build:
             raise Ds01Error(
                 f"{reference.familiar} has ONBUILD instructions, which are for Dockerfiles alone",
@@ -269,15 +274,6 @@ class ImageBases:
             )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
-    """A base that was looked into. ``architecture`` is the catalogue's, empty for other images."""
-
-    reference: str
-    architecture: str
-    facts: BaseFacts
-
-
 def _contradictions(image: LockedImage, found: RemoteImage) -> Iterator[Issue]:
     if image.config != found.config_digest:
         yield Issue("base.config", f"{image.config}, its manifest says {found.config_digest}")
@@ -290,56 +286,3 @@ def _contradictions(image: LockedImage, found: RemoteImage) -> Iterator[Issue]:
             if said != is_:
                 where = f"base.layer[{number}].{name.replace('_', '-')}"
                 yield Issue(where, f"{said}, the image has {is_}")
-
-
-def seen(bases: ImageBases, wanted: ImageBase | FrameworkBase) -> Seen:
-    """Return what is in the image of a recipe. Raises Ds01Error, Unavailable."""
-    architecture = bases.selected(wanted).architecture if isinstance(wanted, FrameworkBase) else ""
-    image = bases.locked(wanted, None)
-    reference = parse_reference(image.reference).familiar
-    return Seen(reference=reference, architecture=architecture, facts=bases.facts(image))
-
-
-def look(bases: ImageBases, name: str) -> Seen:
-    """Return what is in the image that ``name`` means: FRAMEWORK, FRAMEWORK:VERSION or an image.
-
-    Raises Ds01Error where there is no such image, and Unavailable.
-    """
-    known = {each.name.lower() for each in frameworks()}
-    framework, _, version = name.lower().partition(":")
-    if framework in known:
-        wanted = FrameworkBase(framework=framework, version=version or LATEST)
-        architecture = _selected(bases, wanted).architecture
-        image = bases.locked(wanted, None)
-    else:
-        image, architecture = _named(bases, name, nearest(framework, known)), ""
-    reference = parse_reference(image.reference).familiar
-    return Seen(reference=reference, architecture=architecture, facts=bases.facts(image))
-
-
-def _selected(bases: ImageBases, wanted: FrameworkBase) -> Selected:
-    """Return the image of a framework. What there is instead is said as a command, not a recipe."""
-    try:
-        return bases.selected(wanted)
-    except NotInCatalogue as error:
-        setting = f"MLC_ARCH={error.architecture} " if error.architecture else ""
-        version = error.version or wanted.version
-        name = wanted.framework if version == LATEST else f"{wanted.framework}:{version}"
-        raise replace(error, hint=f"{setting}ds01 base show {name}") from error
-
-
-def _named(bases: ImageBases, name: str, framework: str) -> LockedImage:
-    """Return the image ``name``. Where it cannot be had, ``framework`` may have been meant."""
-    try:
-        reference = image_reference(name)
-    except ValueError as error:
-        raise Ds01Error(
-            f"{name!r:.200} is {error}", hint="ds01 base show python:3.12-slim"
-        ) from error
-    try:
-        return bases.locked(ImageBase(reference=reference), None)
-    except Ds01Error as error:
-        if not framework:
-            raise
-        meant = f"if the framework {framework} is meant: ds01 base show {framework}"
-        raise replace(error, hint=f"{error.hint}; or, {meant}" if error.hint else meant) from error
