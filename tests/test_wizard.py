@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import TYPE_CHECKING, TypeVar
 
@@ -24,6 +24,7 @@ from ds01build.wizard.answers import debs, image_name, requirements
 from ds01build.wizard.contents import Contents
 from ds01build.wizard.phases import Offer, World
 from ds01build.wizard.revision import asked
+from ds01build.wizard.summary import Summary, sizes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -275,3 +276,11 @@ def test_nobody_is_asked_where_defaults_are_taken() -> None:
     assert Defaults().text("q", str, "d") == "d"
     with pytest.raises(ValueError, match="there is no default"):
         Defaults().text("Name of the image", image_name)
+
+
+def test_a_size_says_what_it_is_one_of() -> None:
+    sums = Summary(
+        packages=1, there=0, locked=1, download=9, base=2_097_152, added=1024, seconds=1.0
+    )
+    assert sizes(sums) == "2.0 MiB base + at most 1.0 KiB, compressed"
+    assert sizes(replace(sums, base=0)) == "at most 1.0 KiB, compressed"
