@@ -118,11 +118,26 @@ def test_an_interrupt_leaves_nothing(desk: World, place: int) -> None:
     assert "Traceback" not in shown.text
 
 
-def test_the_end_of_the_input_leaves_nothing(desk: World) -> None:
+@pytest.mark.parametrize("place", range(len(ANSWERS)))
+def test_the_end_of_the_input_leaves_nothing(desk: World, place: int) -> None:
     with at(desk) as shown:
-        shown.answer("Name of the image", END)
-        assert shown.end() == 130
+        for question, *keys in ANSWERS[:place]:
+            shown.answer(question, *keys)
+        shown.answer(ANSWERS[place][0], END)
+        assert shown.end(20) == 130
     assert left(desk) == []
+    assert "Traceback" not in shown.text
+
+
+def test_the_end_of_the_input_ends_a_list_and_a_question(desk: World) -> None:
+    with at(desk, "demo", "--debian", "bookworm", "--bundles") as shown:
+        shown.answer("Select package bundles", DOWN, SPACE, END)
+        assert shown.end(20) == 130
+    assert left(desk) == []
+    with at(desk, *FLAGS) as shown:
+        shown.answer("Build image now?", END)
+        assert shown.end(20) == 130
+    assert recipe(desk).with_suffix(".lock").exists(), "what the screen before said is there"
 
 
 def test_an_interrupt_before_the_build_leaves_whole_files(desk: World) -> None:

@@ -14,6 +14,7 @@ from ds01build.cli.output import visible
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
+    from prompt_toolkit.key_binding import KeyPressEvent
     from questionary import Question
 
     from ds01build.asking import Option
@@ -130,10 +131,27 @@ def _choice(option: Option, *, is_checked: bool = False) -> Any:
 
 def _answer(question: Question) -> Any:
     """Return an answer. Raises Abort for who leaves, KeyboardInterrupt for who interrupts."""
+    _let_leave(question)
     try:
         return question.unsafe_ask()
     except EOFError as error:
         raise click.Abort from error
+
+
+def _let_leave(question: Question) -> None:
+    """Let the end of the input (Ctrl-D) end a menu as it ends a line that nothing is typed in."""
+    from prompt_toolkit.filters import Condition
+    from prompt_toolkit.key_binding import KeyBindings, merge_key_bindings
+
+    application = question.application
+    keys = KeyBindings()
+
+    @keys.add("c-d", filter=Condition(lambda: not application.current_buffer.text), eager=True)
+    def _leave(event: KeyPressEvent) -> None:
+        event.app.exit(exception=EOFError)
+
+    there = application.key_bindings
+    application.key_bindings = merge_key_bindings([*([there] if there else []), keys])
 
 
 def _manner() -> dict[str, Any]:
