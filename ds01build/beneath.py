@@ -30,17 +30,18 @@ def read(root: Path, relative: str, *, limit: int = LIMIT) -> bytes:
     """Return the content of the regular file ``relative`` below ``root``.
 
     Each part is opened beneath the one before it, so that no link, and no change while this
-    runs, leads outside. Raises Ds01Error naming the file.
+    runs, leads outside. Raises Ds01Error naming the file, with the directory.
     """
     parts = relative.split("/")
     if "\0" in relative or any(part in ("", ".", "..") for part in parts):
         raise Ds01Error(f"{relative!r:.200} is not a path below the recipe")
+    shown = _shown(root, relative)
     try:
-        return _read(root, parts, limit)
+        return _read(root, parts, shown, limit)
     except OSError as error:
         if error.errno == errno.ELOOP:
-            raise Ds01Error(f"{relative!r:.200} is a symbolic link, or below one") from error
-        raise Ds01Error(f"{relative!r:.200} cannot be read: {error.strerror}") from error
+            raise Ds01Error(f"{shown} is a symbolic link, or below one") from error
+        raise Ds01Error(f"{shown} cannot be read: {error.strerror}") from error
 
 
 def read_text(root: Path, relative: str) -> str:
@@ -48,7 +49,7 @@ def read_text(root: Path, relative: str) -> str:
     try:
         return read(root, relative, limit=TEXT_LIMIT).decode()
     except UnicodeDecodeError as error:
-        raise Ds01Error(f"{relative!r:.200} is not UTF-8 text") from error
+        raise Ds01Error(f"{_shown(root, relative)} is not UTF-8 text") from error
 
 
 def read_trusted(path: Path, *, uid: int, limit: int = LIMIT) -> bytes:
@@ -73,12 +74,16 @@ def read_trusted(path: Path, *, uid: int, limit: int = LIMIT) -> bytes:
                 f"{str(path)!r:.200} can be written by others (mode {mode:04o})",
                 hint=f"chmod go-w {shlex.quote(str(path))}",
             )
-        return _content(descriptor, str(path), limit)
+        return _content(descriptor, f"{str(path)!r:.200}", limit)
     finally:
         os.close(descriptor)
 
 
-def _read(root: Path, parts: list[str], limit: int) -> bytes:
+def _shown(root: Path, relative: str) -> str:
+    return f"{str(root / relative)!r:.400}"
+
+
+def _read(root: Path, parts: list[str], shown: str, limit: int) -> bytes:
     here = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         for part in parts[:-1]:
@@ -89,16 +94,16 @@ def _read(root: Path, parts: list[str], limit: int) -> bytes:
     finally:
         os.close(here)
     try:
-        return _content(descriptor, "/".join(parts), limit)
+        return _content(descriptor, shown, limit)
     finally:
         os.close(descriptor)
 
 
-def _content(descriptor: int, name: str, limit: int) -> bytes:
+def _content(descriptor: int, shown: str, limit: int) -> bytes:
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
-        raise Ds01Error(f"{name!r:.200} is not a regular file")
+        raise Ds01Error(f"{shown} is not a regular file")
     if status.st_size > limit:
-        raise Ds01Error(f"{name!r:.200} is larger than {limit} bytes")
+        raise Ds01Error(f"{shown} is larger than {limit} bytes")
     with os.fdopen(descriptor, "rb", closefd=False) as file:
         return file.read(limit)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "NEEDS_ENGINE",
+    "RELEASES",
     "absolute_path",
     "bound",
     "deb",
@@ -31,6 +32,7 @@ __all__ = [
     "relative_path",
     "requirement",
     "requirement_name",
+    "requirement_words",
     "sdist",
     "suite",
     "tier_name",
@@ -50,6 +52,8 @@ _PACKAGE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 _SOURCE = r"\.(?:tar\.gz|tgz|tar\.bz2|tar\.xz|zip)"
 _DIRECT = re.compile(rf"(?P<url>[^#?]*(?:\.whl|{_SOURCE}))(?:#sha256=(?P<sha256>[0-9a-f]{{64}}))?")
 _REVISION = re.compile(r"(?!.*(?:\.\.|//|\.lock\Z|[./]\Z))[A-Za-z0-9][A-Za-z0-9._/+-]{0,199}")
+# A comma before a comparison, or between extras, belongs to a requirement.
+_WORD = re.compile(r"(?:\[[^\[\]]*\]|,(?=\s*[<>=!~])|[^\s,])+")
 _ARCHIVE = re.compile(r".*\.(?:whl|zip|tar|tgz|tar\.[a-z0-9]+)", re.IGNORECASE)
 
 
@@ -71,6 +75,11 @@ tier_name = matching(
 recipe_name = matching(
     r"(?=.{1,128}\Z)[a-z0-9]+(?:[._-][a-z0-9]+)*",
     "an image name: a-z, 0-9, and single '.', '_' or '-' between them, at most 128 characters",
+)
+# Of Debian, newest first of those that are out. A mirror may have others: a recipe may name any.
+RELEASES = (
+    *("trixie", "bookworm", "bullseye", "buster", "forky", "duke", "sid"),
+    *("stable", "oldstable", "oldoldstable", "testing", "unstable"),
 )
 suite = matching(r"[a-z]{2,32}", "the codename of a Debian release, such as bookworm")
 index_alias = matching(
@@ -241,6 +250,18 @@ def _direct_url(name: str, text: str) -> str:
             f"{name!r:.100}: the direct URL lacks #sha256= and the file's SHA-256 in 64 digits"
         )
     return text
+
+
+def requirement_words(text: str) -> list[str]:
+    """Return the requirements of a line, as they are written, with spaces or commas between them.
+
+    One that has spaces itself (a marker, a URL) is a line of its own.
+    """
+    try:
+        requirement(text)
+    except ValueError:
+        return _WORD.findall(text)
+    return [text]
 
 
 def requirement_name(requirement: str) -> str:

@@ -60,19 +60,22 @@ def test_a_link_to_a_file_is_refused(root: Path) -> None:
     (root / "link").symlink_to(root.parent / "secret")
     (root / "inside").symlink_to("file")
     for name in ("link", "inside"):
-        assert refusal(root, name) == f"{name!r} is a symbolic link, or below one"
+        assert refusal(root, name) == f"'{root}/{name}' is a symbolic link, or below one"
 
 
 def test_a_link_to_a_directory_on_the_way_is_refused(root: Path) -> None:
     (root / "out").symlink_to("..")
-    assert refusal(root, "out/secret") == "'out/secret' cannot be read: Not a directory"
+    assert refusal(root, "out/secret") == f"'{root}/out/secret' cannot be read: Not a directory"
     (root / "below" / "out").symlink_to(root.parent)
-    assert refusal(root, "below/out/secret") == "'below/out/secret' cannot be read: Not a directory"
+    assert (
+        refusal(root, "below/out/secret")
+        == f"'{root}/below/out/secret' cannot be read: Not a directory"
+    )
 
 
 def test_a_missing_file_is_named(root: Path) -> None:
-    assert refusal(root, "none") == "'none' cannot be read: No such file or directory"
-    assert refusal(root, "file/x") == "'file/x' cannot be read: Not a directory"
+    assert refusal(root, "none") == f"'{root}/none' cannot be read: No such file or directory"
+    assert refusal(root, "file/x") == f"'{root}/file/x' cannot be read: Not a directory"
 
 
 def _socket(path: Path) -> None:
@@ -92,16 +95,16 @@ def test_what_is_no_file_is_refused_and_does_not_hang(
     root: Path, make: Callable[[Path], None], reason: str
 ) -> None:
     make(root / "odd")
-    assert refusal(root, "odd") == f"'odd' {reason}"
+    assert refusal(root, "odd") == f"'{root}/odd' {reason}"
 
 
 def test_a_device_is_refused() -> None:
-    assert refusal(Path("/dev"), "null") == "'null' is not a regular file"
+    assert refusal(Path("/dev"), "null") == "'/dev/null' is not a regular file"
 
 
 def test_a_file_may_be_as_large_as_the_limit_and_no_larger(root: Path) -> None:
     assert beneath.read(root, "file", limit=7) == b"content"
-    assert refusal(root, "file", limit=6) == "'file' is larger than 6 bytes"
+    assert refusal(root, "file", limit=6) == f"'{root}/file' is larger than 6 bytes"
     with (root / "huge").open("wb") as huge:
         huge.truncate(beneath.LIMIT + 1)
     with pytest.raises(Ds01Error, match=f"larger than {beneath.LIMIT} bytes"):
@@ -123,10 +126,10 @@ def test_text_is_utf_8_of_a_mebibyte_at_most(root: Path) -> None:
     (root / "text").write_text("é", encoding="utf-8")
     assert beneath.read_text(root, "text") == "é"
     (root / "text").write_bytes(b"\xff")
-    with pytest.raises(Ds01Error, match=r"^'text' is not UTF-8 text$"):
+    with pytest.raises(Ds01Error, match=rf"^'{root}/text' is not UTF-8 text$"):
         beneath.read_text(root, "text")
     (root / "text").write_bytes(bytes(beneath.TEXT_LIMIT + 1))
-    with pytest.raises(Ds01Error, match=r"^'text' is larger than 1048576 bytes$"):
+    with pytest.raises(Ds01Error, match=rf"^'{root}/text' is larger than 1048576 bytes$"):
         beneath.read_text(root, "text")
 
 

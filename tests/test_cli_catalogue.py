@@ -44,7 +44,7 @@ def test_a_name_that_is_none_is_told_with_those_there_are() -> None:
 
 def test_an_entry_says_why_it_is_chosen_and_which_is_the_latest() -> None:
     entry = describe("pytorch", "2.7.1", mlc_arch="", driver="560.35.05")
-    assert entry.selected.reason == "CUDA_ADA: the driver is 560.35.05"
+    assert entry.selected.reason == "for CUDA_ADA, by the driver 560.35.05"
     assert entry.driver == "560.35.05"
     assert not entry.is_latest
     assert entry.latest.framework.version == "2.8.0-aime"
@@ -83,7 +83,7 @@ def test_one_entry_is_a_screen_or_json(world: World) -> None:
         "pytorch 2.7.1",
         "  image:          aimehub/pytorch-2.7.1-cuda12.8.0",
         "  architectures:  CUDA_BLACKWELL",
-        "  chosen here:    CUDA_BLACKWELL: MLC_ARCH of the environment",
+        "  chosen here:    for CUDA_BLACKWELL, by MLC_ARCH of the environment",
         "  least driver:   570.86.10",
         "  latest here:    2.9.1, the highest release for CUDA_BLACKWELL",
     ]

@@ -411,7 +411,7 @@ def test_what_was_written_in_vain_is_kept(world: World, editor: str, message: st
     ("editor", "message"),
     [
         ("sh -c 'exit 3'", "error: the editor ended with 3, and nothing is changed"),
-        ("sh -c 'rm \"$0\"'", "error: 'demo.toml' cannot be read: No such file or directory"),
+        ("sh -c 'rm \"$0\"'", "/demo.toml' cannot be read: No such file or directory"),
     ],
 )
 def test_an_editor_that_writes_nothing_leaves_nothing(
@@ -420,7 +420,8 @@ def test_an_editor_that_writes_nothing_leaves_nothing(
     was = files(world)
     world.variables.update(EDITOR=editor, TMPDIR=str(world.root))
     told = leaves_all_alone(world, 1, update(world, "demo", "--edit", "--yes"), was)
-    assert told == message
+    assert told.startswith("error: ")
+    assert told.endswith(message)
     assert not list(world.root.glob("image-update-*"))
 
 

@@ -337,6 +337,39 @@ def test_a_dockerfile_is_that_of_its_own_command(world: World) -> None:
     assert (one / "demo.Dockerfile").read_text() == "FROM mine\n"
 
 
+def test_what_is_no_dockerfile_of_ds01_is_replaced_in_no_case(world: World) -> None:
+    stand_on(world)
+    folder = world.recipe.parent
+    os.mkfifo(folder / "pipe")
+    for name in ("one", "two", "three", "four"):
+        (folder / name).mkdir()
+    os.mkfifo(folder / "one/demo.Dockerfile")
+    (folder / "two/demo.Dockerfile").mkdir()
+    (folder / "three/demo.Dockerfile").symlink_to(folder / "mine")
+    os.link(world.recipe, folder / "four/demo.Dockerfile")
+    (folder / "mine").write_text("# made by ds01 from a lock\n", encoding="utf-8")
+    words = ("export", "--format", "dockerfile", "--force", "demo.toml", "-o")
+    for name, problem in {
+        "one": "no regular file",
+        "two": "no regular file",
+        "three": "a link",
+        "four": "read from",
+    }.items():
+        path = folder / name / "demo.Dockerfile"
+        told = [
+            f"error: {path} is {problem}, and stays as it is",
+            "hint:  -o names another file",
+        ]
+        world.refuses(1, *words, name, says=told)
+        assert not (folder / name / "demo.context").exists()
+    assert world.ds01(*words, "pipe").code == 2
+    assert (folder / "one/demo.Dockerfile").is_fifo()
+    # Its own command replaces what ds01 wrote, and waits for no pipe either.
+    outcome = world.ds01("dockerfile", "-o", "one", "demo.toml")
+    assert (outcome.code, outcome.out) == (1, "")
+    assert "one/demo.Dockerfile is no regular file" in outcome.err
+
+
 def _tree(root: Path) -> dict[str, bytes]:
     files = (path for path in root.rglob("*") if path.is_file())
     return {str(path.relative_to(root)): path.read_bytes() for path in files}

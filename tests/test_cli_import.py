@@ -129,6 +129,22 @@ def test_what_is_no_recipe_is_replaced_in_no_case(place: Place) -> None:
     assert (place.cwd / "link").is_symlink()
 
 
+def test_what_a_source_includes_is_replaced_in_no_case(place: Place) -> None:
+    assert place.cwd is not None
+    (place.cwd / "requirements.txt").write_text("numpy\n-r more.txt\n-c bounds.txt\n")
+    (place.cwd / "more.txt").write_text("scipy\n")
+    (place.cwd / "Dockerfile").write_text(
+        "FROM python:3.12-slim\nCOPY requirements.txt /r.txt\nRUN pip install -r /r.txt\n"
+    )
+    for source in ("requirements.txt", "Dockerfile"):
+        for path in ("more.txt", "bounds.txt", "requirements.txt"):
+            before = (place.cwd / path).read_bytes()
+            code, err = refused(place, source, "--force", "-o", path)
+            assert code == 1
+            assert f"error: {path} is read from, and stays as it is\n" in err
+            assert (place.cwd / path).read_bytes() == before
+
+
 def test_a_dry_run_writes_nothing_and_json_has_everything(place: Place) -> None:
     assert place.cwd is not None
     ended = imported(place, "environment.yml", "Dockerfile", "--dry-run", "--json")

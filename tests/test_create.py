@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -124,11 +125,26 @@ def test_an_interrupt_leaves_nothing(desk: World, place: int) -> None:
     assert "Traceback" not in shown.text
 
 
-def test_the_end_of_the_input_leaves_nothing(desk: World) -> None:
+@pytest.mark.parametrize("place", range(len(ANSWERS)))
+def test_the_end_of_the_input_leaves_nothing(desk: World, place: int) -> None:
     with at(desk) as shown:
-        shown.answer("Name of the image", END)
-        assert shown.end() == 130
+        for question, *keys in ANSWERS[:place]:
+            shown.answer(question, *keys)
+        shown.answer(ANSWERS[place][0], END)
+        assert shown.end(20) == 130
     assert left(desk) == []
+    assert "Traceback" not in shown.text
+
+
+def test_the_end_of_the_input_ends_a_list_and_a_question(desk: World) -> None:
+    with at(desk, "demo", "--debian", "bookworm", "--bundles") as shown:
+        shown.answer("Select package bundles", DOWN, SPACE, END)
+        assert shown.end(20) == 130
+    assert left(desk) == []
+    with at(desk, *FLAGS) as shown:
+        shown.answer("Build image now?", END)
+        assert shown.end(20) == 130
+    assert recipe(desk).with_suffix(".lock").exists(), "what the screen before said is there"
 
 
 def test_an_interrupt_before_the_build_leaves_whole_files(desk: World) -> None:
@@ -147,6 +163,17 @@ def test_a_wrong_answer_is_told_and_asked_again(desk: World) -> None:
         shown.await_text("an image name")
         shown.press(INTERRUPT)
         assert shown.end() == 130
+
+
+def test_a_release_that_nobody_knows_is_asked_again(desk: World) -> None:
+    with at(desk, "demo") as shown:
+        shown.answer("Select base framework", "6", ENTER)
+        shown.answer("Debian release", "nosuchrelease", ENTER)
+        shown.await_text("Debian has no release 'nosuchrelease'")
+        shown.press(*["\x7f"] * len("nosuchrelease"), "Trixie", ENTER)
+        shown.answer("Install Jupyter Lab", INTERRUPT)
+        assert shown.end() == 130
+    assert "From scratch: Debian trixie" in shown.text
 
 
 def test_arrow_keys_choose_as_numbers_do(desk: World) -> None:
@@ -216,6 +243,41 @@ def test_a_recipe_that_is_there_is_not_written_over(desk: World) -> None:
     assert b'"lib"' in recipe(desk).read_bytes()
 
 
+def test_the_recipe_of_another_image_is_taken_over_in_no_case(desk: World) -> None:
+    assert desk.ds01("image", "create", *FLAGS, "--no-build").code == 0
+    mine = recipe(desk)
+    before = mine.read_bytes()
+    words = ("other", *FLAGS[1:], "--no-build", "--force", "--recipe")
+    outcome = desk.ds01("image", "create", *words, mine)
+    assert (outcome.code, outcome.out) == (1, "")
+    assert outcome.complaint == [
+        f"error: {mine} is the recipe of another image, 'my-project', and stays as it is",
+        f"hint:  --recipe names another file; or mv -T -- {mine} {mine}.old",
+    ]
+    assert mine.read_bytes() == before
+    assert not recipe(desk, "other").exists()
+
+
+def test_what_is_no_recipe_is_written_over_in_no_case(desk: World) -> None:
+    """A pipe stands for a device, which root could replace."""
+    file = desk.write("app\n", "requirements.txt")
+    os.mkfifo(desk.root / "pipe")
+    (desk.root / "link").symlink_to(file)
+    words = ("demo", "--debian", "bookworm", "-r", file, "--no-build", "--force", "--recipe")
+    for path, problem in {
+        desk.root / "pipe": "no regular file",
+        desk.root / "link": "a link",
+        file: "read from",
+    }.items():
+        outcome = desk.ds01("image", "create", *words, path)
+        assert outcome.code == 1
+        assert outcome.complaint == [
+            f"error: {path} is {problem}, and stays as it is",
+            "hint:  --recipe names another file",
+        ]
+    assert file.read_text() == "app\n"
+
+
 def test_what_cannot_be_locked_writes_nothing(desk: World) -> None:
     outcome = desk.ds01("image", "create", *FLAGS, "-p", "no-such-package", "--no-build")
     assert outcome.code == 1
@@ -253,6 +315,8 @@ def test_the_requirements_of_a_project_are_named_and_those_elsewhere_copied(desk
         (("demo", "-f", "scratch", "-p", "a b>>1"), "is not a requirement"),
         (("demo", "-f", "scratch", "--bundles", "cvv"), "did you mean 'cv'?"),
         (("///", "-f", "scratch", "-t", "ml"), "an image name"),
+        (("demo", "--debian", "bookwrm", "-t", "ml"), "did you mean 'bookworm'?"),
+        (("demo", "--debian", "12", "-t", "ml"), "the codename of a Debian release"),
         (("demo", "-f", "Scratch", "--bundles", "cv", "-t", "ml"), "the place of --type"),
         (("demo", "-f", "scratch", "--bundles", "cv", "--jupyter", "yes"), "place of --jupyter"),
         (("demo", "-f", "nothing-such", "-t", "ml"), "--framework: "),

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 import click
 import pytest
 from commandlines import FLAG, commands, flags, mentioned, problem
+from terminals import END, INTERRUPT, terminal
+from world import SCRIPT
 
 import ds01build
 from ds01build import guide
@@ -176,6 +178,15 @@ def test_guided_changes_neither_stdout_nor_exit_code(world: World, line: str) ->
     key = "-".join(line.split()[:2])
     assert guide.entry(key).about in guided.err
     assert "Press Enter" not in guided.err
+
+
+@pytest.mark.parametrize("key", [END, INTERRUPT])
+def test_who_leaves_before_a_guided_command_does_anything_is_let_go(world: World, key: str) -> None:
+    words = (SCRIPT, "--guided", "image", "delete", "demo", "--yes")
+    with terminal(words, world.environment, world.root) as shown:
+        shown.answer("Press Enter to go on", key)
+        assert shown.end(20) == 130
+    assert "demo" in world.images()
 
 
 def test_a_guided_build_comes_to_the_same_image(world: World) -> None:

@@ -258,7 +258,7 @@ def test_what_is_not_there_is_skipped_and_the_rest_is_done(two: World) -> None:
 
 def test_every_image_of_an_answer_has_the_same_keys(two: World, dockerfiles: Path) -> None:
     (dockerfiles / "demo.Dockerfile").unlink()
-    (dockerfiles / "demo.Dockerfile").mkdir()  # which cannot be read as a file
+    (dockerfiles / "demo.Dockerfile").mkdir()  # which is no file
     answer = deleted(two, "demo", "second", "missing", "demo@1", code=1)
     assert outcomes(answer) == {
         "demo": "failed",
@@ -274,14 +274,12 @@ def test_what_goes_wrong_with_one_image_is_said_and_the_rest_is_done(
     two: World, dockerfiles: Path
 ) -> None:
     (dockerfiles / "demo.Dockerfile").unlink()
-    (dockerfiles / "demo.Dockerfile").mkdir()  # which cannot be read as a file
+    (dockerfiles / "demo.Dockerfile").mkdir()  # which is no file
     outcome = two.ds01(*DELETE, "--yes", "demo", "second", "--json")
     assert outcome.code == 1
     assert outcomes(outcome.answer) == {"demo": "failed", "second": "deleted"}
     assert outcome.complaint == ["error: 1 deleted, 0 skipped, 1 failed"]
-    assert (
-        f"failed: demo: {dockerfiles}/demo.Dockerfile cannot be read: Is a directory" in outcome.err
-    )
+    assert f"failed: demo: {dockerfiles}/demo.Dockerfile is no regular file" in outcome.err
     assert names(two) == ["demo"]
     assert outcomes(deleted(two, "demo", "--keep-dockerfile")) == {"demo": "deleted"}
 

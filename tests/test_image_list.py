@@ -134,9 +134,10 @@ def test_the_table_is_short_and_the_details_are_whole(here: World) -> None:
     """What is listed of an image is read from where its build wrote it: nothing is left out."""
     build(here, "second", "other")
     lines = here.ds01(*LIST).out.splitlines()
-    assert lines[0].split() == ["NAME", "GENERATION", "BUILT", "SIZE", "STALE", "CONTAINERS"]
+    assert lines[0].split() == ["NAME", "GENERATION", "BUILT", "COMPRESSED", "STALE", "CONTAINERS"]
     assert [line.split()[0] for line in lines[1:]] == ["demo", "second"]
     assert max(map(len, lines)) <= 80
+    assert here.ds01(*LIST).err.endswith(" compressed\n")
     sized = here.ds01(*LIST, "-s").out.splitlines()
     assert sized[0].split()[4:6] == ["EXCLUSIVE", "SHARED"]
     here.recipe.unlink()
@@ -146,6 +147,7 @@ def test_the_table_is_short_and_the_details_are_whole(here: World) -> None:
     told = dict(line.strip().split(maxsplit=1) for line in first.splitlines()[1:])
     assert told["recipe"] == str(here.recipe)
     assert told["stale"] == "recipe gone"
+    assert " compressed: " in told["size"]
     assert told["base"] == "debian:bookworm"
     assert told["digest"] == here.images()["demo"]
     assert set(told) == {

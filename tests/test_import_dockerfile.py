@@ -233,6 +233,44 @@ def test_settings_are_those_that_a_container_would_have_had() -> None:
     assert ("dropped", "Dockerfile:6") in [each[:2] for each in told(draft)]
 
 
+# Both kinds of engine were given these lines, and had these variables.
+@pytest.mark.parametrize(
+    ("line", "env"),
+    [
+        ("ENV X=https://h/?a=1&b=2", {"X": "https://h/?a=1&b=2"}),
+        ('ENV Y="a b" Z=c\\ d', {"Y": "a b", "Z": "c d"}),
+        (
+            'ENV OLD some   words & "quoted" \\$K it\\\'s',
+            {"OLD": "some   words & quoted $K it's"},
+        ),
+        ('ENV OLD "a  b"', {"OLD": "a  b"}),
+        ("ENV S='a $b \\' P=5$ Q=a#b W=", {"S": "a $b \\", "P": "5$", "Q": "a#b", "W": ""}),
+        ('ENV D="q\\"r \\` \\n \\\\ 5$"', {"D": 'q"r \\` \\n \\ 5$'}),
+        ("ENV E=a;b|c(d)>e<f`g`", {"E": "a;b|c(d)>e<f`g`"}),
+        ('ENV "N"=v', {"N": "v"}),
+    ],
+)
+def test_the_words_of_a_variable_are_dockers_and_no_shells(line: str, env: dict[str, str]) -> None:
+    draft = body(line)
+    assert draft.notes == ()
+    assert dict(draft.image.env) == env
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["ENV A", "ENV A=1 B", "ENV A='x", 'ENV A="x', "ENV A=1 # no", "ENV A=$B", 'ENV A="\\\\$B"'],
+)
+def test_a_variable_that_docker_refuses_or_expands_is_not_carried_over(line: str) -> None:
+    draft = body(line)
+    assert [note.outcome for note in draft.notes] == ["dropped"]
+    assert "B" not in dict(draft.image.env)
+
+
+def test_the_mark_of_escape_is_the_dockerfiles() -> None:
+    draft = read("# escape=`\nFROM x\nENV A=c:\\x B=d` e\n")
+    assert dict(draft.image.env) == {"A": "c:\\x", "B": "d e"}
+
+
 def test_the_last_stage_is_the_image_with_what_it_stands_on() -> None:
     draft = read(
         "ARG TAG=3.12\nFROM python:${TAG}-slim AS common\nRUN pip install a\n"

@@ -15,14 +15,14 @@ from ds01build.recipe import parse
 @pytest.mark.parametrize(
     ("architecture", "mlc_arch", "driver", "chosen", "reason"),
     [
-        ("ROCM5", "CUDA_ADA", "535.129.03", "ROCM5", "ROCM5: the recipe's arch"),
-        ("", "ROCM6", "535.129.03", "ROCM6", "ROCM6: MLC_ARCH of the environment"),
-        ("", "", "570.86.10\n", "CUDA_ADA", "CUDA_ADA: the driver is 570.86.10"),
-        ("", "", "535.54.03", "CUDA_ADA", "CUDA_ADA: the driver is 535.54.03"),
-        ("", "", "530.30.02", "CUDA_AMPERE", "CUDA_AMPERE: the driver is 530.30.02"),
-        ("", "", "6.10.5", "ROCM6", "ROCM6: the driver is 6.10.5"),
-        ("", "", "5.18.13", "ROCM5", "ROCM5: the driver is 5.18.13"),
-        ("", "", "", "CUDA_AMPERE", "CUDA_AMPERE: no driver was found"),
+        ("ROCM5", "CUDA_ADA", "535.129.03", "ROCM5", "for ROCM5"),
+        ("", "ROCM6", "535.129.03", "ROCM6", "for ROCM6, by MLC_ARCH of the environment"),
+        ("", "", "570.86.10\n", "CUDA_ADA", "for CUDA_ADA, by the driver 570.86.10"),
+        ("", "", "535.54.03", "CUDA_ADA", "for CUDA_ADA, by the driver 535.54.03"),
+        ("", "", "530.30.02", "CUDA_AMPERE", "for CUDA_AMPERE, by the driver 530.30.02"),
+        ("", "", "6.10.5", "ROCM6", "for ROCM6, by the driver 6.10.5"),
+        ("", "", "5.18.13", "ROCM5", "for ROCM5, by the driver 5.18.13"),
+        ("", "", "", "CUDA_AMPERE", "for CUDA_AMPERE, since no driver was found"),
     ],
 )
 def test_the_recipe_decides_before_the_environment_and_that_before_the_driver(
@@ -51,7 +51,7 @@ def test_frameworks_that_aime_lacks_are_entries_of_their_own(name: str) -> None:
 def test_an_image_for_every_architecture_is_taken_on_any() -> None:
     found = select("pytorch-cpu", mlc_arch="ROCM6", driver="470.10.01")
     assert found.architecture == ""
-    assert found.reason == "the image is for every architecture"
+    assert found.reason == "for every architecture"
     assert found.warnings == (f"{found.reference}: {found.framework.note}",)
 
 
@@ -86,7 +86,7 @@ def test_a_driver_of_the_other_vendor_is_told() -> None:
 @pytest.mark.parametrize("driver", ["x", "535", "1" * 9, "5\x1b[31m.1", "535.1/../2", "\uff15.1"])
 def test_a_driver_that_cannot_be_read_is_none_and_is_told(driver: str) -> None:
     found = select("pytorch", mlc_arch="", driver=driver)
-    assert found.reason == "CUDA_AMPERE: no driver was found"
+    assert found.reason == "for CUDA_AMPERE, since no driver was found"
     assert found.warnings == (f"the driver's version {driver!r} cannot be read",)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import TYPE_CHECKING, TypeVar
 
@@ -24,6 +24,7 @@ from ds01build.wizard.answers import debs, image_name, requirements
 from ds01build.wizard.contents import Contents
 from ds01build.wizard.phases import Offer, World
 from ds01build.wizard.revision import asked
+from ds01build.wizard.summary import Summary, sizes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -245,6 +246,30 @@ def test_no_answer_is_too_strange(text: str) -> None:
         assert len(tier) == bool(said.packages)
 
 
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("wandb,tensorboard", ("wandb", "tensorboard")),
+        (" wandb , tensorboard, ", ("wandb", "tensorboard")),
+        ("pandas>=2,<3,numpy<3 x[b, a],y", ("pandas<3,>=2", "numpy<3", "x[a,b]", "y")),
+        ("x ; python_version < '3.9'", ('x; python_version < "3.9"',)),
+        ("x @ https://h/a%2Cb.whl#sha256=" + "0" * 64, None),
+        (",", ()),
+    ],
+)
+def test_packages_are_separated_by_spaces_or_commas(
+    text: str, found: tuple[str, ...] | None
+) -> None:
+    assert requirements(text) == ((text,) if found is None else found)
+    assert debs("git,curl  vim") == ("git", "curl", "vim")
+
+
+@pytest.mark.parametrize("text", ["a[b,c", "a>=1, <2 b", "a;b", "a,<"])
+def test_what_is_no_list_of_packages_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a requirement"):
+        requirements(text)
+
+
 def test_a_package_twice_is_told() -> None:
     with pytest.raises(ValueError, match=r"twice: pandas>=1 and pandas>=2"):
         requirements("pandas>=1 pandas>=2")
@@ -281,3 +306,11 @@ def test_nobody_is_asked_where_defaults_are_taken() -> None:
     assert Defaults().text("q", str, "d") == "d"
     with pytest.raises(ValueError, match="there is no default"):
         Defaults().text("Name of the image", image_name)
+
+
+def test_a_size_says_what_it_is_one_of() -> None:
+    sums = Summary(
+        packages=1, there=0, locked=1, download=9, base=2_097_152, added=1024, seconds=1.0
+    )
+    assert sizes(sums) == "2.0 MiB base + at most 1.0 KiB, compressed"
+    assert sizes(replace(sums, base=0)) == "at most 1.0 KiB, compressed"

@@ -28,7 +28,7 @@ _DEFAULT = "CUDA_AMPERE"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selected:
-    """The image that was chosen, and ``reason``, a sentence on how its architecture was."""
+    """The image that was chosen, and ``reason``: what it is for, and how that was decided."""
 
     reference: str
     framework: Framework
@@ -57,7 +57,7 @@ def select(
         reference=found.image,
         framework=found,
         architecture=chosen if found.architectures else "",
-        reason=reason if found.architectures else "the image is for every architecture",
+        reason=reason if found.architectures else "for every architecture",
         warnings=(*warnings, *_warnings(found, chosen, numbers)),
     )
 
@@ -76,14 +76,14 @@ def _numbers(driver: str) -> tuple[int, ...]:
 
 def _architecture(recipe: str, mlc_arch: str, driver: tuple[int, ...]) -> tuple[str, str]:
     if recipe:
-        return recipe, f"{recipe}: the recipe's arch"
+        return recipe, f"for {recipe}"  # a recipe says so, or will
     if mlc_arch:
         _refuse_unknown(mlc_arch)
-        return mlc_arch, f"{mlc_arch}: MLC_ARCH of the environment"
+        return mlc_arch, f"for {mlc_arch}, by MLC_ARCH of the environment"
     if not driver:
-        return _DEFAULT, f"{_DEFAULT}: no driver was found"
+        return _DEFAULT, f"for {_DEFAULT}, since no driver was found"
     found = _by_driver(driver[0])
-    return found, f"{found}: the driver is {_text(driver)}"
+    return found, f"for {found}, by the driver {_text(driver)}"
 
 
 def _by_driver(major: int) -> str:

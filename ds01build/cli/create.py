@@ -32,7 +32,7 @@ __all__ = ["create"]
 @click.option("--recipe", type=click.Path(dir_okay=False, path_type=Path), metavar="PATH")
 @click.option("--no-build", is_flag=True, help="Write recipe, lock and Dockerfile, and stop.")
 @click.option("--container/--no-container", default=None, help="Create a container of it, or not.")
-@click.option("--force", is_flag=True, help="Write over a recipe that is there.")
+@click.option("--force", is_flag=True, help="Write over a recipe of NAME that is there.")
 @click.option("--yes", "-y", is_flag=True, help="Ask nothing, and take the defaults.")
 @click.option("--dry-run", is_flag=True, help="Only print the recipe.")
 @options.loading
@@ -62,7 +62,7 @@ def create(name: str | None, **rest: Any) -> None:
         else:
             click.echo(wish.text, nl=False)
         return
-    creation.refuse_over(recipe, rest, asker)
+    creation.refuse_over(wish.name, recipe, rest, asker)
     drafted, place = _written(wish, recipe, rest, asker)
     built = _built(drafted, place, rest, asker)
     container = _contained(drafted, built, rest, asker) if built else ""
@@ -92,7 +92,7 @@ def _taken_over(name: str | None, rest: dict[str, Any]) -> _Wish:
     creation.refuse_answers(rest)
     given = creation.named(name)
     wishes, file = Wishes(name=given), rest["dockerfile"]
-    drafts = read_sources([file], creation.recipe(given, rest).parent, wishes)
+    drafts = read_sources([file], creation.recipe(given, rest).parent, wishes).drafts
     imported = import_drafts(drafts, wishes, heading_of([file]), given)
     tell(imported.notes, rest)
     return _Wish(given, imported.text)

@@ -176,8 +176,9 @@ def refuse_answers(rest: dict[str, Any]) -> None:
 
 def _base(rest: dict[str, Any]) -> Base | None:
     from ds01build.catalogue import LATEST
-    from ds01build.grammar import image_reference, suite
+    from ds01build.grammar import image_reference
     from ds01build.recipe import DebianBase, FrameworkBase, ImageBase
+    from ds01build.wizard.answers import release
     from ds01build.wizard.phases import SUITE
 
     framework = (rest["framework"] or "").lower()
@@ -188,7 +189,7 @@ def _base(rest: dict[str, Any]) -> Base | None:
         return ImageBase(reference=_read("--base", image_reference, rest["base"]))
     if rest["debian"] or framework == "scratch":
         _refuse(rest, "scratch", "base", "arch")
-        return DebianBase(suite=_read("--debian", suite, rest["debian"] or SUITE))
+        return DebianBase(suite=_read("--debian", release, rest["debian"] or SUITE))
     if not framework:
         if rest["arch"]:
             raise click.UsageError("--arch needs a --framework")
@@ -327,11 +328,13 @@ def recipe(name: str, rest: dict[str, Any]) -> Path:
     return given or creating.recipe_of(creating.project_of(name, Path.home()))
 
 
-def refuse_over(recipe: Path, rest: dict[str, Any], asker: Asker) -> None:
+def refuse_over(name: str, recipe: Path, rest: dict[str, Any], asker: Asker) -> None:
     """Let nobody lose a recipe that is there. Raises Ds01Error."""
     from ds01build.errors import Ds01Error
+    from ds01build.workflow import creating
 
-    if not recipe.exists() or rest["force"]:
+    read = [path for path in (rest["dockerfile"], rest["requirements"]) if path]
+    if not creating.is_taken(recipe, name, read) or rest["force"]:
         return
     if asker.confirm(f"{recipe} exists. Overwrite?", default=False):
         return

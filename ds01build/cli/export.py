@@ -14,6 +14,8 @@ import click
 from ds01build.cli import options
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ds01build.workflow.exporting import Exporter, Format
     from ds01build.workflow.steps import Choices, Locked
 
@@ -65,12 +67,7 @@ def export(
     """  # noqa: D301
     from ds01build.cli.output import print_json
     from ds01build.workflow.quick import lock_path
-    from ds01build.workflow.replacing import (
-        create_file,
-        refuse_existing,
-        refuse_replacing,
-        replace_file,
-    )
+    from ds01build.workflow.replacing import create_file, replace_file
 
     _check(wanted, output, force=force, as_json=as_json)
     chosen = options.choices(rest)
@@ -78,18 +75,15 @@ def export(
         assert output is not None, "checked"
         name, path = _dockerfile(recipe, output, chosen, force=force, quiet=quiet)
     else:
-        if output and force:  # before anything is asked of a network
-            refuse_replacing(output, (recipe, lock_path(recipe)))
-        elif output:
-            refuse_existing(output)
+        if output:  # before anything is asked of a network
+            _refuse(output, (recipe, lock_path(recipe)), force=force)
         locked, text = _text(recipe, cast("Format", wanted), chosen, quiet=quiet)
         name = locked.lock.name
         if output is None:
             click.echo(text, nl=False)
             return
         path = output
-        if force:
-            refuse_replacing(output, (recipe, locked.path, *locked.request.inputs()))
+        _refuse(output, _inputs(recipe, locked), force=force)
         (replace_file if force else create_file)(output, text)
     if as_json:
         answer = {"name": name, "format": wanted, "path": str(path)}
@@ -99,7 +93,8 @@ def export(
 
 
 def _check(wanted: str, output: Path | None, *, force: bool, as_json: bool) -> None:
-    if output is None and wanted == "dockerfile":
+    is_directory = output is not None and (output.is_dir() or not os.path.lexists(output))
+    if wanted == "dockerfile" and not is_directory:
         raise click.UsageError("a Dockerfile has a context beside it: name a directory with -o")
     if output is None and (as_json or force):
         option = "--json" if as_json else "--force"
@@ -109,6 +104,20 @@ def _check(wanted: str, output: Path | None, *, force: bool, as_json: bool) -> N
             f"installers read no pylock from {output.name!r:.100}: call it pylock.toml, or "
             "pylock.NAME.toml"
         )
+
+
+def _refuse(path: Path, keep: Iterable[Path], *, force: bool) -> None:
+    """Raise Ds01Error where a file is in the way; by ``force``, only for what is not replaced."""
+    from ds01build.workflow.replacing import refuse_existing, refuse_replacing
+
+    if force:
+        refuse_replacing(path, keep)
+    else:
+        refuse_existing(path)
+
+
+def _inputs(recipe: Path, locked: Locked) -> tuple[Path, ...]:
+    return (recipe, locked.path, *locked.request.inputs())
 
 
 def _text(recipe: Path, wanted: Format, chosen: Choices, *, quiet: bool) -> tuple[Locked, str]:
@@ -149,16 +158,21 @@ def _dockerfile(
     from ds01build.cli.progress import progress
     from ds01build.workflow import rendering
     from ds01build.workflow.inheriting import base_config
-    from ds01build.workflow.replacing import refuse_existing
+    from ds01build.workflow.quick import lock_path
+    from ds01build.workflow.request import read_request
     from ds01build.workflow.steps import make_lock
 
+    def place(name: str, keep: Iterable[Path]) -> rendering.Place:
+        found = rendering.default_place(directory.absolute(), name)
+        _refuse(found.dockerfile, keep, force=force)
+        return found
+
+    place(read_request(recipe).recipe.name, (recipe, lock_path(recipe)))
     with progress(quiet=quiet) as report:
         edges = wiring.edges(report, chosen)
         locked = make_lock(recipe, edges, chosen)
         config = base_config(locked.lock.base, edges)
     lock = locked.lock
-    place = rendering.default_place(directory.absolute(), lock.name)
-    if not force:
-        refuse_existing(place.dockerfile)
-    rendering.write_dockerfile(lock, config, locked.request.directory, place)
-    return lock.name, place.dockerfile
+    written = place(lock.name, _inputs(recipe, locked))
+    rendering.write_dockerfile(lock, config, locked.request.directory, written)
+    return lock.name, written.dockerfile

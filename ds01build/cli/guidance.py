@@ -68,7 +68,9 @@ def _introduce(context: click.Context) -> None:
     click.echo(f"{told}\n", err=True)
     if all(each is not None and each.isatty() for each in (sys.stdin, sys.stderr)):
         click.echo("Press Enter to go on, Ctrl-C to leave: ", err=True, nl=False)
-        sys.stdin.readline()
+        if not sys.stdin.readline():  # Ctrl-D: whoever ends the input leaves, too
+            click.echo(err=True)
+            raise click.Abort
         click.echo(err=True)
 
 

@@ -70,7 +70,7 @@ def _table(found: Inventory, *, sizes: bool) -> list[str]:
     from ds01build.cli.output import table
 
     more = ["EXCLUSIVE", "SHARED"] if sizes else []
-    heading = ["NAME", "GENERATION", "BUILT", "SIZE", *more, "STALE", "CONTAINERS"]
+    heading = ["NAME", "GENERATION", "BUILT", "COMPRESSED", *more, "STALE", "CONTAINERS"]
     rows = [_row(each, sizes=sizes) for each in found.held]
     rows += [_engine_row(each, sizes=sizes) for each in found.engine_only]
     return table(heading, rows).splitlines()
@@ -98,7 +98,7 @@ def _engine_row(one: EngineOnly, *, sizes: bool) -> list[str]:
         visible(one.tag or f"{one.name} ({one.engine_id.partition(':')[2][:12]})"),
         "-",
         _moment(one.created),
-        readable(one.size),
+        f"{readable(one.size)} unpacked",  # as engines tell it
         *(["-", "-"] if sizes else []),
         "-",
         _in_use(one.containers),
@@ -128,7 +128,10 @@ def facts(one: Held) -> list[tuple[str, str]]:
         ("digest", str(one.digest)),
         ("base", f"{base.reference}{at}" if base else ""),
         ("layers", str(one.layers)),
-        ("size", f"{readable(one.size)}: {own} its own, {others} shared with other images"),
+        (
+            "size",
+            f"{readable(one.size)} compressed: {own} its own, {others} shared with other images",
+        ),
         ("recipe", one.recipe or "nobody knows where"),
         ("stale", "no" if one.verdict == "fresh" else one.verdict),
         ("tags", "" if one.tags is None else ", ".join(one.tags) or "not in the engine"),
@@ -182,5 +185,5 @@ def _summary(found: Inventory) -> str:
     from ds01build.quantities import counted, readable
 
     names = {one.name for one in found.held}
-    text = f"{counted(len(names), 'image')} of the store, {readable(found.size)}"
+    text = f"{counted(len(names), 'image')} of the store, {readable(found.size)} compressed"
     return f"{text}; {len(found.engine_only)} in the engine alone" if found.engine_only else text

@@ -152,14 +152,15 @@ def _import(
     output = rest["output"] or Path("recipe.toml")
     is_shown = output == _STDOUT or rest["dry_run"]
     directory = Path.cwd() if output == _STDOUT else output.absolute().parent
-    drafts = read_sources(sources, directory, wishes)
+    read = read_sources(sources, directory, wishes)
+    drafts = list(read.drafts)
     if inspected:
         # Other sources say what the image was made from, and the container what came on top of it.
         drafts.append(replace(inspected.draft, base=None) if sources else inspected.draft)
     otherwise = sources[0].resolve().parent.name if sources else container
     imported = import_drafts(drafts, wishes, heading_of(sources, container), otherwise)
     written = not is_shown and write_recipe(
-        output, imported.text, force=rest["force"], keep=sources
+        output, imported.text, force=rest["force"], keep=read.files
     )
     tell(imported.notes, rest)
     if rest["as_json"]:
@@ -174,7 +175,7 @@ def _add(
     from ds01build.workflow.importing import additions, left_by_adding, read_sources
 
     recipe: Path = rest["add_to"]
-    read = read_sources(sources, recipe.absolute().parent, wishes)
+    read = read_sources(sources, recipe.absolute().parent, wishes).drafts
     drafts = [*read, *([inspected.draft] if inspected else [])]
     notes = [note for draft in drafts for note in draft.notes]
     notes += left_by_adding(sources, read)

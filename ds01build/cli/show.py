@@ -51,8 +51,8 @@ def _screen(found: Shown) -> Iterator[str]:
         if text:
             yield f"  {label:<12} {text}"
     yield from _section(["TIER", "KIND", "LOCKED", "ASKS FOR"], _tiers(found))
-    yield from _section(["LAYER OF", "HOLDS", "SIZE", "DIGEST", "ALSO IN"], _layers(found))
-    yield from _section(["GENERATION", "BUILT", "SIZE", "DIGEST", "STATE"], _past(found))
+    yield from _section(["LAYER OF", "HOLDS", "COMPRESSED", "DIGEST", "ALSO IN"], _layers(found))
+    yield from _section(["GENERATION", "BUILT", "COMPRESSED", "DIGEST", "STATE"], _past(found))
 
 
 def _section(heading: list[str], rows: list[list[str]]) -> Iterator[str]:

@@ -14,6 +14,7 @@ from ds01build.cli.output import visible
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
+    from prompt_toolkit.key_binding import KeyPressEvent
     from questionary import Question
 
     from ds01build.asking import Option
@@ -23,6 +24,9 @@ __all__ = ["Terminal", "is_there"]
 T = TypeVar("T")
 
 _WIDEST = 100  # columns that text is wrapped to
+_ROOM = 24  # columns for an answer, behind the question; with less it has a line of its own
+_CHOOSE = "(arrow keys or a number, then Enter)"
+_TOGGLE = "(space to toggle, Enter to continue)"
 
 
 def is_there() -> bool:
@@ -58,12 +62,12 @@ class Terminal:
         choices = [_choice(option) for option in options]
         preset = next(each for each in choices if each.value == default)
         asked = questionary.select(
-            question,
+            _fitting(question, _CHOOSE),
             choices,
             default=preset,
             use_shortcuts=len(choices) < 10,  # noqa: PLR2004 (keys with one digit)
             use_jk_keys=False,
-            instruction="(arrow keys or a number, then Enter)",
+            instruction=_CHOOSE,
             **_manner(),
         )
         return str(_answer(asked))
@@ -76,10 +80,10 @@ class Terminal:
 
         self._detail(options)
         asked = questionary.checkbox(
-            question,
+            _fitting(question, _TOGGLE),
             [_choice(option, is_checked=option.value in chosen) for option in options],
             use_jk_keys=False,
-            instruction="(space to toggle, Enter to continue)",
+            instruction=_TOGGLE,
             **_manner(),
         )
         return tuple(map(str, _answer(asked)))
@@ -96,7 +100,8 @@ class Terminal:
             return True
 
         instruction = f"[{default}]" if default else None
-        asked = questionary.text(question, validate=problem, instruction=instruction, **_manner())
+        shown = _fitting(question, instruction or "", _ROOM)
+        asked = questionary.text(shown, validate=problem, instruction=instruction, **_manner())
         return read(str(_answer(asked)).strip() or default)
 
     def confirm(self, question: str, *, default: bool) -> bool:
@@ -104,13 +109,14 @@ class Terminal:
         import questionary
 
         words = "[Y/n]" if default else "[y/N]"
-        return bool(
-            _answer(
-                questionary.confirm(
-                    question, default=default, auto_enter=False, instruction=words, **_manner()
-                )
-            )
+        asked = questionary.confirm(
+            _fitting(question, words, len(" Yes")),
+            default=default,
+            auto_enter=False,
+            instruction=words,
+            **_manner(),
         )
+        return bool(_answer(asked))
 
     def _detail(self, options: Sequence[Option]) -> None:
         if not any(option.detail for option in options):
@@ -130,10 +136,27 @@ def _choice(option: Option, *, is_checked: bool = False) -> Any:
 
 def _answer(question: Question) -> Any:
     """Return an answer. Raises Abort for who leaves, KeyboardInterrupt for who interrupts."""
+    _let_leave(question)
     try:
         return question.unsafe_ask()
     except EOFError as error:
         raise click.Abort from error
+
+
+def _let_leave(question: Question) -> None:
+    """Let the end of the input (Ctrl-D) end a menu as it ends a line that nothing is typed in."""
+    from prompt_toolkit.filters import Condition
+    from prompt_toolkit.key_binding import KeyBindings, merge_key_bindings
+
+    application = question.application
+    keys = KeyBindings()
+
+    @keys.add("c-d", filter=Condition(lambda: not application.current_buffer.text), eager=True)
+    def _leave(event: KeyPressEvent) -> None:
+        event.app.exit(exception=EOFError)
+
+    there = application.key_bindings
+    application.key_bindings = merge_key_bindings([*([there] if there else []), keys])
 
 
 def _manner() -> dict[str, Any]:
@@ -154,6 +177,18 @@ def _manner() -> dict[str, Any]:
         ]
     )
     return {"style": style, "output": create_output(stdout=sys.stderr)}
+
+
+def _fitting(question: str, instruction: str, room: int = 0) -> str:
+    """Return a question broken between words, with ``room`` for the answer behind it.
+
+    The prompt has a mark of two columns before it, and a space behind it and the instruction.
+    """
+    width = max(_ROOM, get_terminal_size().columns - 3)
+    lines = textwrap.wrap(question, width, break_on_hyphens=False)
+    if lines and len(f"{lines[-1]} {instruction}") + room > width:
+        lines.append("")
+    return "\n  ".join(lines)
 
 
 def _wrapped(line: str) -> list[str]:

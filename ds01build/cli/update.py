@@ -181,20 +181,12 @@ def _edits(mode: str, recipe: Path, rest: dict[str, Any]) -> AbstractContextMana
 
 def _packages(given: tuple[str, ...]) -> list[str]:
     """Return what is asked for: an argument that is no requirement as a whole lists several."""
-    found = [package for text in given for package in _split(text)]
+    from ds01build.grammar import requirement_words
+
+    found = [package for text in given for package in requirement_words(text)]
     if not found:
         raise click.UsageError("no package is named")
     return found
-
-
-def _split(text: str) -> list[str]:
-    from ds01build.grammar import requirement
-
-    try:
-        requirement(text)
-    except ValueError:
-        return text.split()
-    return [text]
 
 
 def _carry_out(

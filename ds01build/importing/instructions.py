@@ -41,7 +41,8 @@ class Instruction(NamedTuple):
     """``parts`` are its lines with their numbers, the keyword and continuation marks apart.
 
     ``section`` is the tier that the comment above it stands for, empty without one; ``origin`` the
-    path that DS01 says it copied packages from. ``document`` is the text of its here-documents.
+    path that DS01 says it copied packages from. ``document`` is the text of its here-documents,
+    ``escape`` the Dockerfile's mark of escape.
     """
 
     keyword: str
@@ -49,6 +50,7 @@ class Instruction(NamedTuple):
     section: str
     origin: str = ""
     document: str = ""
+    escape: str = "\\"
 
     @property
     def line(self) -> int:
@@ -113,7 +115,7 @@ def _instruction(lines: _Lines, number: int, line: str, escape: str) -> Instruct
         if numbered[1].strip() and not numbered[1].lstrip().startswith("#"):
             parts, going = _part(*numbered, escape)
             found.append(parts)
-    whole = Instruction(keyword, tuple(found), "")
+    whole = Instruction(keyword, tuple(found), "", escape=escape)
     words = _HEREDOC.findall(whole.text) if keyword in ("RUN", "COPY", "ADD") else []
     return whole._replace(document="\n".join(_body(lines, word) for _, word in words))
 

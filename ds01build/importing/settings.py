@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from ds01build.fields import single_line
 from ds01build.grammar import absolute_path, label_name, port, user, variable_name
+from ds01build.importing.pairs import pairs
 from ds01build.importing.secrecy import SECRET, exposes, is_secret
-from ds01build.importing.shell import commands
 from ds01build.recipe import ImageSettings
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from ds01build.importing.draft import Teller
     from ds01build.importing.instructions import Instruction
-    from ds01build.importing.shell import Word
 
 __all__ = ["Settings"]
 
@@ -83,7 +82,7 @@ class Settings:
             self._tell("dropped", line, what, str(error))
 
     def _take_env(self, each: Instruction) -> None:
-        for name, value, expands in _pairs(each.text):
+        for name, value, expands in pairs(each.text, each.escape):
             if is_secret(name) or exposes(value):
                 self._tell("dropped", each.line, f"ENV {name}", SECRET)
             elif expands:
@@ -94,7 +93,7 @@ class Settings:
                     self._env[variable_name(name)] = single_line(value)
 
     def _take_labels(self, each: Instruction) -> None:
-        for name, value, expands in _pairs(each.text):
+        for name, value, expands in pairs(each.text, each.escape):
             if _DS01.fullmatch(name):
                 self.project = value if name == "ds01.project" else self.project
                 reason = "ds01 labels images itself, and without a person or a time"
@@ -149,24 +148,3 @@ def _executed(text: str) -> Sequence[str]:
     if isinstance(found, list) and all(isinstance(each, str) for each in found):
         return found
     return ["/bin/sh", "-c", text]
-
-
-def _pairs(text: str) -> Iterator[tuple[str, str, bool]]:
-    """Yield names and values, and whether a value refers to others. Raises ValueError.
-
-    ``NAME VALUE`` without an equals sign is the old form: all the rest is the value.
-    """
-    words = [word for command in commands(text) for word in command.words]
-    if words and "=" not in words[0].text:
-        name, _, value = text.strip().partition(" ")
-        yield name, value.strip(), "$" in value
-        return
-    for word in words:
-        yield _pair(word)
-
-
-def _pair(word: Word) -> tuple[str, str, bool]:
-    name, equals, value = word.text.partition("=")
-    if not equals:
-        raise ValueError(f"{name!r:.100} has no value")
-    return name, value, word.expands

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from ds01build.grammar import RELEASES
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -74,8 +76,7 @@ class Family:
 DEBIAN = Family(
     "debian",
     re.compile(
-        r"(?P<codename>buster|bullseye|bookworm|trixie|forky|duke|sid"
-        r"|(?:old){0,2}stable|testing|unstable)"
+        rf"(?P<codename>{'|'.join(RELEASES)})"
         r"(?P<part>-updates|-security|/updates|-backports|-proposed-updates)?"
     ),
 )

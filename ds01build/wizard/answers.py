@@ -5,14 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ds01build.grammar import deb, recipe_name, requirement, requirement_name
+from ds01build.fields import did_you_mean
+from ds01build.grammar import (
+    RELEASES,
+    deb,
+    recipe_name,
+    requirement,
+    requirement_name,
+    requirement_words,
+    suite,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ds01build.recipe import Base
 
-__all__ = ["Answers", "Picked", "debs", "image_name", "requirements"]
+__all__ = ["Answers", "Picked", "debs", "image_name", "release", "requirements"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,19 +66,28 @@ def image_name(text: str) -> str:
     return recipe_name(kept.strip("._-"))
 
 
-def requirements(text: str) -> tuple[str, ...]:
-    """Return the Python requirements of a line, separated by spaces.
+def release(text: str) -> str:
+    """Return the codename of a release of Debian. Raises ValueError for one that nobody knows.
 
-    One that has spaces itself (a marker, a URL) is a line of its own. Raises ValueError.
+    Whether a mirror has it is seen when it is locked.
     """
-    try:
-        return (requirement(text),) if text.strip() else ()
-    except ValueError:
-        return _once(text.split(), requirement, requirement_name)
+    name = suite(text.strip().lower())
+    if name not in RELEASES:
+        near = did_you_mean(name, RELEASES)
+        raise ValueError(f"Debian has no release {name!r}; it has {', '.join(RELEASES[:7])}{near}")
+    return name
+
+
+def requirements(text: str) -> tuple[str, ...]:
+    """Return the Python requirements of a line, separated by spaces or commas.
+
+    Raises ValueError.
+    """
+    return _once(requirement_words(text), requirement, requirement_name)
 
 
 def debs(text: str) -> tuple[str, ...]:
-    """Return the Debian packages of a line, separated by spaces. Raises ValueError."""
+    """Return the Debian packages of a line, separated as those are. Raises ValueError."""
     return _once(text.replace(",", " ").split(), deb, lambda each: each.partition("=")[0])
 
 

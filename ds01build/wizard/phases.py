@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Protocol
 from ds01build.asking import Option
 from ds01build.base import show
 from ds01build.catalogue import bundle
-from ds01build.grammar import image_reference, suite
+from ds01build.grammar import image_reference
 from ds01build.recipe import DebianBase, FrameworkBase, ImageBase
 from ds01build.wizard import screens
-from ds01build.wizard.answers import Answers, Picked, debs, image_name, requirements
+from ds01build.wizard.answers import Answers, Picked, debs, image_name, release, requirements
 from ds01build.wizard.contents import Contents
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ def _base(chosen: str, asker: Asker, world: World) -> Base:
         reference = asker.text("Image", image_reference)
         return ImageBase(reference=reference)
     if chosen == "scratch":
-        return DebianBase(suite=asker.text("Debian release", suite, SUITE))
+        return DebianBase(suite=asker.text("Debian release", release, SUITE))
     return next(offer.base for offer in world.offers if offer.name == chosen)
 
 

@@ -125,6 +125,6 @@ def duration(seconds: float) -> str:
 
 
 def sizes(summary: Summary) -> str:
-    """Return how large an image is going to be at the most."""
-    added = readable(summary.added)
-    return f"{readable(summary.base)} base + {added}" if summary.base else added
+    """Return how large an image is going to be in the store, at the most; engines unpack it."""
+    base = f"{readable(summary.base)} base + " if summary.base else ""
+    return f"{base}at most {readable(summary.added)}, compressed"

@@ -65,6 +65,9 @@ class Probes(Protocol):
     def has_engine(self) -> bool:
         """Say whether an engine answers."""
 
+    def advice(self, name: str) -> str:
+        """Return what helps with an image that an engine has and no registry; empty for others."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
@@ -104,7 +107,11 @@ class ImageBases:
             return replace(previous, ground=Ground(), glibc="")
         self._require_network(str(reference))
         self.report(Note(f"looking up {reference.familiar}"))
-        found = self.registry.image(reference, self.machine.architecture)
+        try:
+            found = self.registry.image(reference, self.machine.architecture)
+        except Ds01Error as error:
+            hints = (error.hint, self.probes.advice(reference.familiar))
+            raise replace(error, hint="; or, ".join(filter(None, hints))) from error
         if parse_config(found.config).on_build:
             raise Ds01Error(
                 f"{reference.familiar} has ONBUILD instructions, which are for Dockerfiles alone",

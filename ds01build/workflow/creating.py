@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import shlex
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ds01build import beneath, lockfile
 from ds01build.errors import Ds01Error
+from ds01build.fields import load
 from ds01build.recipe import FrameworkBase, PythonTier
 from ds01build.recipe.requirements import expand
 from ds01build.wizard.phases import Offer
@@ -17,13 +19,13 @@ from ds01build.workflow.inheriting import base_config
 from ds01build.workflow.planning import make_plan
 from ds01build.workflow.quick import lock_path
 from ds01build.workflow.rendering import write_dockerfile
-from ds01build.workflow.replacing import Replacement, staged
+from ds01build.workflow.replacing import Replacement, refuse_replacing, staged
 from ds01build.workflow.request import request_of
 from ds01build.workflow.steps import resolve_lock
 from ds01build.workflow.upgrade import Upgrade
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from ds01build.lock import LockedImage
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Draft",
     "draft",
+    "is_taken",
     "offers",
     "package_files",
     "pinned",
@@ -79,6 +82,35 @@ def project_of(name: str, home: Path) -> Path:
 def recipe_of(project: Path) -> Path:
     """Return where the recipe of a project lies."""
     return project / "recipe.toml"
+
+
+def is_taken(recipe: Path, name: str, keep: Iterable[Path] = ()) -> bool:
+    """Say whether a recipe lies where that of the image ``name`` goes.
+
+    Raises Ds01Error for what is not to be replaced, whoever wants it: a link, what is no regular
+    file, one of the files to ``keep``, and the recipe of another image.
+    """
+    refuse_replacing(recipe, keep, "--recipe")
+    there = bytes_at(recipe)
+    if there is None:
+        return False
+    other = _name_in(there)
+    if other not in ("", name):
+        path = shlex.quote(str(recipe))
+        raise Ds01Error(
+            f"{recipe} is the recipe of another image, {other!r:.130}, and stays as it is",
+            hint=f"--recipe names another file; or mv -T -- {path} {path}.old",
+        )
+    return True
+
+
+def _name_in(content: bytes) -> str:
+    """Return which image a file is the recipe of, empty where it is none, or broken."""
+    try:
+        name = load(content.decode()).get("name")
+    except ValueError:
+        return ""
+    return name if isinstance(name, str) else ""
 
 
 def offers(bases: ImageBases) -> tuple[Offer, ...]:

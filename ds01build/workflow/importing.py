@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Imported",
+    "Sources",
     "Wishes",
     "additions",
     "heading_of",
@@ -66,6 +67,14 @@ class Wishes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Sources:
+    """What each source asks for, and the files that were read for it, those included among them."""
+
+    drafts: tuple[Draft, ...]
+    files: tuple[Path, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Imported:
     """A recipe that was made, its text, and what became of what it has no place for."""
 
@@ -74,8 +83,8 @@ class Imported:
     notes: tuple[Note, ...]
 
 
-def read_sources(sources: Sequence[Path], directory: Path, wishes: Wishes) -> list[Draft]:
-    """Return what each source asks for, for a recipe that is to lie in ``directory``.
+def read_sources(sources: Sequence[Path], directory: Path, wishes: Wishes) -> Sources:
+    """Return what sources ask for, for a recipe that is to lie in ``directory``.
 
     A requirements file below it is named in the recipe, so that what is changed in it later counts.
     Raises UsageError for a source of no known kind, RecipeError and Ds01Error.
@@ -86,10 +95,13 @@ def read_sources(sources: Sequence[Path], directory: Path, wishes: Wishes) -> li
     for given, kind in ((wishes.extras, "--extra"), (wishes.groups, "--group")):
         if given and "project" not in kinds:
             raise UsageError(f"{kind} has no meaning without a pyproject.toml")
-    return [
-        _settled(_draft(source, kind, wishes), source.resolve().parent, directory, wishes)
-        for source, kind in zip(sources, kinds, strict=True)
-    ]
+    drafts, files = [], dict.fromkeys(sources)
+    for source, kind in zip(sources, kinds, strict=True):
+        place = source.resolve().parent
+        draft, names = _draft(source, kind, wishes)
+        drafts.append(_settled(draft, place, directory, wishes))
+        files |= dict.fromkeys(place / name for name in names)
+    return Sources(drafts=tuple(drafts), files=tuple(files))
 
 
 def import_drafts(
@@ -138,7 +150,7 @@ def write_recipe(path: Path, text: str, *, force: bool, keep: Iterable[Path] = (
     """Write a recipe; False where it was there already with this text.
 
     Raises Ds01Error where there is another one, unless by ``force``; by that, too, where it is one
-    of the sources (``keep``), a link, or no regular file.
+    of those that were read (``keep``), a link, or no regular file.
     """
     if force or not path.is_file():  # what is no file may never end
         refuse_replacing(path, keep)
@@ -174,18 +186,22 @@ def _kind(source: Path) -> str:
     )
 
 
-def _draft(source: Path, kind: str, wishes: Wishes) -> Draft:
+def _draft(source: Path, kind: str, wishes: Wishes) -> tuple[Draft, Iterable[str]]:
+    """Return what a source asks for, and the files beneath its directory that were read."""
     real = source.resolve()
+    names: dict[str, None] = {}
 
     def read(path: str) -> str:
-        return beneath.read_text(real.parent, path)
+        text = beneath.read_text(real.parent, path)
+        names[path] = None
+        return text
 
     if kind == "project":
-        return read_project(real.name, read, wishes.extras, wishes.groups)
+        return read_project(real.name, read, wishes.extras, wishes.groups), names
     if kind == "pylock":
-        return read_pylock(real.name, _long_text(real))
+        return read_pylock(real.name, _long_text(real)), names
     readers = {"conda": read_environment, "dockerfile": read_dockerfile}
-    return readers.get(kind, read_requirements)(real.name, read)
+    return readers.get(kind, read_requirements)(real.name, read), names
 
 
 def _long_text(path: Path) -> str:

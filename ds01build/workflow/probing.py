@@ -107,3 +107,19 @@ class EngineProbes:
         except Unavailable:
             return False
         return True
+
+    def advice(self, name: str) -> str:
+        """Return what helps with an image that an engine has and no registry; empty for others."""
+        from ds01build.engine.api import attempted
+
+        try:
+            engine = self.engine()
+            found = attempted(lambda: engine.inspect(name))
+        except Unavailable:
+            return ""
+        if found is None:
+            return ""
+        return (
+            "since the engine has it, and a base is what a registry has: docker tag "
+            f"{name} REGISTRY/NAME && docker push REGISTRY/NAME, and name that one"
+        )

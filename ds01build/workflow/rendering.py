@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import tempfile
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -125,6 +126,8 @@ def _names(lock: Lock) -> list[str]:
 def is_foreign(dockerfile: Path) -> bool:
     """Say whether a Dockerfile is there that ds01 did not write. Raises StoreError."""
     try:
+        if not stat.S_ISREG(dockerfile.stat().st_mode):  # it may never end
+            raise StoreError(f"{dockerfile} is no regular file, and stays as it is")
         with dockerfile.open(encoding="utf-8", errors="replace") as file:
             return _MARK not in file.readline(4096)
     except FileNotFoundError:

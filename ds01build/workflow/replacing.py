@@ -112,17 +112,17 @@ def refuse_existing(path: Path) -> None:
         )
 
 
-def refuse_replacing(path: Path, keep: Iterable[Path] = ()) -> None:
+def refuse_replacing(path: Path, keep: Iterable[Path] = (), option: str = "-o") -> None:
     """Raise Ds01Error where what lies at ``path`` is a link, no regular file, or one to ``keep``.
 
-    By whatever way that file is reached.
+    By whatever way that file is reached; ``option`` names another one.
     """
     with told(path):
         try:
             there = path.lstat()
         except FileNotFoundError:
             return
-        hint = "-o names another file"
+        hint = f"{option} names another file"
         if not stat.S_ISREG(there.st_mode):
             what = "a link" if stat.S_ISLNK(there.st_mode) else "no regular file"
             raise Ds01Error(f"{path} is {what}, and stays as it is", hint=hint)
