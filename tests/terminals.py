@@ -10,7 +10,7 @@ import signal
 import struct
 import termios
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -70,6 +70,28 @@ class Terminal:
             _, status = os.waitpid(self.process, 0)
             self.code = os.waitstatus_to_exitcode(status)
         return self.code
+
+    def leave(self, question: str, seconds: float = 20) -> int:
+        """Wait for a question, end the input, and return the code of the process.
+
+        The end is typed again as long as nothing comes of it: between two questions a terminal is
+        not yet the program's, and drops it.
+        """
+        self.await_text(question)
+        end = time.monotonic() + seconds
+        while self._is_there(1):
+            assert time.monotonic() < end, f"still there:\n{self.text}"
+        return self.end(seconds)
+
+    def _is_there(self, seconds: float) -> bool:
+        """Say whether the process is there for some seconds after the input has ended."""
+        with suppress(OSError):
+            os.write(self.descriptor, END.encode())
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            if not self._read(0.1):
+                return False
+        return True
 
     def _read(self, seconds: float) -> bool:
         """Take what comes within some time; False when nothing will come any more."""

@@ -15,7 +15,7 @@ from images import SCRIPT, read_lock
 from layered import Item
 from registries import address
 from served_images import LIBC, PYTHON, RUNTIME, Shelf
-from terminals import DOWN, END, ENTER, INTERRUPT, SPACE, UP, terminal
+from terminals import DOWN, ENTER, INTERRUPT, SPACE, UP, terminal
 from world import NUMBERS, own_archive
 
 from ds01build.catalogue import find_framework
@@ -130,20 +130,18 @@ def test_the_end_of_the_input_leaves_nothing(desk: World, place: int) -> None:
     with at(desk) as shown:
         for question, *keys in ANSWERS[:place]:
             shown.answer(question, *keys)
-        shown.answer(ANSWERS[place][0], END)
-        assert shown.end(20) == 130
+        assert shown.leave(ANSWERS[place][0]) == 130
     assert left(desk) == []
     assert "Traceback" not in shown.text
 
 
 def test_the_end_of_the_input_ends_a_list_and_a_question(desk: World) -> None:
     with at(desk, "demo", "--debian", "bookworm", "--bundles") as shown:
-        shown.answer("Select package bundles", DOWN, SPACE, END)
-        assert shown.end(20) == 130
+        shown.answer("Select package bundles", DOWN, SPACE)
+        assert shown.leave("Select package bundles") == 130
     assert left(desk) == []
     with at(desk, *FLAGS) as shown:
-        shown.answer("Build image now?", END)
-        assert shown.end(20) == 130
+        assert shown.leave("Build image now?") == 130
     assert recipe(desk).with_suffix(".lock").exists(), "what the screen before said is there"
 
 
