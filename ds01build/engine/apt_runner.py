@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import docker.errors
-
+from ds01build.engine.answering import answering
 from ds01build.engine.frames import STDERR, STDOUT, executed
 from ds01build.errors import Unavailable
 from ds01build.layers.tar import END, header, padding
@@ -16,7 +14,7 @@ from ds01build.process import OUTPUT_LIMIT, Completed
 from ds01build.stack import Stat
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from docker import APIClient
 
@@ -70,7 +68,7 @@ class ContainerRunner:
 
     def run(self, argv: Sequence[str], environment: Mapping[str, str]) -> Completed:
         """Run a program to its end; the image's own variables are there too."""
-        with _answering():
+        with answering():
             started = self.client.exec_create(
                 self.container, list(argv), environment=dict(environment), user="0", workdir="/"
             )["Id"]
@@ -91,21 +89,5 @@ class ContainerRunner:
         return out, err
 
     def _put(self, path: str, rows: bytes) -> None:
-        with _answering():
+        with answering():
             self.client.put_archive(self.container, path, rows + END)
-
-
-@contextmanager
-def _answering() -> Iterator[None]:
-    try:
-        yield
-    except docker.errors.APIError as error:
-        raise Unavailable(f"the engine refused: {_line(error.explanation or error)}") from error
-    except (OSError, docker.errors.DockerException) as error:
-        raise Unavailable(
-            f"the engine does not answer: {_line(error)}", hint="docker info"
-        ) from error
-
-
-def _line(problem: object) -> str:
-    return "".join(c if c.isprintable() else " " for c in str(problem))[:300]

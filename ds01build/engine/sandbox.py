@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import docker.errors
 import requests.exceptions
 
+from ds01build.engine.answering import answering
 from ds01build.engine.frames import STDERR, STDOUT, executed
 from ds01build.engine.outage import advised
 from ds01build.engine.owner import Owner
@@ -161,7 +162,7 @@ def opened(
     watch = threading.Timer(seconds, _end, (client, container, overdue))
     watch.daemon = True
     try:
-        with advised(network), _translated():
+        with advised(network), answering():
             client.start(container)
             found = client.inspect_container(container)
         watch.start()
@@ -186,7 +187,7 @@ def opened(
 
 
 def _created(client: APIClient, image: str, name: str, owner: Owner, network: str) -> str:
-    with _translated():
+    with answering():
         container = client.create_container(
             image,
             command=[],
@@ -211,7 +212,7 @@ def sweep(client: APIClient, owner: Owner) -> int:
     Those of another machine, or of another boot of this one, go when they have stopped.
     """
     count = 0
-    with _translated():
+    with answering():
         for found in client.containers(all=True, filters={"label": LABEL}):
             other = Owner.parse(found["Labels"].get(LABEL, ""))
             if other is None or other.uid != owner.uid:
@@ -277,28 +278,12 @@ def _archive(supplies: Iterable[Supply]) -> Iterator[bytes]:
 def _answered(sandbox: Sandbox) -> Iterator[None]:
     """Translate what goes wrong between engine and sandbox."""
     try:
-        with _translated():
+        with answering():
             yield
     except Ds01Error as error:
         if sandbox.overdue.is_set():
             raise _lost(sandbox) from error
         raise
-
-
-@contextlib.contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except docker.errors.APIError as error:
-        raise Unavailable(f"the engine refused: {_line(error.explanation or error)}") from error
-    except (OSError, docker.errors.DockerException) as error:
-        raise Unavailable(
-            f"the engine does not answer: {_line(error)}", hint="docker info"
-        ) from error
-
-
-def _line(problem: object) -> str:
-    return "".join(each if each.isprintable() else " " for each in str(problem))[:300]
 
 
 def _lost(sandbox: Sandbox) -> Ds01Error:

@@ -112,7 +112,8 @@ def _failure(outcome: Completed, sources: tuple[AptSource, ...]) -> ResolveError
     if gone:
         places = [f"{redact(s.uri)} has no suite {s.suite}" for s in sources if s.suite in gone]
         return NoSuite(
-            "; ".join(places), hint="check [base] of the recipe, apt-mirror and DS01_APT_MIRROR"
+            "; ".join(dict.fromkeys(places)),
+            hint="check [base] of the recipe, apt-mirror and DS01_APT_MIRROR",
         )
     roots = ", ".join(dict.fromkeys(redact(source.uri) for source in sources))
     if _UNSIGNED.search(text):
