@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -77,7 +78,12 @@ def needs(distribution: Distribution, environment: Mapping[str, str]) -> tuple[N
 
     Requirements that PEP 508 has no meaning for are left out, as pip does with what is installed.
     """
-    extras = extras_of(distribution)
+    return _needs(distribution, tuple(environment.items()))
+
+
+@lru_cache(maxsize=2048)  # a base that has moved has mostly what it had, and is compared with it
+def _needs(distribution: Distribution, variables: tuple[tuple[str, str], ...]) -> tuple[Need, ...]:
+    environment, extras = dict(variables), extras_of(distribution)
     found: set[Need] = set()
     for text in distribution.requires:
         found.update(_read(text, extras, environment))
