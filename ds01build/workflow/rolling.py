@@ -75,10 +75,11 @@ def roll_back(
     """Let ``name`` stand for a generation, in the engine where one answers, and in the store.
 
     With ``restore``, its recipe and lock are put back too, over changes only by ``force``. Raises
-    Ds01Error where a file would be lost, StoreError for an image that is not whole, and what
-    loading raises; the name of the store has not moved then.
+    Ds01Error where a file would be lost, StoreError for an image that is not whole or an index that
+    is damaged, and what loading raises; the name of the store has not moved then.
     """
     store = edges.store
+    store.named()  # before the engine's tag moves
     with store.lease([]):
         stored = _whole(store, name, to)
         files = restoration(store, name, to, force=force) if restore else None
