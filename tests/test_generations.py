@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import tomli
+from images import require, succeed
 from test_repair import REPAIR, flip
 from wheels import File
 from world import RECIPE, copied
@@ -383,3 +384,14 @@ def test_a_repair_of_the_index_brings_back_pins_and_what_a_name_stood_for(three:
     ]
     assert gc(three, "--keep", "1")["generations"] == []
     assert three.verified() == ""
+
+
+def test_a_collection_keeps_what_another_tool_has_named(three: World) -> None:
+    require("umoci")
+    first = history(three)[0]["digest"]
+    succeed("umoci", "tag", "--image", f"{three.store}:demo@{first}", "mine")
+    assert [row["current"] for row in history(three)] == [False, False, True]
+    gone = gc(three, "--keep", "1")
+    assert [one["number"] for one in gone["generations"]] == [1, 2]
+    assert first not in gone["blobs"]
+    assert three.images()["mine"] == first  # with all its blobs

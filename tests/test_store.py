@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from images import require, succeed
 from store_contract import RULES, layer_of
 
 from ds01build.digest import Canonical, Digest, Key, canonical
@@ -343,6 +344,48 @@ def test_a_damaged_index_stays_where_it_is_and_nothing_is_named_over_it(store: D
     path.write_bytes(whole)
     put_image(store, "b", (b"2",))
     assert [tag.name for tag in store.tags()] == ["a", "b"]
+
+
+def test_what_other_tools_write_into_the_layout_is_believed(store: DirStore) -> None:
+    """They keep the check, which fits no longer."""
+    require("skopeo", "umoci")
+    first, second = (put_image(store, name, (name.encode(),)) for name in ("a", "b"))
+    layout = str(store.root)
+    succeed("umoci", "tag", "--image", f"{layout}:a", "mine")
+    copied = ("skopeo", "--insecure-policy", "copy", "--quiet")
+    succeed(*copied, f"oci:{layout}:b", f"oci:{layout}:theirs")
+    named = {"a": first, "b": second, "mine": first, "theirs": second}
+    assert {tag.name: tag.manifest for tag in store.tags()} == named
+    assert "index.json" in dict(findings(store))  # until ds01 writes it again
+    named["c"] = put_image(store, "c", (b"c",))
+    assert {tag.name: tag.manifest for tag in store.tags()} == named
+    assert "index.json" not in dict(findings(store))
+    succeed("umoci", "rm", "--image", f"{layout}:mine")
+    del named["mine"]
+    assert {tag.name: tag.manifest for tag in store.tags()} == named
+
+
+def test_a_name_of_a_generation_stays_when_another_tool_drops_or_damage_changes_it(
+    store: DirStore,
+) -> None:
+    put_image(store, "a@1", (b"1",))
+    image = put_image(store, "a", (b"1",))
+    put_image(store, "mine", (b"1",))
+    made = Generation(image=image, lock=None, created="2026-11-01T12:00:00Z")
+    roots.append(store.root, "a", made)
+    path, before = store.root / "index.json", {(tag.name, tag.manifest) for tag in store.tags()}
+    document = json.loads(path.read_text())
+    written = json.dumps({"schemaVersion": 2, **document})  # in the order that tools in Go have
+    for there, then in (("a@1", "a@3"), ("a", "b"), ("ref.name", "ref.nama")):
+        path.write_text(written.replace(f'{there}"', f'{then}"'))
+        lost = before - {(tag.name, tag.manifest) for tag in store.tags()}
+        assert {name for name, _ in lost} <= {"mine"}
+        put_image(store, "c", (b"3",))
+        store.untag(lambda tag: tag.name == "c")
+        assert {"a", "a@1"} <= {tag.name for tag in store.tags()}
+    other = put_image(store, "c", (b"3",))
+    path.write_text(written.replace(json.dumps(image.value), json.dumps(other.value)))
+    assert {tag.name: tag.manifest for tag in store.tags()}["a"] == other  # moved, not dropped
 
 
 def test_either_of_index_and_copy_is_written_again_from_the_other(store: DirStore) -> None:

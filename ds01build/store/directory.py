@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Protocol
 from ds01build.digest import Digest
 from ds01build.errors import StoreError
 from ds01build.flock import hold, hold_briefly, remove_abandoned
-from ds01build.store import index, layout, leases
+from ds01build.store import index, layout, leases, roots
 from ds01build.store.blobs import BlobSource, Expected, blob_writer
 from ds01build.store.durable import (
     disk_errors,
@@ -319,16 +319,26 @@ class DirStore:
         write_durably(path, row, aside=self.aside, mode=0o644 if is_open else 0o600)
 
     def descriptors(self) -> index.Descriptors | None:
-        """Return what index.json describes, by whatever tool; None where it is damaged."""
-        return self._described(layout.INDEX)
+        """Return what index.json describes, by whatever tool; None where it is damaged.
+
+        Names of images with generations stay where another tool has dropped them.
+        """
+        text = self._text(layout.INDEX)
+        there = _described(text)
+        if text is None or there is None or index.is_own(text):
+            return there
+        return index.completed(there, self.copied() or [], roots.names(self.root))
 
     def copied(self) -> index.Descriptors | None:
         """Return what index.json described when it was written last; None where that is lost."""
-        return self._described(layout.COPY)
+        return _described(self._text(layout.COPY))
 
-    def _described(self, name: str) -> index.Descriptors | None:
-        text = read_own(self.root / name, uid=self.uid, limit=LIMIT)
-        try:
-            return None if text is None else index.parse(text)
-        except ValueError:
-            return None
+    def _text(self, name: str) -> bytes | None:
+        return read_own(self.root / name, uid=self.uid, limit=LIMIT)
+
+
+def _described(text: bytes | None) -> index.Descriptors | None:
+    try:
+        return None if text is None else index.parse(text)
+    except ValueError:
+        return None
