@@ -257,3 +257,22 @@ def test_a_repair_that_is_killed_loses_nothing(world: World, call: str, number: 
     repaired(world)
     after = state(world)
     assert {name: after[name] for name in after} == {name: before[name] for name in after}
+
+
+def test_what_of_an_index_nobody_knows_any_more_is_said(world: World) -> None:
+    index = world.store / "index.json"
+    whole = index.read_bytes()
+    flip(index, 100)
+    (world.store / "index.copy").unlink()  # an earlier ds01 made none
+    outcome = repaired(world)
+    told = "which generation a name stood for, which were pinned, and what other tools named"
+    assert f"lost: index.json: {told}" in outcome.out.splitlines()
+    assert outcome.err.splitlines()[-1] == "the store is whole, but for what is lost"
+    index.write_bytes(b"{" + whole)  # perhaps of another tool
+    answer = world.ds01(*REPAIR, "--json").answer
+    told = "what other tools have named since ds01 wrote it last"
+    assert answer["lost"] == [f"index.json: {told}"]
+    flip(index, 100)
+    outcome = repaired(world)
+    assert "lost" not in outcome.out + outcome.err
+    assert index.read_bytes() == whole

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from ds01build.store import DirStore
     from ds01build.store.audit import Finding
 
-__all__ = ["forget", "mend", "remedy", "restore_index"]
+__all__ = ["forget", "mend", "remedy", "restore_index", "unknown"]
 
 _ASIDE = "moved to quarantine"
 _AGAIN = "fetched, or made again from the lock of its generation"
@@ -193,6 +193,30 @@ def restore_index(store: DirStore) -> None:
             if text is None or not index.is_sealed(text):
                 _set_aside(store, path)
         store.write_index(kept)
+
+
+def unknown(store: DirStore) -> str:
+    """Say what index.json named that no repair can bring back, nothing where all of it is known."""
+    text = _raw(store.root / INDEX)
+    try:
+        if text is not None and index.parse(text) is not None:
+            return ""
+    except ValueError:
+        pass
+    if store.copied() is None:
+        told = "which generation a name stood for, which were pinned, and what other tools named"
+        return f"{INDEX}: {told}"
+    if text is None or not index.is_own(text):
+        return f"{INDEX}: what other tools have named since ds01 wrote it last"
+    return ""
+
+
+def _raw(path: Path) -> bytes | None:
+    """Return the bytes of a file, whoever can write to it: a repair closes it."""
+    try:
+        return path.read_bytes() if stat.S_ISREG(path.lstat().st_mode) else None
+    except OSError:
+        return None
 
 
 def _kept(store: DirStore) -> index.Descriptors:

@@ -43,11 +43,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repair:
-    """What was wrong with a store, what still is, and why that could not be put right."""
+    """What was wrong with a store, what still is, and why that could not be put right.
+
+    ``lost`` says what nobody knows any more, and no repair will find.
+    """
 
     found: tuple[Finding, ...]
     left: tuple[Finding, ...]
     reasons: tuple[Ds01Error, ...]
+    lost: tuple[str, ...] = ()
 
     @property
     def repaired(self) -> tuple[Finding, ...]:
@@ -75,7 +79,7 @@ def repair(store: DirStore, edges: Callable[[], Edges], report: Report) -> Repai
     ``edges`` are asked for once the store can be opened, and only if something has to be fetched or
     made. Nothing is deleted but rows and names of what is gone; bad bytes lie in quarantine.
     """
-    reasons = _Reasons()
+    reasons, unknown = _Reasons(), mending.unknown(store)
     found = _mend(store, reasons, report)
     lost = {finding.digest for finding in found if finding.digest and _is_blob(finding)}
     for one in _generations(store):
@@ -88,7 +92,12 @@ def repair(store: DirStore, edges: Callable[[], Edges], report: Report) -> Repai
             reasons.trying(mending.forget, finding, store)
     mending.restore_index(store)
     left = tuple(sorted(audit.verify(store, report)))
-    return Repair(found=found, left=left, reasons=tuple(reasons.errors) if left else ())
+    return Repair(
+        found=found,
+        left=left,
+        reasons=tuple(reasons.errors) if left else (),
+        lost=(unknown,) if unknown else (),
+    )
 
 
 def _mend(store: DirStore, reasons: _Reasons, report: Report) -> tuple[Finding, ...]:
