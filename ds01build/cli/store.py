@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["store"]
 
-_NOTHING: Mapping[str, object] = {"repaired": [], "reasons": [], "lost": []}  # without a repair
+# What --json says when nothing was repaired.
+_NOTHING: Mapping[str, object] = {"repaired": [], "quarantined": [], "reasons": [], "lost": []}
 
 
 @click.group()
@@ -86,12 +87,18 @@ def _repair(
     with progress(quiet=quiet) as report:
         done = repair(opened, lambda: wiring.edges(report, Choices(load="never")), report)
     reasons = [{"problem": str(error), "hint": error.hint} for error in done.reasons]
-    repaired = list(map(_row, done.repaired))
-    more = {"repaired": repaired, "reasons": reasons, "lost": list(done.lost)}
+    more = {
+        "repaired": list(map(_row, done.repaired)),
+        "quarantined": list(map(_row, done.quarantined)),
+        "reasons": reasons,
+        "lost": list(done.lost),
+    }
     _print_findings(opened, done.left, more, as_json=as_json, remedies=False)
     if not as_json:
         for finding in done.repaired:
             click.echo(visible(f"repaired: {finding}"))
+        for finding in done.quarantined:
+            click.echo(visible(f"moved to quarantine: {finding}"))
         for text in done.lost:
             click.echo(visible(f"lost: {text}"))
     for reason in done.reasons:
