@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import time
 from dataclasses import replace
@@ -382,6 +383,17 @@ def test_a_store_with_a_damaged_root_loses_nothing(store: DirStore, path: str) -
     with pytest.raises(StoreError, match=r"is damaged, and what it (needs|names) is not known"):
         seen(store)
     assert there(store) == before
+
+
+@pytest.mark.parametrize("row", [{}, {"digest": "sha512:" + "0" * 128}, {"digest": 1}])
+def test_what_another_tool_names_in_a_way_that_is_not_known_loses_nothing(
+    store: DirStore, row: dict[str, Canonical]
+) -> None:
+    add_image(store, "a", b"layer")
+    index = store.root / "index.json"
+    index.write_text(json.dumps({"schemaVersion": 2, "manifests": [row]}))
+    with pytest.raises(StoreError, match=r"index\.json names .*, which is not known here"):
+        seen(store)
 
 
 def test_a_missing_manifest_is_no_licence_to_delete_its_layers(store: DirStore) -> None:

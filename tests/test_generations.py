@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import tomli
+from images import require, succeed
+from test_repair import REPAIR, flip
 from wheels import File
-from world import copied
+from world import RECIPE, copied
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -336,3 +338,60 @@ def test_what_is_no_number_size_or_age_is_refused(world: World, arguments: list[
     outcome = world.ds01("store", "gc", *arguments)
     assert outcome.code == 2, outcome.err
     assert world.images() == world.built
+
+
+def damaged(world: World) -> World:
+    """Let the name stand for the first generation, pin the second, and flip a bit of the index."""
+    assert world.ds01("image", "rollback", "demo", "1", "--no-load").code == 0
+    assert world.ds01("store", "pin", "demo@2").code == 0
+    index = world.store / "index.json"
+    flip(index, index.read_bytes().index(b"demo@2"))
+    return world
+
+
+def test_no_order_of_commands_over_a_damaged_index_loses_what_it_named(three: World) -> None:
+    index = damaged(three).store / "index.json"
+    bad, before = index.read_bytes(), blobs(three)
+    assert current(three) == [1]
+    (three.recipe.parent / "second.toml").write_text(RECIPE.replace('"demo"', '"second"'))
+    for command in (
+        ("build", "--no-load", "second.toml"),
+        ("image", "rollback", "demo", "3", "--no-load"),
+        ("store", "unpin", "demo@2"),
+    ):
+        outcome = three.ds01(*command)
+        assert (outcome.code, outcome.complaint) == (
+            1,
+            [
+                f"error: {index} is damaged, and what it names would be lost",
+                "hint:  ds01 store verify --repair",
+            ],
+        )
+    outcome = three.ds01("store", "gc", "--keep", "1", "--no-engine")
+    assert outcome.code == 1
+    assert "is damaged, and what it names is not known" in outcome.err
+    assert index.read_bytes() == bad
+    assert blobs(three) >= before
+
+
+def test_a_repair_of_the_index_brings_back_pins_and_what_a_name_stood_for(three: World) -> None:
+    outcome = damaged(three).ds01(*REPAIR)
+    assert (outcome.code, "the store is whole" in outcome.err) == (0, True), outcome.err
+    assert [(row["current"], row["pinned"]) for row in history(three)] == [
+        (True, False),
+        (False, True),
+        (False, False),
+    ]
+    assert gc(three, "--keep", "1")["generations"] == []
+    assert three.verified() == ""
+
+
+def test_a_collection_keeps_what_another_tool_has_named(three: World) -> None:
+    require("umoci")
+    first = history(three)[0]["digest"]
+    succeed("umoci", "tag", "--image", f"{three.store}:demo@{first}", "mine")
+    assert [row["current"] for row in history(three)] == [False, False, True]
+    gone = gc(three, "--keep", "1")
+    assert [one["number"] for one in gone["generations"]] == [1, 2]
+    assert first not in gone["blobs"]
+    assert three.images()["mine"] == first  # with all its blobs

@@ -16,6 +16,8 @@ import pytest
 from test_image_list import build
 from world import SCRIPT, Outcome, files_below
 
+from ds01build.store.index import encode
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -378,7 +380,7 @@ def test_what_was_interrupted_is_deleted_by_the_next_attempt(two: World) -> None
         for each in index["manifests"]
         if not each["annotations"]["org.opencontainers.image.ref.name"].startswith("demo")
     ]
-    (two.store / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": kept}))
+    (two.store / "index.json").write_bytes(encode(kept))
     (two.store / "roots/demo/1.json").unlink()
     assert names(two) == ["second"]
     assert outcomes(deleted(two, "demo")) == {"demo": "deleted"}

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from images import require, succeed
 from store_contract import RULES, layer_of
 
 from ds01build.digest import Canonical, Digest, Key, canonical
 from ds01build.errors import StoreError
 from ds01build.events import Event, Verified, Verifying
-from ds01build.store import DirStore, Store, layout, open_store
+from ds01build.store import DirStore, Store, layout, open_store, roots
 from ds01build.store.audit import Finding, usage, verify
 from ds01build.store.durable import free_bytes
+from ds01build.store.roots import Generation
 from ds01build.store.sealed import seal
 
 if TYPE_CHECKING:
@@ -323,14 +325,85 @@ def test_descriptors_of_other_tools_are_kept(store: DirStore) -> None:
     assert [tag.name for tag in store.tags()] == ["a"]
 
 
-def test_a_damaged_index_is_set_aside_when_the_next_image_is_named(store: DirStore) -> None:
+def test_a_damaged_index_stays_where_it_is_and_nothing_is_named_over_it(store: DirStore) -> None:
     put_image(store, "a", (b"1",))
     path = store.root / "index.json"
-    path.write_bytes(path.read_bytes()[:-20])
-    assert store.tags() == ()
+    whole = path.read_bytes()
+    before = store.tags()
+    for damage in (whole[:-20], whole.replace(b'"a"', b'"b"'), b"", b"{}"):
+        path.write_bytes(damage)
+        assert store.tags() == before  # from the copy
+        with pytest.raises(StoreError) as caught:
+            put_image(store, "b", (b"2",))
+        assert str(caught.value) == f"{path} is damaged, and what it names would be lost"
+        assert caught.value.hint == "ds01 store verify --repair"
+        with pytest.raises(StoreError, match="would be lost"):
+            store.untag(lambda _: True)
+        assert open_store(store.root, uid=UID).tags() == before
+        assert path.read_bytes() == damage
+    path.write_bytes(whole)
     put_image(store, "b", (b"2",))
-    assert [tag.name for tag in store.tags()] == ["b"]
-    assert (store.root / "quarantine" / "index.json").exists()
+    assert [tag.name for tag in store.tags()] == ["a", "b"]
+
+
+def test_what_other_tools_write_into_the_layout_is_believed(store: DirStore) -> None:
+    """They keep the check, which fits no longer."""
+    require("skopeo", "umoci")
+    first, second = (put_image(store, name, (name.encode(),)) for name in ("a", "b"))
+    layout = str(store.root)
+    succeed("umoci", "tag", "--image", f"{layout}:a", "mine")
+    copied = ("skopeo", "--insecure-policy", "copy", "--quiet")
+    succeed(*copied, f"oci:{layout}:b", f"oci:{layout}:theirs")
+    named = {"a": first, "b": second, "mine": first, "theirs": second}
+    assert {tag.name: tag.manifest for tag in store.tags()} == named
+    assert "index.json" in dict(findings(store))  # until ds01 writes it again
+    named["c"] = put_image(store, "c", (b"c",))
+    assert {tag.name: tag.manifest for tag in store.tags()} == named
+    assert "index.json" not in dict(findings(store))
+    succeed("umoci", "rm", "--image", f"{layout}:mine")
+    del named["mine"]
+    assert {tag.name: tag.manifest for tag in store.tags()} == named
+
+
+def test_a_name_of_a_generation_stays_when_another_tool_drops_or_damage_changes_it(
+    store: DirStore,
+) -> None:
+    put_image(store, "a@1", (b"1",))
+    image = put_image(store, "a", (b"1",))
+    put_image(store, "mine", (b"1",))
+    made = Generation(image=image, lock=None, created="2026-11-01T12:00:00Z")
+    roots.append(store.root, "a", made)
+    path, before = store.root / "index.json", {(tag.name, tag.manifest) for tag in store.tags()}
+    document = json.loads(path.read_text())
+    written = json.dumps({"schemaVersion": 2, **document})  # in the order that tools in Go have
+    for there, then in (("a@1", "a@3"), ("a", "b"), ("ref.name", "ref.nama")):
+        path.write_text(written.replace(f'{there}"', f'{then}"'))
+        lost = before - {(tag.name, tag.manifest) for tag in store.tags()}
+        assert {name for name, _ in lost} <= {"mine"}
+        put_image(store, "c", (b"3",))
+        store.untag(lambda tag: tag.name == "c")
+        assert {"a", "a@1"} <= {tag.name for tag in store.tags()}
+    other = put_image(store, "c", (b"3",))
+    path.write_text(written.replace(json.dumps(image.value), json.dumps(other.value)))
+    assert {tag.name: tag.manifest for tag in store.tags()}["a"] == other  # moved, not dropped
+
+
+def test_either_of_index_and_copy_is_written_again_from_the_other(store: DirStore) -> None:
+    put_image(store, "a", (b"1",))
+    whole = (store.root / "index.json").read_bytes()
+    for name in ("index.json", "index.copy"):  # stores of an earlier ds01 have no copy
+        (store.root / name).unlink()
+        assert [tag.name for tag in open_store(store.root, uid=UID).tags()] == ["a"]
+        assert (store.root / name).read_bytes() == whole
+
+
+def test_an_index_that_is_lost_with_its_copy_is_not_taken_for_an_empty_one(store: DirStore) -> None:
+    image = put_image(store, "a", (b"1",))
+    made = Generation(image=image, lock=None, created="2026-11-01T12:00:00Z")
+    roots.append(store.root, "a", made)
+    for name in ("index.json", "index.copy"):
+        (store.root / name).unlink()
+    assert open_store(store.root, uid=UID).descriptors() is None
 
 
 def test_only_names_that_other_tools_accept_are_given(store: DirStore) -> None:
@@ -475,7 +548,8 @@ def test_usage_tells_blobs_apart_by_what_names_them(store: DirStore) -> None:
     blobs = sum(path.stat().st_size for path in (store.root / "blobs/sha256").iterdir())
     assert used.images == blobs - 34
     keys = [path.stat().st_size for path in (store.root / "keys").rglob("*.json")]
-    assert used.rows == sum(keys) + (store.root / "index.json").stat().st_size
+    index = (store.root / "index.json").stat().st_size
+    assert used.rows == sum(keys) + 2 * index  # with its copy
     assert used.logs == 7
     assert used.total == blobs + used.rows + 15
 

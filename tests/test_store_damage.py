@@ -136,6 +136,8 @@ def test_every_file_that_is_gone_is_missed(store: DirStore) -> None:
     for path in [path for path in store.root.rglob("*") if path.is_file()]:
         if key in path.parents or path.parent.parent.name == "roots":
             continue  # what is not known is made again, and nothing says how many there were
+        if path.name == "index.copy":
+            continue  # made again whenever the store is opened
         whole, mode = path.read_bytes(), path.stat().st_mode
         path.unlink()
         assert list(verify(examined(store.root, uid=UID))), path.name

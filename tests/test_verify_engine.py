@@ -151,3 +151,33 @@ def test_an_executed_layer_that_comes_out_otherwise_is_said(bench: World) -> Non
     said = f"not repaired: generation 1 of {NAME}: its lock comes to another image here, sha256:"
     assert said in outcome.err
     assert f"(ds01 build {bench.recipe})" in outcome.err
+
+
+def test_going_back_needs_of_the_store_only_what_the_engine_has_not(bench: World) -> None:
+    first = built(bench, RANDOM)
+    built(bench, SAME)
+    work = layer(bench, first, "work")
+    flip(work)
+    outcome = bench.ds01(*REPAIR)
+    assert (outcome.code, work.exists()) == (3, False)
+    refused = bench.ds01("image", "rollback", NAME, "1", "--no-load")
+    assert (refused.code, refused.complaint) == (
+        1,
+        [
+            f"error: {NAME}@1 is not whole: sha256:{work.name} is not in the store",
+            "hint:  ds01 store verify --repair",
+        ],
+    )
+    outcome = bench.ds01("image", "rollback", NAME, "1")
+    tag = f"ds01-{os.geteuid()}/{NAME}:latest"
+    assert (outcome.code, outcome.out) == (0, f"{tag}\n"), outcome.err
+    told = f"{NAME}@1 is not whole in the store: sha256:{work.name} is missing; the engine has it"
+    assert told in outcome.err
+    rows = bench.ds01("image", "history", NAME, "--json").answer["generations"]
+    assert [row["current"] for row in rows] == [True, False]
+    assert bench.ds01("store", "gc", "--keep", "1").code == 0
+    engine = bench.variables["DOCKER_HOST"]
+    assert bench.ds01("image", "rollback", NAME, "2").code == 0
+    bench.variables["DOCKER_HOST"] = f"unix://{bench.root}/no-engine.sock"
+    assert bench.ds01("image", "rollback", NAME, "1").code == 1
+    bench.variables["DOCKER_HOST"] = engine

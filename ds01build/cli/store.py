@@ -10,13 +10,16 @@ from ds01build.cli import completers, options
 from ds01build.cli.measures import age, size
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ds01build.store import DirStore
     from ds01build.store.audit import Finding
     from ds01build.workflow.collecting import Collected
 
 __all__ = ["store"]
+
+# What --json says when nothing was repaired.
+_NOTHING: Mapping[str, object] = {"repaired": [], "quarantined": [], "reasons": [], "lost": []}
 
 
 @click.group()
@@ -58,8 +61,9 @@ def verify(repair: bool, dry_run: bool, as_json: bool, quiet: bool) -> None:
     if dry_run and not repair:
         raise click.UsageError("--dry-run says what --repair would do: give both")
     opened = wiring.examined_store()
+    lost: Sequence[str] = ()
     if repair and not dry_run:
-        left = _repair(opened, as_json=as_json, quiet=quiet)
+        left, lost = _repair(opened, as_json=as_json, quiet=quiet)
     else:
         with progress(quiet=quiet) as report:
             left = sorted(audit.verify(opened, report))
@@ -67,11 +71,13 @@ def verify(repair: bool, dry_run: bool, as_json: bool, quiet: bool) -> None:
     if left:
         hint = "" if repair and not dry_run else "ds01 store verify --repair"
         raise CheckFailed(f"{opened.root}: {counted(len(left), 'finding')}", hint)
-    click.echo("the store is whole", err=True)
+    click.echo(f"the store is whole{', but for what is lost' if lost else ''}", err=True)
 
 
-def _repair(opened: DirStore, *, as_json: bool, quiet: bool) -> Sequence[Finding]:
-    """Repair a store, print what came of it, and return what is still wrong."""
+def _repair(
+    opened: DirStore, *, as_json: bool, quiet: bool
+) -> tuple[Sequence[Finding], Sequence[str]]:
+    """Repair a store, print what came of it, and return what is still wrong, and what is lost."""
     from ds01build.cli import wiring
     from ds01build.cli.output import visible
     from ds01build.cli.progress import progress
@@ -81,21 +87,30 @@ def _repair(opened: DirStore, *, as_json: bool, quiet: bool) -> Sequence[Finding
     with progress(quiet=quiet) as report:
         done = repair(opened, lambda: wiring.edges(report, Choices(load="never")), report)
     reasons = [{"problem": str(error), "hint": error.hint} for error in done.reasons]
-    more = {"repaired": list(map(_row, done.repaired)), "reasons": reasons}
+    more = {
+        "repaired": list(map(_row, done.repaired)),
+        "quarantined": list(map(_row, done.quarantined)),
+        "reasons": reasons,
+        "lost": list(done.lost),
+    }
     _print_findings(opened, done.left, more, as_json=as_json, remedies=False)
     if not as_json:
         for finding in done.repaired:
             click.echo(visible(f"repaired: {finding}"))
+        for finding in done.quarantined:
+            click.echo(visible(f"moved to quarantine: {finding}"))
+        for text in done.lost:
+            click.echo(visible(f"lost: {text}"))
     for reason in done.reasons:
         hint = f" ({reason.hint})" if reason.hint else ""
         click.echo(visible(f"not repaired: {reason}{hint}"), err=True)
-    return done.left
+    return done.left, done.lost
 
 
 def _print_findings(
     opened: DirStore,
     findings: Sequence[Finding],
-    more: dict[str, list[dict[str, str]]],
+    more: Mapping[str, object],
     *,
     as_json: bool,
     remedies: bool,
@@ -104,7 +119,7 @@ def _print_findings(
     from ds01build.store.mending import remedy
 
     if as_json:
-        rows = {"findings": list(map(_row, findings)), "repaired": [], "reasons": [], **more}
+        rows = {"findings": list(map(_row, findings)), **_NOTHING, **more}
         print_json({"schema": "ds01.verified/2", "store": str(opened.root), **rows})
         return
     for finding in findings:

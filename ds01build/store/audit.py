@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from ds01build.store.blobs import digest_of
 from ds01build.store.directory import DirStore, open_store
 from ds01build.store.durable import read_own
 from ds01build.store.index import is_sealed
-from ds01build.store.layout import DIRECTORIES, FILES, FORMAT, LAYOUT, look
+from ds01build.store.layout import COPY, DIRECTORIES, FILES, FORMAT, INDEX, LAYOUT, look
 from ds01build.store.manifests import LIMIT, document, needed, parts
 from ds01build.store.rows import key_of, read_document, read_layer
 
@@ -101,6 +102,7 @@ def verify(store: DirStore, report: Report = _untold, *, threads: int = 2) -> It
     if any(finding.kind == "missing" for finding in missing):
         return  # the rest would say it again, of all that was in there
     yield from _files(store)
+    yield from _documents(store)
     blobs = sorted((store.root / "blobs" / "sha256").iterdir())
     report(Verifying(size=sum(map(_size, blobs))))
     with ThreadPoolExecutor(threads) as pool:
@@ -120,7 +122,7 @@ def usage(store: DirStore) -> Usage:
     """Return what the bytes of ``store`` are for; what a blob is follows from what names it."""
     sizes = {path.name: _size(path) for path in (store.root / "blobs/sha256").iterdir()}
     images, layers = _named(store)
-    rows = [store.root / name for name in ("keys", "roots", "index.json")]
+    rows = [store.root / name for name in ("keys", "roots", INDEX, COPY)]
     return Usage(
         layers=sum(sizes.get(digest.hex, 0) for digest in layers),
         images=sum(sizes.get(digest.hex, 0) for digest in images - layers),
@@ -157,11 +159,17 @@ def _files(store: DirStore) -> Iterator[Finding]:
     for path in (path for name in _PASSING for path in sorted((root / name).iterdir())):
         if path.is_symlink() or path.is_dir():
             yield Finding(path=_relative(root, path), kind="foreign", problem="not part of a store")
+
+
+def _documents(store: DirStore) -> Iterator[Finding]:
+    root = store.root
     checks = {
         "oci-layout": LAYOUT.__eq__,
         "version": (b"%d\n" % FORMAT).__eq__,
-        "index.json": is_sealed,
+        INDEX: is_sealed,
     }
+    if os.path.lexists(root / COPY):  # otherwise made when the store is opened
+        checks[COPY] = is_sealed
     for name, is_right in checks.items():
         content = read_own(root / name, uid=store.uid, limit=LIMIT)
         if content is None:

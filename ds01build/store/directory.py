@@ -1,6 +1,7 @@
 """The store: an OCI image layout of blobs, and a map from key to what it came out as.
 
     blobs/sha256/HEX    bytes, proved by their name          index.json   images by name
+                                                             index.copy   the same once more
     keys/HH/HEX.json    key to layer, key to document        roots/       generations
     quarantine/         bytes that turned out to lie         facts/       can be thrown away
     tmp/ locks/ leases/ of processes that are running        version      of this arrangement
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING, Protocol
 from ds01build.digest import Digest
 from ds01build.errors import StoreError
 from ds01build.flock import hold, hold_briefly, remove_abandoned
-from ds01build.store import index, layout, leases
+from ds01build.store import index, layout, leases, roots
 from ds01build.store.blobs import BlobSource, Expected, blob_writer
 from ds01build.store.durable import (
     disk_errors,
@@ -247,8 +248,8 @@ class DirStore:
     ) -> None:
         """Let ``name`` stand for a manifest in index.json, whatever it stood for before.
 
-        An index that can't be read is moved to quarantine first. Raises StoreError when the
-        manifest isn't there, and ValueError for a malformed name.
+        Raises StoreError when the manifest isn't there or index.json is damaged, and ValueError
+        for a malformed name.
         """
         tag = Tag(
             name=name, manifest=manifest, size=size, media_type=media_type, annotations=annotations
@@ -258,20 +259,43 @@ class DirStore:
         self._change_index(lambda there: index.replaced(there, tag))
 
     def untag(self, is_gone: Callable[[Tag], bool]) -> None:
-        """Take their names away from those images that ``is_gone`` says."""
+        """Take their names away from those images that ``is_gone`` says.
+
+        Raises StoreError when index.json is damaged.
+        """
         self._change_index(lambda there: index.without(there, is_gone))
 
     def _change_index(self, change: Callable[[index.Descriptors], index.Descriptors]) -> None:
-        path = self.root / "index.json"
+        path = self.root / layout.INDEX
         with disk_errors(path), hold(self.root / "locks" / "index", lambda _: None):
-            descriptors = self.descriptors()
-            if descriptors is None and path.exists():
-                path.rename(self.root / "quarantine" / "index.json")
-            write_durably(path, index.encode(change(descriptors or [])), aside=self.aside)
+            self.write_index(change(self.named()))
+
+    def write_index(self, descriptors: index.Descriptors) -> None:
+        """Write index.json and its copy. The caller holds the lock of the index."""
+        # The copy first: after a crash it may be newer than the index, and is never older.
+        for name in (layout.COPY, layout.INDEX):
+            write_durably(self.root / name, index.encode(descriptors), aside=self.aside)
+
+    def named(self) -> index.Descriptors:
+        """Return what index.json describes.
+
+        Raises StoreError where it is damaged: what it names would be lost if it were changed.
+        """
+        found = self.descriptors()
+        if found is None:
+            raise StoreError(
+                f"{self.root / layout.INDEX} is damaged, and what it names would be lost",
+                hint="ds01 store verify --repair",
+            )
+        return found
 
     def tags(self) -> tuple[Tag, ...]:
-        """Return the images that have a name, sorted by it; none where the index is damaged."""
-        tags = map(index.tag_of, self.descriptors() or [])
+        """Return the images that have a name, sorted by it.
+
+        Where index.json is damaged, those that had one when it was written last.
+        """
+        descriptors = self.descriptors()
+        tags = map(index.tag_of, (self.copied() or []) if descriptors is None else descriptors)
         return tuple(sorted((tag for tag in tags if tag), key=lambda tag: tag.name))
 
     @property
@@ -295,9 +319,26 @@ class DirStore:
         write_durably(path, row, aside=self.aside, mode=0o644 if is_open else 0o600)
 
     def descriptors(self) -> index.Descriptors | None:
-        """Return what index.json describes, by whatever tool; None where it is damaged."""
-        text = read_own(self.root / "index.json", uid=self.uid, limit=LIMIT)
-        try:
-            return None if text is None else index.parse(text)
-        except ValueError:
-            return None
+        """Return what index.json describes, by whatever tool; None where it is damaged.
+
+        Names of images with generations stay where another tool has dropped them.
+        """
+        text = self._text(layout.INDEX)
+        there = _described(text)
+        if text is None or there is None or index.is_own(text):
+            return there
+        return index.completed(there, self.copied() or [], roots.names(self.root))
+
+    def copied(self) -> index.Descriptors | None:
+        """Return what index.json described when it was written last; None where that is lost."""
+        return _described(self._text(layout.COPY))
+
+    def _text(self, name: str) -> bytes | None:
+        return read_own(self.root / name, uid=self.uid, limit=LIMIT)
+
+
+def _described(text: bytes | None) -> index.Descriptors | None:
+    try:
+        return None if text is None else index.parse(text)
+    except ValueError:
+        return None

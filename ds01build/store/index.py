@@ -10,15 +10,27 @@ from ds01build.digest import Digest, canonical
 from ds01build.store.sealed import parse_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from ds01build.digest import Canonical
 
-__all__ = ["Descriptors", "Tag", "encode", "is_sealed", "parse", "replaced", "tag_of", "without"]
+__all__ = [
+    "Descriptors",
+    "Tag",
+    "completed",
+    "encode",
+    "is_own",
+    "is_sealed",
+    "parse",
+    "replaced",
+    "tag_of",
+    "without",
+]
 
 INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
 _NAME = "org.opencontainers.image.ref.name"
 _CHECK = "ds01.check"  # digest of the index without this annotation
+_OWN = b'{"annotations":{"%b":' % _CHECK.encode()
 _NAMES = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@/+-]{0,254}")  # image-spec, annotations.md
 
 Descriptors = list["Mapping[str, Canonical]"]
@@ -42,7 +54,8 @@ class Tag:
 def parse(text: bytes) -> Descriptors:
     """Return the descriptors of an index, by whatever tool it was written.
 
-    Raises ValueError when it isn't an index, or when a byte has changed since ``encode``.
+    Raises ValueError when it isn't an index, or when a byte has changed since ``encode``. Where
+    another tool has written it, a check that it has kept says nothing.
     """
     document = parse_json(text)
     if not isinstance(document, dict) or document.get("schemaVersion") != 2:  # noqa: PLR2004
@@ -52,8 +65,7 @@ def parse(text: bytes) -> Descriptors:
     manifests = document.get("manifests")
     if not isinstance(manifests, list) or not all(isinstance(one, dict) for one in manifests):
         raise ValueError("an index without manifests")
-    notes = document.get("annotations")
-    if isinstance(notes, dict) and _CHECK in notes and encode(manifests) != text:
+    if is_own(text) and encode(manifests) != text:
         raise ValueError("an index that was changed")
     return manifests
 
@@ -69,10 +81,18 @@ def encode(descriptors: Sequence[Mapping[str, Canonical]]) -> bytes:
     return canonical({**index, "annotations": {_CHECK: check}}) + b"\n"
 
 
+def is_own(text: bytes) -> bool:
+    """Say whether ``encode`` wrote the index, whatever has become of it since.
+
+    Its members are sorted. Tools in Go, such as skopeo and umoci, write ``schemaVersion`` first.
+    """
+    return text.startswith(_OWN)
+
+
 def is_sealed(text: bytes) -> bool:
     """Say whether the index is unchanged since ``encode``; other tools' indexes are not."""
     try:
-        return encode(parse(text)) == text
+        return is_own(text) and encode(parse(text)) == text
     except (ValueError, TypeError):
         return False
 
@@ -81,6 +101,26 @@ def replaced(descriptors: Descriptors, tag: Tag) -> Descriptors:
     """Return ``descriptors`` with ``tag``, in the place of what had its name."""
     others = [one for one in descriptors if _name(one) != tag.name]
     return [*others, _descriptor(tag)]
+
+
+def completed(
+    descriptors: Descriptors, before: Descriptors, images: Collection[str]
+) -> Descriptors:
+    """Return what another tool wrote, with all names that ``images`` had ``before``.
+
+    Such a name moves where that tool says so, but does not go: nothing tells whether it was meant
+    to, or has a byte that changed.
+    """
+    said = {tag.name: tag.manifest for tag in map(tag_of, descriptors) if tag}
+    tags = [(one, tag_of(one)) for one in before]
+    kept = {
+        tag.name: one
+        for one, tag in tags
+        if tag
+        and tag.name.partition("@")[0] in images
+        and said.get(tag.name, tag.manifest) == tag.manifest
+    }
+    return [*(one for one in descriptors if _name(one) not in kept), *kept.values()]
 
 
 def without(descriptors: Descriptors, is_gone: Callable[[Tag], bool]) -> Descriptors:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import stat
@@ -10,12 +11,14 @@ from pathlib import Path
 from ds01build.errors import StoreError
 from ds01build.flock import hold, remove_abandoned
 from ds01build.store.durable import disk_errors, make_directory, read_own, write_durably
-from ds01build.store.index import encode
+from ds01build.store.index import encode, is_sealed, parse
 
 __all__ = [
+    "COPY",
     "DIRECTORIES",
     "FILES",
     "FORMAT",
+    "INDEX",
     "LAYOUT",
     "MOUNTS",
     "look",
@@ -24,6 +27,7 @@ __all__ = [
 ]
 
 FORMAT = 1
+LIMIT = 64 * 1024 * 1024  # bytes of an index
 LAYOUT = b'{"imageLayoutVersion":"1.0.0"}\n'  # OCI image-spec, image-layout.md
 DIRECTORIES = (
     "blobs",
@@ -37,7 +41,9 @@ DIRECTORIES = (
     "roots",
     "tmp",
 )
-FILES = ("index.json", "oci-layout", "version")
+INDEX = "index.json"
+COPY = "index.copy"  # what INDEX was when ds01 wrote it last
+FILES = (COPY, INDEX, "oci-layout", "version")
 
 _ELSEWHERE = "DS01_STORE=DIRECTORY selects another place"
 MOUNTS = Path("/proc/self/mountinfo")  # proc(5)
@@ -67,7 +73,7 @@ def prepare(root: Path, *, uid: int, mounts: Path = MOUNTS) -> Path:
         for name in DIRECTORIES:
             make_directory(root / name)
             _check(root / name, uid)
-        _initialise(root)
+        _initialise(root, uid)
         for name in ("tmp", "leases", "locks"):
             remove_abandoned(root / name)
     return root
@@ -149,16 +155,40 @@ def _refuse_foreign(root: Path) -> None:
         raise StoreError(f"{root} is not a store: it holds {foreign[0]!r:.100}", _ELSEWHERE)
 
 
-def _initialise(root: Path) -> None:
+def _initialise(root: Path, uid: int) -> None:
     """Write the files of an empty store, ``version`` last: without it, this starts anew."""
     if all((root / name).exists() for name in FILES):
         return
-    aside = root / "tmp"
-    with hold(root / "locks" / "store", lambda _: None):
-        write_durably(root / "oci-layout", LAYOUT, aside=aside)
-        if not (root / "index.json").exists():
-            write_durably(root / "index.json", encode(()), aside=aside)
-        write_durably(root / "version", b"%d\n" % FORMAT, aside=aside)
+    aside, locks = root / "tmp", root / "locks"
+    with hold(locks / "store", lambda _: None), hold(locks / "index", lambda _: None):
+        if not (root / "oci-layout").exists():
+            write_durably(root / "oci-layout", LAYOUT, aside=aside)
+        _write_index(root, uid)
+        _write_copy(root, uid)
+        if not (root / "version").exists():
+            write_durably(root / "version", b"%d\n" % FORMAT, aside=aside)
+
+
+def _write_index(root: Path, uid: int) -> None:
+    """Write index.json where it is missing: what its copy says, or that of an empty store.
+
+    Where neither is known and there are generations, they had names that nobody knows now.
+    """
+    if os.path.lexists(root / INDEX):
+        return
+    text = read_own(root / COPY, uid=uid, limit=LIMIT)
+    if text is not None and is_sealed(text):
+        write_durably(root / INDEX, text, aside=root / "tmp")
+    elif not any((root / "roots").iterdir()):
+        write_durably(root / INDEX, encode(()), aside=root / "tmp")
+
+
+def _write_copy(root: Path, uid: int) -> None:
+    """Copy an index that is whole, where there is no copy: an earlier ds01 made none."""
+    text = read_own(root / INDEX, uid=uid, limit=LIMIT)
+    if text is not None and not os.path.lexists(root / COPY):
+        with contextlib.suppress(ValueError):
+            write_durably(root / COPY, encode(parse(text)), aside=root / "tmp")
 
 
 def refuse_network(path: Path, mounts: Path) -> None:

@@ -5,6 +5,7 @@ What has to be fetched or made again is somebody else's work; this makes room fo
 
 from __future__ import annotations
 
+import os
 import stat
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ from ds01build.store.durable import (
     write_durably,
 )
 from ds01build.store.index import Tag
-from ds01build.store.layout import DIRECTORIES, FILES, FORMAT, LAYOUT
+from ds01build.store.layout import COPY, DIRECTORIES, FILES, FORMAT, INDEX, LAYOUT
 from ds01build.store.manifests import LIMIT
 from ds01build.store.rows import key_of, read_document, read_layer
 from ds01build.store.sealed import corrected
@@ -32,13 +33,13 @@ if TYPE_CHECKING:
     from ds01build.store import DirStore
     from ds01build.store.audit import Finding
 
-__all__ = ["forget", "mend", "remedy", "restore_index"]
+__all__ = ["forget", "mend", "remedy", "restore_index", "unknown"]
 
-_INDEX = "index.json"
 _ASIDE = "moved to quarantine"
 _AGAIN = "fetched, or made again from the lock of its generation"
 _REMEDIES = {  # by place and kind
-    (_INDEX, ""): "the names of all generations are written again",
+    (INDEX, ""): "written again from its copy, with the names of all generations",
+    (COPY, ""): "written again from index.json",
     ("blobs", "missing"): _AGAIN,
     ("blobs", "corrupt"): f"{_ASIDE}, then {_AGAIN}",
     ("roots", "missing"): "taken from recipe and lock where they lie, if those are the same",
@@ -173,31 +174,55 @@ def forget(store: DirStore, finding: Finding) -> None:
 
 
 def restore_index(store: DirStore) -> None:
-    """Write index.json again: what it says, if it can be read, and the names of all generations.
+    """Write index.json and its copy again: what they say, and the names of all generations.
 
-    A name without a manifest in the store goes. Raises StoreError.
+    The copy is asked where the index can't be read. A name without a manifest in the store goes.
+    Raises StoreError.
     """
-    path = store.root / _INDEX
-    with disk_errors(path), hold(store.root / "locks" / "index", lambda _: None):
-        if path.is_symlink() or path.exists():
+    paths = [store.root / INDEX, store.root / COPY]
+    with disk_errors(paths[0]), hold(store.root / "locks" / "index", lambda _: None):
+        for path in filter(os.path.lexists, paths):
             _close(store, path)
-        text = read_own(path, uid=store.uid, limit=LIMIT)
-        kept = _kept(store, text)
+        texts = {path: read_own(path, uid=store.uid, limit=LIMIT) for path in paths}
+        kept = _kept(store)
         for tag in _names(store, {tag.name for tag in map(index.tag_of, kept) if tag}):
             kept = index.replaced(kept, tag)
-        new = index.encode(kept)
-        if new == text:
+        if set(texts.values()) == {index.encode(kept)}:
             return
-        if text is None or not index.is_sealed(text):
-            _set_aside(store, path)
-        write_durably(path, new, aside=store.aside)
+        for path, text in texts.items():
+            if text is None or not index.is_sealed(text):
+                _set_aside(store, path)
+        store.write_index(kept)
 
 
-def _kept(store: DirStore, text: bytes | None) -> index.Descriptors:
+def unknown(store: DirStore) -> str:
+    """Say what index.json named that no repair can bring back, nothing where all of it is known."""
+    text = _raw(store.root / INDEX)
     try:
-        there = index.parse(text) if text is not None else []
+        if text is not None and index.parse(text) is not None:
+            return ""
     except ValueError:
-        return []
+        pass
+    if store.copied() is None:
+        told = "which generation a name stood for, which were pinned, and what other tools named"
+        return f"{INDEX}: {told}"
+    if text is None or not index.is_own(text):
+        return f"{INDEX}: what other tools have named since ds01 wrote it last"
+    return ""
+
+
+def _raw(path: Path) -> bytes | None:
+    """Return the bytes of a file, whoever can write to it: a repair closes it."""
+    try:
+        return path.read_bytes() if stat.S_ISREG(path.lstat().st_mode) else None
+    except OSError:
+        return None
+
+
+def _kept(store: DirStore) -> index.Descriptors:
+    there = store.descriptors()
+    if there is None:
+        there = store.copied() or []
     tags = [(one, index.tag_of(one)) for one in there]
     return [one for one, tag in tags if tag is None or store.has(tag.manifest, tag.size)]
 

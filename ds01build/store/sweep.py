@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
+    from ds01build.digest import Canonical
     from ds01build.store import DirStore
     from ds01build.store.gc import Deletion
     from ds01build.store.index import Tag
@@ -138,8 +139,19 @@ def _tags(
         if tag and name in names and rest == str(tag.manifest):
             bound.append((tag.name, name, tag.manifest))
         elif not tag or name not in without:
-            tagged |= _reached(store, Digest(str(one.get("digest"))), tag.name if tag else "")
+            tagged |= _reached(store, _address(store, one), tag.name if tag else "")
     return tuple(bound), frozenset(tagged)
+
+
+def _address(store: DirStore, descriptor: Mapping[str, Canonical]) -> Digest:
+    try:
+        return Digest(str(descriptor.get("digest")))
+    except ValueError:
+        raise StoreError(
+            f"{store.root / 'index.json'} names {descriptor.get('digest')!r:.200}, which is not"
+            " known here: nothing was removed",
+            hint="ds01 store verify",
+        ) from None
 
 
 def _reached(store: DirStore, manifest: Digest, name: str) -> frozenset[Digest]:

@@ -12,6 +12,7 @@ from ds01build import __version__, beneath, versions
 from ds01build.digest import Digest, Key
 from ds01build.errors import Ds01Error, StoreError
 from ds01build.store import roots
+from ds01build.store.index import tag_of
 from ds01build.workflow.built import remembered
 
 if TYPE_CHECKING:
@@ -108,7 +109,8 @@ def _same_files(recipe: Path, included: Mapping[str, str]) -> bool:
 
 
 def _is_whole(built: Built, store: DirStore) -> bool:
-    named = any(t.name == built.name and t.manifest == built.digest for t in store.tags())
+    tags = map(tag_of, store.descriptors() or [])  # not of a copy: other tools read the index
+    named = any(t and t.name == built.name and t.manifest == built.digest for t in tags)
     return (
         named
         and store.has(built.digest, built.manifest_size)

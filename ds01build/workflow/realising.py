@@ -48,7 +48,8 @@ def realise(locked: Locked, edges: Edges, choices: Choices, timer: Timer) -> Bui
 
     Raises NotThere for what nobody serves any more, and every other error of ``building.build``.
     """
-    engine = engine_for(choices.load, edges)  # before anything is done for one that is not there
+    edges.store.named()  # before anything is done that could not get its name
+    engine = engine_for(choices.load, edges)  # nor for one that is not there
     with ExitStack() as stack:
         stack.enter_context(edges.store.lease(_used(locked.lock)))
         planned = _ready(locked, edges, choices)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
@@ -43,16 +44,23 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repair:
-    """What was wrong with a store, what still is, and why that could not be put right."""
+    """What was wrong with a store, what still is, and why that could not be put right.
+
+    ``quarantined`` is what was moved there, and nothing has taken its place; ``lost`` says what
+    nobody knows any more, and no repair will find.
+    """
 
     found: tuple[Finding, ...]
     left: tuple[Finding, ...]
+    quarantined: tuple[Finding, ...]
     reasons: tuple[Ds01Error, ...]
+    lost: tuple[str, ...] = ()
 
     @property
     def repaired(self) -> tuple[Finding, ...]:
         """What was wrong and is so no longer."""
-        return tuple(finding for finding in self.found if finding not in self.left)
+        others = {*self.left, *self.quarantined}
+        return tuple(finding for finding in self.found if finding not in others)
 
 
 @dataclass(slots=True)
@@ -75,7 +83,7 @@ def repair(store: DirStore, edges: Callable[[], Edges], report: Report) -> Repai
     ``edges`` are asked for once the store can be opened, and only if something has to be fetched or
     made. Nothing is deleted but rows and names of what is gone; bad bytes lie in quarantine.
     """
-    reasons = _Reasons()
+    reasons, unknown = _Reasons(), mending.unknown(store)
     found = _mend(store, reasons, report)
     lost = {finding.digest for finding in found if finding.digest and _is_blob(finding)}
     for one in _generations(store):
@@ -88,7 +96,29 @@ def repair(store: DirStore, edges: Callable[[], Edges], report: Report) -> Repai
             reasons.trying(mending.forget, finding, store)
     mending.restore_index(store)
     left = tuple(sorted(audit.verify(store, report)))
-    return Repair(found=found, left=left, reasons=tuple(reasons.errors) if left else ())
+    moved = tuple(finding for finding in found if _is_gone(store, finding))
+    return Repair(
+        found=found,
+        left=left,
+        quarantined=moved,
+        reasons=tuple(reasons.errors) if left else (),
+        lost=tuple(filter(None, [unknown, *map(_lost, moved)])),
+    )
+
+
+def _is_gone(store: DirStore, finding: Finding) -> bool:
+    """Say whether what was bad or foreign is there no longer, and nothing in its place."""
+    return finding.kind != "missing" and not os.path.lexists(store.root / finding.path)
+
+
+def _lost(finding: Finding) -> str:
+    """Say what went with what is in quarantine now, nothing where it can be made again."""
+    place, _, rest = finding.path.partition("/")
+    name, _, number = rest.partition("/")
+    if place != "roots" or finding.kind != "corrupt":
+        return ""
+    number = number.removesuffix(".json")
+    return f"generation {number} of {name}; what it came to stays while a name stands for it"
 
 
 def _mend(store: DirStore, reasons: _Reasons, report: Report) -> tuple[Finding, ...]:

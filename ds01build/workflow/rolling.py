@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ds01build.engine.names import fixed_tag, moving_tag
 from ds01build.errors import StoreError
+from ds01build.events import Warned
 from ds01build.image import MANIFEST_TYPE
 from ds01build.store import roots
 from ds01build.workflow.generations import current
@@ -75,17 +76,22 @@ def roll_back(
     """Let ``name`` stand for a generation, in the engine where one answers, and in the store.
 
     With ``restore``, its recipe and lock are put back too, over changes only by ``force``. Raises
-    Ds01Error where a file would be lost, StoreError for an image that is not whole, and what
-    loading raises; the name of the store has not moved then.
+    Ds01Error where a file would be lost, StoreError for an image that is whole in neither store nor
+    engine or an index that is damaged, and what loading raises; the name of the store has not moved
+    then.
     """
     store = edges.store
+    store.named()  # before the engine's tag moves
     with store.lease([]):
-        stored = _whole(store, name, to)
+        stored = find(store, f"{name}@{to.number}")
+        lost = _lost(store, stored, to)
         files = restoration(store, name, to, force=force) if restore else None
         done = preview(store, name, to)
         with staged(files):
             engine = engine_for(load, edges)
-            there = _in_engine(engine, stored, edges) if engine else None
+            there = _in_engine(engine, stored, edges, can_load=not lost) if engine else None
+            if lost and there is None:
+                raise _not_whole(name, to, lost[0])
             store.tag(
                 name,
                 manifest=to.image,
@@ -93,6 +99,9 @@ def roll_back(
                 media_type=MANIFEST_TYPE,
                 annotations={roots.CURRENT: str(to.number)},
             )
+    if lost:
+        told = f"{lost[0]} is missing; the engine has it"
+        edges.report(Warned(f"{name}@{to.number} is not whole in the store: {told}"))
     return replace(
         done,
         tag=there.tag if there else "",
@@ -101,35 +110,43 @@ def roll_back(
     )
 
 
-def _whole(store: DirStore, name: str, to: Generation) -> Stored:
-    """Return the image of a generation, all of whose own blobs are there and stay.
+def _lost(store: DirStore, stored: Stored, to: Generation) -> list[Digest]:
+    """Return the layers of an image that only an engine may have by now; all other blobs stay.
 
-    Layers of its base need not be: an engine has them, or their registry.
+    Layers of its base are not among them: their registry has them too. Raises StoreError where
+    more than layers is lost.
     """
-    stored = find(store, f"{name}@{to.number}")
     base = stored.base()
     own = {stored.config(), *stored.layers()[len(base.layers) if base else 0 :]}
     for digest in stored.layers():
         store.renew(digest)
     missing = sorted(d for d in {to.image, *own} if not store.renew(d))
-    if missing:
-        raise StoreError(
-            f"{name}@{to.number} is not whole: {missing[0]} is not in the store",
-            hint="ds01 store verify",
-        )
+    for digest in missing:
+        if digest not in stored.layers():
+            raise _not_whole(stored.name, to, digest)
     for part in (to.lock, to.recipe):
         if part is not None:
             store.renew(part)
-    return stored
+    return missing
 
 
-def _in_engine(engine: Engine, stored: Stored, edges: Edges) -> InEngine:
-    """Make the engine's moving tag stand for an image: by its fixed one, or loaded anew."""
+def _not_whole(name: str, to: Generation, missing: Digest) -> StoreError:
+    return StoreError(
+        f"{name}@{to.number} is not whole: {missing} is not in the store",
+        hint="ds01 store verify --repair",
+    )
+
+
+def _in_engine(engine: Engine, stored: Stored, edges: Edges, *, can_load: bool) -> InEngine | None:
+    """Make the engine's moving tag stand for an image: by its fixed one, or loaded anew.
+
+    None where it has to be loaded and cannot be.
+    """
     uid, image = edges.store.uid, stored.image()
     fixed = fixed_tag(uid, stored.name, image.config_digest)
     found = engine.inspect(fixed)
     if found is None or not _is(image, found.config_digest, found.diff_ids):
-        return load_stored(stored, edges)
+        return load_stored(stored, edges) if can_load else None
     moving = moving_tag(uid, stored.name)
     engine.tag(found.engine_id, moving)
     return InEngine(tag=moving, engine_id=found.engine_id, sent=0)
