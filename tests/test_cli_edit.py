@@ -190,6 +190,16 @@ def test_a_dry_run_says_what_would_change_and_changes_nothing(world: World) -> N
         (("upgrade", "demo.toml", "app>1"), 2, "'app>1' is not the name of a Python package"),
         (("rebase", "demo.toml", "--to", "nowhere"), 1, "has no suite nowhere"),
         (("add", "demo.toml", "other", "--load"), 2, ""),
+        (
+            ("add", "demo.toml", "lib==1.0", "lib==1.1"),
+            2,
+            "'lib' is named twice: lib==1.0 and lib==1.1",
+        ),
+        (
+            ("add", "demo.toml", "other", "Other>=1"),
+            2,
+            "'other' is named twice: other and Other>=1",
+        ),
         (("add", "demo.toml", "other", "--build", "--load"), 4, "no engine answers"),
     ],
 )
@@ -198,6 +208,23 @@ def test_what_cannot_be_done_leaves_both_files_byte_for_byte(
 ) -> None:
     was = files(world)
     assert message in leaves_all_alone(world, code, world.ds01(*command), was)
+
+
+def test_the_very_same_package_may_be_named_twice(world: World) -> None:
+    succeeds(world.ds01("add", "demo.toml", "other>=1", "Other >= 1"))
+    assert world.recipe.read_text() == RECIPE.replace('["app"]', '["app", "other>=1"]')
+    succeeds(world.ds01("remove", "demo.toml", "other", "Other"))
+    assert world.recipe.read_text() == RECIPE
+
+
+def test_a_file_that_is_copied_may_not_ask_for_a_package_twice(
+    world: World, tmp_path: Path
+) -> None:
+    away = tmp_path / "away.txt"
+    away.write_text("lib<2; python_version<'3.9'\nother\nlib>=1; python_version>='3.9'\n")
+    was = files(world)
+    told = leaves_all_alone(world, 1, update(world, "demo", "-r", str(away), "--yes"), was)
+    assert f"error: {away} asks for 'lib' twice, which only a file beside the recipe can do" in told
 
 
 def test_a_build_that_fails_leaves_recipe_lock_and_image(world: World) -> None:
