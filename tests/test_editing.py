@@ -170,6 +170,31 @@ def test_an_empty_tier_stays_where_somebody_wrote_of_it(spoken_of: str) -> None:
     assert left.text == recipe.replace('["a"]', "[]")
 
 
+@pytest.mark.parametrize(
+    "emptied",
+    [
+        'kind = "python"\npackages = [\n    "a",\n    "b",\n]\n',
+        'kind = "python"\npackages = [\n    "a",  # why\n    "b"\n]\n',
+        'kind = "python"\npackages = [\n    "a",\n\n    "b",  # why\n]\n',
+        'kind="python"\npackages=["a", "b"]\n',
+        "packages = ['a', 'b']\nkind = 'python'\n",
+    ],
+)
+@pytest.mark.parametrize("line_break", ["\n", "\r\n"])
+def test_an_empty_tier_goes_however_its_list_is_set(emptied: str, line_break: str) -> None:
+    recipe = f'{HEAD}[base]\ndebian = "bookworm"\n'.replace("\n", line_break)
+    tier = f"\n[tiers.work]\n{emptied}".replace("\n", line_break)
+    for rest in ("", '\n[image]\nuser = "1"\n'.replace("\n", line_break)):
+        assert remove(text(recipe + tier + rest), PYTHON, ["a", "b"]).text == recipe + rest
+
+
+def test_an_empty_tier_stays_where_a_comment_is_left_in_its_list() -> None:
+    recipe = f'{HEAD}[base]\ndebian = "bookworm"\n[tiers.work]\nkind = "python"\n'
+    written = 'packages = [\n    # why\n    "a",\n]\n'
+    left = remove(text(recipe + written), PYTHON, ["a"])
+    assert left.text == recipe + "packages = [\n    # why\n]\n"
+
+
 def test_an_empty_tier_stays_where_another_needs_it_by_name() -> None:
     recipe = (
         f'{HEAD}[base]\ndebian = "bookworm"\n[tiers.work]\nkind = "python"\npackages = ["a"]\n\n'
