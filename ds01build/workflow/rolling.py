@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ds01build.store import DirStore
     from ds01build.store.roots import Generation
     from ds01build.workflow.loading import Load
+    from ds01build.workflow.restoring import Restoration
     from ds01build.workflow.steps import Edges
     from ds01build.workflow.stored import Stored
 
@@ -33,7 +34,8 @@ __all__ = ["Rollback", "preview", "roll_back"]
 class Rollback:
     """What a name stood for, and stands for now; None where it stood for no generation.
 
-    ``tag`` is empty where no engine has the image; ``restored`` are files that were written.
+    ``tag`` is empty where no engine has the image; ``restored`` are files that were written, or
+    would be.
     """
 
     name: str
@@ -63,10 +65,24 @@ class Rollback:
         }
 
 
-def preview(store: DirStore, name: str, to: Generation) -> Rollback:
-    """Return what going back to a generation would change, for the store alone."""
+def preview(store: DirStore, name: str, to: Generation, *, restore: bool, force: bool) -> Rollback:
+    """Return what going back to a generation would change in the store, and of files.
+
+    Raises Ds01Error where a file would be lost, or cannot be written.
+    """
+    files = restoration(store, name, to, force=force) if restore else None
+    return _planned(store, name, to, files)
+
+
+def _planned(store: DirStore, name: str, to: Generation, files: Restoration | None) -> Rollback:
     now = current(store, name)
-    return Rollback(name=name, before=now.number if now else None, number=to.number, image=to.image)
+    return Rollback(
+        name=name,
+        before=now.number if now else None,
+        number=to.number,
+        image=to.image,
+        restored=tuple(str(path) for path, _ in files.files) if files else (),
+    )
 
 
 def roll_back(
@@ -82,7 +98,7 @@ def roll_back(
     with store.lease([]):
         stored = _whole(store, name, to)
         files = restoration(store, name, to, force=force) if restore else None
-        done = preview(store, name, to)
+        done = _planned(store, name, to, files)
         with staged(files):
             engine = engine_for(load, edges)
             there = _in_engine(engine, stored, edges) if engine else None
@@ -93,12 +109,7 @@ def roll_back(
                 media_type=MANIFEST_TYPE,
                 annotations={roots.CURRENT: str(to.number)},
             )
-    return replace(
-        done,
-        tag=there.tag if there else "",
-        sent=there.sent if there else 0,
-        restored=tuple(str(path) for path, _ in files.files) if files else (),
-    )
+    return replace(done, tag=there.tag if there else "", sent=there.sent if there else 0)
 
 
 def _whole(store: DirStore, name: str, to: Generation) -> Stored:
