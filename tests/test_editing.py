@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from ds01build.errors import Ds01Error, RecipeError, UsageError
 from ds01build.recipe import FrameworkBase, ImageBase, PythonTier, arrays, located
-from ds01build.recipe.choosing import absence, chosen, homes, plain_name
-from ds01build.recipe.editing import Spot, Text, add, careful, checked, read_from, remove
+from ds01build.recipe.choosing import absence, chosen, existing, homes, plain_name
+from ds01build.recipe.editing import Kind, Spot, Text, add, careful, checked, read_from, remove
 from ds01build.recipe.rebasing import base_of, rebased
 
 HEAD = '# A thesis.\nschema = 1\nname = "demo"   # as the image is called\n\n'
@@ -276,6 +276,30 @@ def test_among_several_one_is_named_or_made() -> None:
         with pytest.raises(UsageError) as caught:
             chosen(recipe, "apt" if kind else None, tier)
         assert str(caught.value) == message
+
+
+def test_only_a_tier_that_can_be_made_is_hinted_at() -> None:
+    recipe = text(RECIPE + SECOND)
+
+    def told(kind: Kind | None, tier: str, fallback: str = "") -> tuple[str, str]:
+        with pytest.raises(UsageError) as caught:
+            chosen(recipe, kind, tier, fallback)
+        return str(caught.value).partition(";")[0], caught.value.hint
+
+    no = "demo.toml has no tier {!r}"
+    makes = "--kind python, or --kind apt, makes it"
+    assert told(None, "zz") == (no.format("zz"), makes)
+    assert told(None, "No way") == (no.format("No way"), "")
+    base = "'base' is what all tiers stand on, and no tier itself"
+    makes = "--tier NAME --kind {} makes one"
+    assert told(None, "base") == (base, makes.format("python"))
+    assert told("apt", "base") == (base, makes.format("apt"))
+    add_ = "to make it: ds01 add demo.toml --tier zz --kind apt PKG"
+    assert told("apt", "zz", "system") == (no.format("zz"), add_)
+    with pytest.raises(UsageError, match="has no tier 'zz'; its tiers are ") as caught:
+        existing(recipe, "zz")
+    assert caught.value.hint == ""
+    assert existing(recipe, "work") == PYTHON
 
 
 def test_a_package_is_at_home_where_it_is_named() -> None:

@@ -14,7 +14,7 @@ from ds01build.grammar import requirement_name
 from ds01build.lock import LockedDebian
 from ds01build.recipe import PythonTier
 from ds01build.recipe.bundling import with_bundle, without_bundle
-from ds01build.recipe.choosing import absence, chosen, homes, plain_name
+from ds01build.recipe.choosing import absence, chosen, existing, homes, plain_name
 from ds01build.recipe.editing import Spot, Text, add, name_of, normal, read_from, remove
 from ds01build.recipe.rebasing import base_of, rebased
 from ds01build.recipe.requirements import expand
@@ -44,7 +44,10 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Goal:
-    """Which tier packages go to: ``tier``; else the only one of ``kind``, or ``fallback``."""
+    """Which tier packages go to: ``tier``; else the only one of ``kind``, or ``fallback``.
+
+    A ``tier`` that is not there is made where there is a ``kind`` and no other ``fallback``.
+    """
 
     kind: Kind | None = None
     tier: str = ""
@@ -81,7 +84,7 @@ def removing(names: Sequence[str], tier: str = "") -> Edit:
     def text(recipe: Text, request: Request, lock: Lock | None) -> Text:
         before = recipe
         if tier:
-            chosen(recipe, None, tier)
+            existing(recipe, tier)
         for name in map(plain_name, names):
             if not homes(before, None, name, tier):
                 needed_by = _needing(name, lock)
