@@ -52,8 +52,8 @@ _PACKAGE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 _SOURCE = r"\.(?:tar\.gz|tgz|tar\.bz2|tar\.xz|zip)"
 _DIRECT = re.compile(rf"(?P<url>[^#?]*(?:\.whl|{_SOURCE}))(?:#sha256=(?P<sha256>[0-9a-f]{{64}}))?")
 _REVISION = re.compile(r"(?!.*(?:\.\.|//|\.lock\Z|[./]\Z))[A-Za-z0-9][A-Za-z0-9._/+-]{0,199}")
-# A comma before a comparison, or between extras, belongs to a requirement.
-_WORD = re.compile(r"(?:\[[^\[\]]*\]|,(?=\s*[<>=!~])|[^\s,])+")
+# A comma before a comparison, or between extras, belongs to a requirement, and so do spaces at '@'.
+_WORD = re.compile(r"(?:\[[^\[\]]*\]|,(?=\s*[<>=!~])|(?<=[^\s,])\s*@\s*|[^\s,])+")
 _ARCHIVE = re.compile(r".*\.(?:whl|zip|tar|tgz|tar\.[a-z0-9]+)", re.IGNORECASE)
 
 
@@ -255,7 +255,7 @@ def _direct_url(name: str, text: str) -> str:
 def requirement_words(text: str) -> list[str]:
     """Return the requirements of a line, as they are written, with spaces or commas between them.
 
-    One that has spaces itself (a marker, a URL) is a line of its own.
+    One that has spaces itself is a line of its own, but for those around the ``@`` of a URL.
     """
     try:
         requirement(text)
@@ -275,7 +275,7 @@ def _refuse_builds(text: str) -> None:
     if word.startswith(("-e", "--editable")):
         raise ValueError("editable installs are not part of an image: name a package")
     if text.startswith("-"):
-        raise ValueError("an option, not a requirement")
+        raise ValueError(f"{_shown(word)} is an option, not a requirement")
     if re.match(r"(?:[^@]*@\s*)?(?:hg|svn|bzr|git\+(?!https?:)[a-z]+)[+:]", text):
         raise ValueError("of version control only git+https:// is supported")
     before, mark, _ = word.partition("://")

@@ -186,10 +186,21 @@ def test_a_dry_run_says_what_would_change_and_changes_nothing(world: World) -> N
         (("remove", "demo.toml", "lib"), 1, "it is there because of app"),
         (("remove", "demo.toml", "ap"), 1, "does not ask for 'ap'; did you mean 'app'?"),
         (("remove", "demo.toml", "app==1"), 2, "'app==1' is not the name of a Python package"),
+        (("remove", "demo.toml", "--tier", "zz", "app"), 2, "has no tier 'zz'; its tiers are "),
         (("upgrade", "demo.toml", "absent"), 1, "the lock has no package 'absent'"),
         (("upgrade", "demo.toml", "app>1"), 2, "'app>1' is not the name of a Python package"),
         (("rebase", "demo.toml", "--to", "nowhere"), 1, "has no suite nowhere"),
         (("add", "demo.toml", "other", "--load"), 2, ""),
+        (
+            ("add", "demo.toml", "lib==1.0", "lib==1.1"),
+            2,
+            "'lib' is named twice: lib==1.0 and lib==1.1",
+        ),
+        (
+            ("add", "demo.toml", "other", "Other>=1"),
+            2,
+            "'other' is named twice: other and Other>=1",
+        ),
         (("add", "demo.toml", "other", "--build", "--load"), 4, "no engine answers"),
     ],
 )
@@ -198,6 +209,23 @@ def test_what_cannot_be_done_leaves_both_files_byte_for_byte(
 ) -> None:
     was = files(world)
     assert message in leaves_all_alone(world, code, world.ds01(*command), was)
+
+
+def test_the_very_same_package_may_be_named_twice(world: World) -> None:
+    succeeds(world.ds01("add", "demo.toml", "other>=1", "Other >= 1"))
+    assert world.recipe.read_text() == RECIPE.replace('["app"]', '["app", "other>=1"]')
+    succeeds(world.ds01("remove", "demo.toml", "other", "Other"))
+    assert world.recipe.read_text() == RECIPE
+
+
+def test_a_file_that_is_copied_may_not_ask_for_a_package_twice(
+    world: World, tmp_path: Path
+) -> None:
+    away = tmp_path / "away.txt"
+    away.write_text("lib<2; python_version<'3.9'\nother\nlib>=1; python_version>='3.9'\n")
+    was = files(world)
+    told = leaves_all_alone(world, 1, update(world, "demo", "-r", str(away), "--yes"), was)
+    assert f"error: {away} asks for 'lib' twice, which only a file beside the recipe can do" in told
 
 
 def test_a_build_that_fails_leaves_recipe_lock_and_image(world: World) -> None:
@@ -346,6 +374,40 @@ def test_image_update_does_one_thing(world: World, flags: tuple[str, ...], messa
     was = files(world)
     told = leaves_all_alone(world, 2, update(world, "demo", *flags), was)
     assert told == f"Error: {message}"
+
+
+@pytest.mark.parametrize("flag", [("--add", "other"), ("--add-system", "tool"), ("-r", "more.txt")])
+def test_image_update_makes_no_tier_of_a_slip(world: World, flag: tuple[str, str]) -> None:
+    away = world.root / "more.txt"
+    away.write_text("other\n")
+    flag = (flag[0], flag[1].replace("more.txt", str(away)))
+    was = files(world)
+    outcome = update(world, "demo", "--tier", "pyton", *flag, "--yes")
+    kind = "apt" if flag[0] == "--add-system" else "python"
+    assert leaves_all_alone(world, 2, outcome, was) == (
+        f"error: {world.recipe} has no tier 'pyton'; did you mean 'python'?; its tiers are python "
+        f"(python)\nhint:  to make it: ds01 add {world.recipe} --tier pyton --kind {kind} PKG"
+    )
+
+
+def test_image_update_makes_the_tier_that_it_would_make_unasked(world: World) -> None:
+    succeeds(update(world, "demo", "--tier", "custom", "--add", "other", "--yes"))
+    assert "[tiers.custom]" in world.recipe.read_text()
+
+
+def test_image_update_says_which_word_is_an_option(world: World) -> None:
+    was = files(world)
+    told = leaves_all_alone(world, 2, update(world, "demo", "--add", "-r x", "--yes"), was)
+    assert told == "error: '-r' is an option, not a requirement"
+
+
+def test_image_update_takes_a_requirement_with_a_url_as_one(world: World) -> None:
+    was = files(world)
+    url = "lib other @ https://h.example/x.whl"
+    told = leaves_all_alone(world, 2, update(world, "demo", "--add", url, "--yes"), was)
+    assert (
+        told == "error: 'other': the direct URL lacks #sha256= and the file's SHA-256 in 64 digits"
+    )
 
 
 def test_image_update_asks_and_takes_no_for_an_answer(world: World) -> None:

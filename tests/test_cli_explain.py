@@ -158,6 +158,19 @@ def test_a_stale_lock_is_explained_by_the_fields_of_the_recipe(world: World) -> 
     assert {"field": "tiers.python.packages", "before": "", "after": "other"} in lock["changes"]
 
 
+def test_the_mode_of_a_file_is_shown_in_octal(world: World) -> None:
+    world.write("hi\n", "hi")
+    head = '\n[tiers.f]\nkind = "files"\nfiles = [{ from = "hi", to = "/etc/hi"'
+    world.write(f"{RECIPE}{head} }}]\n")
+    assert world.build().code == 0
+    digest = world.ds01("lock", "--json", "demo.toml").answer["digest"]
+    world.write(f'{RECIPE}{head}, mode = "0600" }}]\n')
+    assert text(world, "explain", "demo.toml", code=3).splitlines()[1:] == [
+        "  tiers.f.files./etc/hi.mode: + 0600"
+    ]
+    assert world.ds01("lock", "--json", "demo.toml").answer["digest"] != digest
+
+
 def test_a_stale_lock_that_was_never_built_is_compared_with_itself(world: World) -> None:
     update(world, "app", "other")
     world.write(RECIPE.replace('["app"]', '["lib"]') + '\n[image]\nworkdir = "/work"\n')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -9,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from test_repair import flip
 from wheels import File
 
 if TYPE_CHECKING:
@@ -181,6 +183,38 @@ def test_without_the_whole_store_the_lock_gives_the_same_image(world: World) -> 
     shutil.rmtree(world.store)
     outcome = world.build()
     assert outcome.code == 0, outcome.err
+    assert world.images() == world.built
+
+
+@pytest.mark.parametrize("part", [0.3, 0.9])
+@pytest.mark.parametrize("how", [["--docker-archive"], ["--recompress", "--oci-archive"]])
+def test_a_damaged_layer_is_named_by_an_export_that_unpacks_it(
+    world: World, how: list[str], part: float
+) -> None:
+    layer = json.loads(world.blob(world.built["demo"]))["layers"][-1]["digest"]
+    blob = world.store / "blobs/sha256" / layer.partition(":")[2]
+    flip(blob, int(part * blob.stat().st_size))
+    outcome = world.ds01("image", "export", "demo", *how, "demo.tar")
+    assert outcome.code == 1, outcome.err
+    assert outcome.complaint[0].startswith(f"error: layer {layer}: is damaged: ")
+    assert outcome.complaint[1:] == ["hint:  ds01 store verify --repair"]
+    assert {path.name for path in world.recipe.parent.iterdir()} == {"demo.toml", "demo.lock"}
+
+
+def test_a_directory_in_the_place_of_a_layer_is_told_with_what_mends_it(world: World) -> None:
+    layer = json.loads(world.blob(world.built["demo"]))["layers"][-1]["digest"]
+    blob = world.store / "blobs/sha256" / layer.partition(":")[2]
+    size = blob.stat().st_size
+    blob.unlink()
+    blob.mkdir()
+    outcome = world.build()
+    assert outcome.code == 1, outcome.err
+    assert outcome.complaint == [
+        f"error: cannot write {blob} ({size} bytes): is a directory",
+        "hint:  ds01 store verify --repair",
+    ]
+    world.ds01("store", "verify", "--repair")
+    assert world.build().code == 0
     assert world.images() == world.built
 
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from ds01build.errors import Ds01Error, RecipeError, UsageError
 from ds01build.recipe import FrameworkBase, ImageBase, PythonTier, arrays, located
-from ds01build.recipe.choosing import absence, chosen, homes, plain_name
-from ds01build.recipe.editing import Spot, Text, add, careful, checked, read_from, remove
+from ds01build.recipe.choosing import absence, chosen, existing, homes, plain_name
+from ds01build.recipe.editing import Kind, Spot, Text, add, careful, checked, read_from, remove
 from ds01build.recipe.rebasing import base_of, rebased
 
 HEAD = '# A thesis.\nschema = 1\nname = "demo"   # as the image is called\n\n'
@@ -170,6 +170,31 @@ def test_an_empty_tier_stays_where_somebody_wrote_of_it(spoken_of: str) -> None:
     assert left.text == recipe.replace('["a"]', "[]")
 
 
+@pytest.mark.parametrize(
+    "emptied",
+    [
+        'kind = "python"\npackages = [\n    "a",\n    "b",\n]\n',
+        'kind = "python"\npackages = [\n    "a",  # why\n    "b"\n]\n',
+        'kind = "python"\npackages = [\n    "a",\n\n    "b",  # why\n]\n',
+        'kind="python"\npackages=["a", "b"]\n',
+        "packages = ['a', 'b']\nkind = 'python'\n",
+    ],
+)
+@pytest.mark.parametrize("line_break", ["\n", "\r\n"])
+def test_an_empty_tier_goes_however_its_list_is_set(emptied: str, line_break: str) -> None:
+    recipe = f'{HEAD}[base]\ndebian = "bookworm"\n'.replace("\n", line_break)
+    tier = f"\n[tiers.work]\n{emptied}".replace("\n", line_break)
+    for rest in ("", '\n[image]\nuser = "1"\n'.replace("\n", line_break)):
+        assert remove(text(recipe + tier + rest), PYTHON, ["a", "b"]).text == recipe + rest
+
+
+def test_an_empty_tier_stays_where_a_comment_is_left_in_its_list() -> None:
+    recipe = f'{HEAD}[base]\ndebian = "bookworm"\n[tiers.work]\nkind = "python"\n'
+    written = 'packages = [\n    # why\n    "a",\n]\n'
+    left = remove(text(recipe + written), PYTHON, ["a"])
+    assert left.text == recipe + "packages = [\n    # why\n]\n"
+
+
 def test_an_empty_tier_stays_where_another_needs_it_by_name() -> None:
     recipe = (
         f'{HEAD}[base]\ndebian = "bookworm"\n[tiers.work]\nkind = "python"\npackages = ["a"]\n\n'
@@ -251,6 +276,30 @@ def test_among_several_one_is_named_or_made() -> None:
         with pytest.raises(UsageError) as caught:
             chosen(recipe, "apt" if kind else None, tier)
         assert str(caught.value) == message
+
+
+def test_only_a_tier_that_can_be_made_is_hinted_at() -> None:
+    recipe = text(RECIPE + SECOND)
+
+    def told(kind: Kind | None, tier: str, fallback: str = "") -> tuple[str, str]:
+        with pytest.raises(UsageError) as caught:
+            chosen(recipe, kind, tier, fallback)
+        return str(caught.value).partition(";")[0], caught.value.hint
+
+    no = "demo.toml has no tier {!r}"
+    makes = "--kind python, or --kind apt, makes it"
+    assert told(None, "zz") == (no.format("zz"), makes)
+    assert told(None, "No way") == (no.format("No way"), "")
+    base = "'base' is what all tiers stand on, and no tier itself"
+    makes = "--tier NAME --kind {} makes one"
+    assert told(None, "base") == (base, makes.format("python"))
+    assert told("apt", "base") == (base, makes.format("apt"))
+    add_ = "to make it: ds01 add demo.toml --tier zz --kind apt PKG"
+    assert told("apt", "zz", "system") == (no.format("zz"), add_)
+    with pytest.raises(UsageError, match="has no tier 'zz'; its tiers are ") as caught:
+        existing(recipe, "zz")
+    assert caught.value.hint == ""
+    assert existing(recipe, "work") == PYTHON
 
 
 def test_a_package_is_at_home_where_it_is_named() -> None:

@@ -128,9 +128,21 @@ def test_a_build_after_a_rollback_comes_to_what_the_recipe_says(three: World) ->
 
 def test_a_dry_run_changes_nothing(three: World) -> None:
     before = (three.store / "index.json").read_bytes()
-    outcome = three.ds01("image", "rollback", "demo", "--dry-run", "--restore")
+    outcome = three.ds01("image", "rollback", "demo", "--dry-run")
     assert (outcome.code, outcome.out) == (0, "demo: from generation 3 to 2\n")
     assert (three.store / "index.json").read_bytes() == before
+
+
+def test_a_dry_run_says_which_files_would_be_written_and_writes_none(here: World) -> None:
+    was = here.recipe.read_bytes(), here.lock.read_bytes()
+    rollback = ("image", "rollback", "demo", "2", "--dry-run", "--restore")
+    assert here.ds01(*rollback).out == (
+        f"demo: from generation 3 to 2\n  writes {here.lock}\n  writes {here.recipe}\n"
+    )
+    said = answer(here, *rollback)
+    assert (said["restored"], said["done"]) == ([str(here.lock), str(here.recipe)], False)
+    assert (here.recipe.read_bytes(), here.lock.read_bytes()) == was
+    assert current(here) == [3]
 
 
 def test_recipe_and_lock_come_back_when_asked_for(here: World) -> None:
@@ -150,12 +162,13 @@ def test_changes_that_no_generation_has_are_not_lost(here: World) -> None:
     place = here.recipe
     mine = place.read_bytes() + b"# my thoughts\n"
     place.write_bytes(mine)
-    outcome = here.ds01("image", "rollback", "demo", "2", "--restore")
-    assert outcome.code == 1
-    assert outcome.complaint == [
-        f"error: {place} has changes that no generation has, and they would be lost",
-        f"hint:  cp {place} {place}.mine && ds01 image rollback demo 2 --restore --yes",
-    ]
+    for more in ([], ["--dry-run"]):
+        outcome = here.ds01("image", "rollback", "demo", "2", "--restore", *more)
+        assert (outcome.code, outcome.out) == (1, "")
+        assert outcome.complaint == [
+            f"error: {place} has changes that no generation has, and they would be lost",
+            f"hint:  cp {place} {place}.mine && ds01 image rollback demo 2 --restore --yes",
+        ]
     assert place.read_bytes() == mine
     assert current(here) == [3]
     assert here.ds01("image", "rollback", "demo", "2", "--restore", "--yes").code == 0
@@ -166,12 +179,16 @@ def test_changes_that_no_generation_has_are_not_lost(here: World) -> None:
 def test_a_place_that_is_gone_moves_nothing(three: World, grown: World) -> None:
     aside = grown.recipe.parent.rename(grown.root / "moved")
     try:
-        outcome = three.ds01("image", "rollback", "demo", "2", "--restore")
+        rollback = ("image", "rollback", "demo", "2", "--restore")
+        outcomes = [three.ds01(*rollback, *more) for more in ([], ["--dry-run"])]
     finally:
         aside.rename(grown.recipe.parent)
-    assert outcome.code == 1
-    said = f"error: {grown.lock} cannot be written: No such file or directory"
-    assert outcome.complaint == [said]
+    for outcome in outcomes:
+        assert (outcome.code, outcome.out) == (1, "")
+        assert outcome.complaint == [
+            f"error: {grown.lock} cannot be written: its directory is not there",
+            f"hint:  mkdir -p -- {grown.recipe.parent} && ds01 image rollback demo 2 --restore",
+        ]
     assert current(three) == [3]
 
 

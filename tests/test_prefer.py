@@ -274,8 +274,19 @@ def test_a_site_s_lock_that_cannot_be_had_is_named(shared: World) -> None:
     (shared.recipe.parent / "site/site.lock").unlink()
     problem = "'site/site.lock' cannot be read: No such file or directory"
     says = [f"error: demo.toml: resolve.prefer: {problem}"]
-    says.append("hint:  ask whose lock it is, or leave prefer out")
+    says.append("hint:  ask whose lock it is, or leave prefer out under [resolve] of demo.toml")
     shared.refuses(1, "lock", "demo.toml", says=says)
+
+
+def test_a_site_s_lock_that_is_damaged_is_not_the_user_s_to_remove(shared: World) -> None:
+    shared.built.clear()
+    shared.built.update(shared.images())
+    (shared.recipe.parent / "site/site.lock").write_text("version = 99\n")
+    outcome = shared.ds01("upgrade", "demo.toml")
+    assert outcome.code == 1
+    assert outcome.complaint[0].startswith("error: demo.toml: resolve.prefer: 'site/site.lock': ")
+    hint = "hint:  ask whose lock it is, or leave prefer out under [resolve] of demo.toml"
+    assert outcome.complaint[-1] == hint
 
 
 @pytest.mark.parametrize(("mode", "code"), [(0o644, 0), (0o666, 1)])

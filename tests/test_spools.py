@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import gzip
+import os
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +11,7 @@ import pytest
 from values import layer_for
 
 from ds01build.digest import DiffId, Key
+from ds01build.errors import RejectedFile
 from ds01build.store import open_store
 from ds01build.workflow.loading import StoredLayers
 from ds01build.workflow.spools import Spools, no_spool
@@ -112,3 +115,18 @@ def test_an_engine_gets_the_spool_and_the_store_is_not_asked(tmp_path: Path) -> 
         assert len(events) == 1
         with pytest.raises(AssertionError):
             list(source.plain(layer))
+
+
+def test_a_damaged_layer_that_an_engine_lacks_is_told_with_what_mends_it(tmp_path: Path) -> None:
+    store = open_store(tmp_path / "store", uid=os.geteuid())
+    packed = bytearray(gzip.compress(b"a tar"))
+    packed[-6] ^= 1
+    layer = replace(layer_for(Key.of({"a": "a"})), digest=store.put(bytes(packed)))
+    layer = replace(layer, size=len(packed))
+    source = StoredLayers(
+        store=store, cache=Lengths(), report=lambda _: None, spools=None, bring=lambda _: None
+    )
+    for read in (lambda: list(source.plain(layer)), lambda: source.plain_size(layer)):
+        with pytest.raises(RejectedFile, match=f"layer {layer.digest}: is damaged: ") as caught:
+            read()
+        assert caught.value.hint == "ds01 store verify --repair"

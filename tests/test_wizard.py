@@ -254,6 +254,10 @@ def test_no_answer_is_too_strange(text: str) -> None:
         ("pandas>=2,<3,numpy<3 x[b, a],y", ("pandas<3,>=2", "numpy<3", "x[a,b]", "y")),
         ("x ; python_version < '3.9'", ('x; python_version < "3.9"',)),
         ("x @ https://h/a%2Cb.whl#sha256=" + "0" * 64, None),
+        (
+            "a @ git+https://h/a b[x]@git+https://h/b,c",
+            ("a @ git+https://h/a", "b[x] @ git+https://h/b", "c"),
+        ),
         (",", ()),
     ],
 )

@@ -23,13 +23,14 @@ if TYPE_CHECKING:
 
     from ds01build.layer import Layer
 
-__all__ = ["Plain", "inflated", "plain", "unpacked"]
+__all__ = ["DAMAGED", "Plain", "inflated", "plain", "unpacked"]
 
 CHUNK = 1 << 20  # bytes
 
 _GZIP = b"\x1f\x8b"
 _ZSTD = b"\x28\xb5\x2f\xfd"
-_DAMAGED: tuple[type[Exception], ...] = (
+# What reading a stream raises that is damaged.
+DAMAGED: tuple[type[Exception], ...] = (
     *(BadGzipFile, EOFError, zlib.error, zstd.ZstdError),
     cast("type[Exception]", isal_zlib.error),
 )
@@ -102,7 +103,7 @@ def inflated(layer: Layer, chunks: Iterable[bytes]) -> Iterator[bytes]:
         read: Callable[[int], bytes] = plain(io.BufferedReader(_Stream(chunks), CHUNK)).read
         while chunk := read(CHUNK):
             yield chunk
-    except _DAMAGED as error:
+    except DAMAGED as error:
         raise RejectedFile(name=_named(layer), problem=f"is damaged: {error}") from error
 
 

@@ -181,7 +181,7 @@ def rollback(
     ds01 image rollback thesis 3 --restore
     """  # noqa: D301
     from ds01build.cli import wiring
-    from ds01build.cli.output import print_json
+    from ds01build.cli.output import print_json, visible
     from ds01build.cli.progress import progress
     from ds01build.workflow import rolling
     from ds01build.workflow.generations import previous
@@ -194,7 +194,7 @@ def rollback(
     opened = wiring.open_store()
     to = previous(opened, name) if number is None else generation(opened, name, number)
     if dry_run:
-        done = rolling.preview(opened, name, to)
+        done = rolling.preview(opened, name, to, restore=rest["restore"], force=rest["yes"])
     else:
         with progress(quiet=quiet) as report:
             edges = wiring.edges(report, Choices(load=load))
@@ -205,5 +205,7 @@ def rollback(
         print_json(done.answer(opened.root, is_done=not dry_run))
     elif dry_run:
         click.echo(f"{name}: from generation {done.before or '-'} to {done.number}")
+        for path in done.restored:
+            click.echo(visible(f"  writes {path}"))
     else:
         click.echo(done.reference(opened.root))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ds01build.recipe.editing import Kind, Text
     from ds01build.recipe.parse import Tier
 
-__all__ = ["absence", "chosen", "homes", "kind_of", "plain_name"]
+__all__ = ["absence", "chosen", "existing", "homes", "kind_of", "plain_name"]
 
 
 def kind_of(tier: Tier) -> str:
@@ -31,11 +31,15 @@ def chosen(recipe: Text, kind: Kind | None, tier: str = "", fallback: str = "") 
     """Return where packages of a kind go: to ``tier``, or to the only one of the kind.
 
     Without ``tier``, one called ``fallback`` comes first, and is made where there are several
-    others or none. A ``tier`` that is not there is made where its kind is given. Raises
+    others or none. A ``tier`` that is not there is made where its kind is given, but with a
+    ``fallback`` no other than that is: the kind may have followed from the command. Raises
     UsageError, which lists the tiers that there are.
     """
-    kinds = {each.name: kind_of(each) for each in recipe.recipe.tiers}
+    kinds = _kinds(recipe)
     if tier:
+        if tier not in kinds and tier != "base" and kind and fallback not in ("", tier):
+            makes = f"to make it: ds01 add {recipe.source} --tier {tier} --kind {kind} PKG"
+            raise _no_tier(recipe, tier, _makes(tier, makes))
         return _named(recipe, kind, tier, kinds)
     wanted: Kind = kind or "python"
     fitting = [name for name, each in kinds.items() if each == wanted]
@@ -50,6 +54,14 @@ def chosen(recipe: Text, kind: Kind | None, tier: str = "", fallback: str = "") 
         f"{recipe.source} has {several}: {_listed({n: kinds[n] for n in fitting} or kinds)}",
         hint="name one with --tier" if fitting else f"--tier NAME --kind {wanted} makes one",
     )
+
+
+def existing(recipe: Text, tier: str) -> Spot:
+    """Return a tier that has packages. Raises UsageError, which lists those that there are."""
+    kinds = _kinds(recipe)
+    if tier not in kinds:
+        raise _no_tier(recipe, tier)
+    return _named(recipe, None, tier, kinds)
 
 
 def homes(recipe: Text, kind: Kind | None, package: str, tier: str = "") -> list[Spot]:
@@ -130,17 +142,19 @@ def _way_out(recipe: Text, name: str, needed_by: Sequence[str]) -> str:
 
 def _named(recipe: Text, kind: Kind | None, tier: str, kinds: Mapping[str, str]) -> Spot:
     found = kinds.get(tier)
+    if tier == "base":
+        raise UsageError(
+            f"'base' is what all tiers stand on, and no tier itself; the tiers of {recipe.source} "
+            f"are {_listed(kinds)}",
+            hint=f"--tier NAME --kind {kind or 'python'} makes one",
+        )
     if found is None and kind is not None:
         try:
             return Spot(tier_name(tier), kind, is_new=True)
         except ValueError as error:
             raise UsageError(str(error)) from error
     if found is None:
-        near = did_you_mean(tier, kinds)
-        raise UsageError(
-            f"{recipe.source} has no tier {tier!r:.100}{near}; its tiers are {_listed(kinds)}",
-            hint="--kind python, or --kind apt, makes it",
-        )
+        raise _no_tier(recipe, tier, _makes(tier, "--kind python, or --kind apt, makes it"))
     for of in ("apt", "python"):
         if found == of and kind in (None, of):
             return Spot(tier, "apt" if of == "apt" else "python")
@@ -149,6 +163,26 @@ def _named(recipe: Text, kind: Kind | None, tier: str, kinds: Mapping[str, str])
         f"tier {tier!r} of {recipe.source} is of kind {found}, and such packages go to {wanted}: "
         f"{_listed(kinds)}"
     )
+
+
+def _no_tier(recipe: Text, tier: str, hint: str = "") -> UsageError:
+    kinds = _kinds(recipe)
+    near = did_you_mean(tier, kinds)
+    listed = f"its tiers are {_listed(kinds)}"
+    return UsageError(f"{recipe.source} has no tier {tier!r:.100}{near}; {listed}", hint=hint)
+
+
+def _makes(tier: str, hint: str) -> str:
+    """Return a hint at what makes a tier, empty where none can have that name."""
+    try:
+        tier_name(tier)
+    except ValueError:
+        return ""
+    return hint
+
+
+def _kinds(recipe: Text) -> dict[str, str]:
+    return {each.name: kind_of(each) for each in recipe.recipe.tiers}
 
 
 def _bundled(name: str, tier: AptTier | PythonTier, kind: Kind) -> Ds01Error:

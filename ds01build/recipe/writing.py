@@ -80,8 +80,11 @@ def without_tier(text: str, name: str, kind: str) -> str:
 
     The same text where there is a comment, a bundle or anything more in it.
     """
-    lines = (rf"\[tiers\.{re.escape(name)}\]", f'kind = "{kind}"', r"packages = \[\]")
-    pattern = r"(?m)^(?:[ \t]*\r?\n)?" + r"[ \t]*\r?\n".join(lines) + r"[ \t]*(?:\r?\n|\Z)"
+    header, line_break = rf"\[tiers\.{re.escape(name)}\]", r"[ \t]*\r?\n"
+    of_kind = rf"""kind[ \t]*=[ \t]*(?:"{kind}"|'{kind}')"""
+    empty = r"packages[ \t]*=[ \t]*\[\s*\]"
+    lines = f"(?:{of_kind}{line_break}{empty}|{empty}{line_break}{of_kind})"
+    pattern = rf"(?m)^(?:{line_break})?{header}{line_break}{lines}[ \t]*(?:\r?\n|\Z)"
     found = re.search(rf"{pattern}(?=\s*(?:\[|\Z)|[ \t]*\r?\n\s*\#)", text)
     return text[: found.start()] + text[found.end() :] if found else text
 

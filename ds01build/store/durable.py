@@ -33,7 +33,11 @@ __all__ = [
 _CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
-_FULL = (errno.ENOSPC, errno.EDQUOT)
+_HINTS = {
+    errno.ENOSPC: "ds01 store du",
+    errno.EDQUOT: "ds01 store du",
+    errno.EISDIR: "ds01 store verify --repair",
+}
 _REASONS = {
     errno.ENOSPC: "the file system is full",
     errno.EDQUOT: "the disk quota is used up",
@@ -52,8 +56,7 @@ def disk_errors(path: Path, size: int = 0) -> Iterator[None]:
         code = error.errno or 0
         reason = _REASONS.get(code, os.strerror(code).lower())
         bulk = f" ({size} bytes)" if size else ""
-        hint = "ds01 store du" if code in _FULL else ""
-        raise StoreError(f"cannot write {path}{bulk}: {reason}", hint) from error
+        raise StoreError(f"cannot write {path}{bulk}: {reason}", _HINTS.get(code, "")) from error
 
 
 def temporary(directory: Path) -> tuple[int, Path]:

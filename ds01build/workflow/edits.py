@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -9,11 +10,12 @@ from packaging.utils import canonicalize_name
 
 from ds01build import beneath
 from ds01build.errors import Ds01Error, UsageError
+from ds01build.grammar import requirement_name
 from ds01build.lock import LockedDebian
 from ds01build.recipe import PythonTier
 from ds01build.recipe.bundling import with_bundle, without_bundle
-from ds01build.recipe.choosing import absence, chosen, homes, plain_name
-from ds01build.recipe.editing import Spot, Text, add, normal, read_from, remove
+from ds01build.recipe.choosing import absence, chosen, existing, homes, plain_name
+from ds01build.recipe.editing import Spot, Text, add, name_of, normal, read_from, remove
 from ds01build.recipe.rebasing import base_of, rebased
 from ds01build.recipe.requirements import expand
 from ds01build.workflow.editing import Edit
@@ -42,7 +44,10 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Goal:
-    """Which tier packages go to: ``tier``; else the only one of ``kind``, or ``fallback``."""
+    """Which tier packages go to: ``tier``; else the only one of ``kind``, or ``fallback``.
+
+    A ``tier`` that is not there is made where there is a ``kind`` and no other ``fallback``.
+    """
 
     kind: Kind | None = None
     tier: str = ""
@@ -50,15 +55,23 @@ class Goal:
 
 
 def adding(packages: Sequence[str], goal: Goal) -> Edit:
-    """Ask for packages: each where its name stands already, or else in the tier of ``goal``."""
+    """Ask for packages: each where its name stands already, or else in the tier of ``goal``.
+
+    It raises UsageError for a package that is named twice, and not as the very same requirement.
+    """
 
     def text(recipe: Text, _: Request, __: Lock | None) -> Text:
+        asked: dict[tuple[Kind, str], tuple[str, str]] = {}
         for package in packages:
             spot = _spot(recipe, package, goal)
-            try:
-                normal(spot.kind, package)
-            except ValueError as error:
-                raise UsageError(str(error)) from error
+            wanted = _normal(spot.kind, package)
+            name = name_of(spot.kind, wanted)
+            before, written = asked.setdefault((spot.kind, name), (wanted, package))
+            if before != wanted:
+                raise UsageError(
+                    f"{name!r} is named twice: {written.strip()} and {package.strip()}",
+                    hint="name it once, with all that is to hold of it, such as 'pandas>=2,<3'",
+                )
             recipe = add(recipe, spot, [package])
         return recipe
 
@@ -69,14 +82,14 @@ def removing(names: Sequence[str], tier: str = "") -> Edit:
     """Ask for packages no longer, in ``tier`` or wherever they are."""
 
     def text(recipe: Text, request: Request, lock: Lock | None) -> Text:
+        before = recipe
         if tier:
-            chosen(recipe, None, tier)
+            existing(recipe, tier)
         for name in map(plain_name, names):
-            spots = homes(recipe, None, name, tier)
-            if not spots:
+            if not homes(before, None, name, tier):
                 needed_by = _needing(name, lock)
-                raise absence(recipe, name, request.packages, needed_by, tier)
-            for spot in spots:
+                raise absence(before, name, request.packages, needed_by, tier)
+            for spot in homes(recipe, None, name, tier):  # none where it was named before
                 wanted = name if spot.kind == "apt" else _canonical(name)
                 recipe = remove(recipe, spot, [wanted])
         return recipe
@@ -175,9 +188,26 @@ def _copied(file: Path, request: Request) -> tuple[str, ...]:
     if found.constraints or found.digests:
         raise Ds01Error(
             f"{file} has constraints or hashes, which only a file beside the recipe can have",
-            hint=f"cp {file} {request.directory}, then name the copy",
+            hint=_copying(file, request),
         )
+    for name, times in Counter(map(requirement_name, found.packages)).items():
+        if times > 1:
+            raise Ds01Error(
+                f"{file} asks for {name!r} twice, which only a file beside the recipe can do",
+                hint=_copying(file, request),
+            )
     return found.packages
+
+
+def _copying(file: Path, request: Request) -> str:
+    return f"cp {file} {request.directory}, then name the copy"
+
+
+def _normal(kind: Kind, package: str) -> str:
+    try:
+        return normal(kind, package)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
 
 
 def _needing(name: str, lock: Lock | None) -> list[str]:

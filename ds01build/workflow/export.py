@@ -15,9 +15,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Literal
 
-from ds01build.base.unpack import plain
+from ds01build.base.unpack import DAMAGED, plain
 from ds01build.digest import Digest, canonical
-from ds01build.errors import Ds01Error, MismatchError, StoreError
+from ds01build.errors import Ds01Error, MismatchError, RejectedFile, StoreError
 from ds01build.image import MANIFEST_TYPE
 from ds01build.layer import GZIP
 from ds01build.workflow.stored import Stored
@@ -38,7 +38,8 @@ def export(image: Stored, form: Form, destination: Path) -> None:
     """Write ``image`` to ``destination``, which must not exist yet.
 
     Every blob is verified while it is copied; what was written is removed when that fails. Raises
-    MismatchError, and StoreError naming the file that cannot be written.
+    MismatchError, RejectedFile for a layer that cannot be unpacked, and StoreError naming the file
+    that cannot be written.
     """
     if os.path.lexists(destination):
         aside = shlex.quote(f"{destination}.old")
@@ -68,7 +69,7 @@ def recompressed(image: Stored, directory: Path) -> Iterator[Stored]:
     with tempfile.TemporaryDirectory(prefix=".ds01-export-", dir=directory) as aside:
         blobs = Path(aside)
         manifest = json.loads(image.manifest)
-        manifest["layers"] = [_recompress(image.path(digest), blobs) for digest in image.layers()]
+        manifest["layers"] = [_recompress(image, digest, blobs) for digest in image.layers()]
         config = image.config()
         shutil.copyfile(image.path(config), blobs / config.hex)
         yield Stored(
@@ -78,21 +79,28 @@ def recompressed(image: Stored, directory: Path) -> Iterator[Stored]:
         )
 
 
-def _recompress(layer: Path, directory: Path) -> dict[str, Canonical]:
+def _recompress(image: Stored, layer: Digest, directory: Path) -> dict[str, Canonical]:
     descriptor, name = tempfile.mkstemp(dir=directory)
     with (
         os.fdopen(descriptor, "wb") as file,
-        _inflated(layer) as plain,
+        _inflated(image, layer) as tar,
         gzip.GzipFile(filename="", fileobj=file, mode="wb", compresslevel=6, mtime=0) as packed,
     ):
-        shutil.copyfileobj(plain, packed, _CHUNK)
+        shutil.copyfileobj(tar, packed, _CHUNK)
     digest, size = _digest_of(Path(name)), Path(name).stat().st_size
     Path(name).rename(directory / digest.hex)
     return {"mediaType": GZIP, "digest": str(digest), "size": size}
 
 
-def _inflated(layer: Path) -> IO[bytes]:
-    return plain(layer.open("rb"))
+@contextmanager
+def _inflated(image: Stored, layer: Digest) -> Iterator[IO[bytes]]:
+    """Yield the tar of a layer. Raises RejectedFile where its blob is damaged."""
+    try:
+        with plain(image.path(layer).open("rb")) as tar:
+            yield tar
+    except DAMAGED as error:
+        problem, hint = f"is damaged: {error}", "ds01 store verify --repair"
+        raise RejectedFile(name=f"layer {layer}", problem=problem, hint=hint) from error
 
 
 def _digest_of(path: Path) -> Digest:
@@ -152,8 +160,8 @@ def _write_docker(image: Stored, archive: tarfile.TarFile) -> None:
         config = source.read(-1)
     diff_ids = [Digest(value) for value in json.loads(config)["rootfs"]["diff_ids"]]
     for digest, diff_id in zip(image.layers(), diff_ids, strict=True):
-        member = _member(f"{diff_id.hex}.tar", _plain_size(image.path(digest)))
-        with _verified(_inflated(image.path(digest)), diff_id) as source:
+        member = _member(f"{diff_id.hex}.tar", _plain_size(image, digest))
+        with _inflated(image, digest) as tar, _verified(tar, diff_id) as source:
             archive.addfile(member, source)
     _add(archive, f"{image.config().hex}.json", config)
     row = {
@@ -164,10 +172,10 @@ def _write_docker(image: Stored, archive: tarfile.TarFile) -> None:
     _add(archive, "manifest.json", json.dumps([row]).encode())
 
 
-def _plain_size(layer: Path) -> int:
+def _plain_size(image: Stored, layer: Digest) -> int:
     """Return the inflated size: tar wants it before the bytes, so these pass twice."""
-    with _inflated(layer) as plain:
-        return sum(len(chunk) for chunk in iter(lambda: plain.read(_CHUNK), b""))
+    with _inflated(image, layer) as tar:
+        return sum(len(chunk) for chunk in iter(lambda: tar.read(_CHUNK), b""))
 
 
 def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:

@@ -15,7 +15,7 @@ from ds01build.engine.loading import Loading
 from ds01build.engine.names import fixed_tag, moving_tag
 from ds01build.engine.owner import current
 from ds01build.engine.sandbox import sweep
-from ds01build.errors import Ds01Error, NoEngine, Unavailable
+from ds01build.errors import Ds01Error, NoEngine, RejectedFile, Unavailable
 from ds01build.events import Note, Sent, Warned
 from ds01build.workflow.registered import fetch_layers
 
@@ -132,7 +132,12 @@ class StoredLayers:
         if not self.store.has(layer.digest, layer.size):
             self.bring([layer])
         source = self.store.source(layer.digest)
-        return inflated(layer, (source.read(at, _CHUNK) for at in range(0, source.size, _CHUNK)))
+        chunks = (source.read(at, _CHUNK) for at in range(0, source.size, _CHUNK))
+        try:
+            yield from inflated(layer, chunks)
+        except RejectedFile as error:
+            error.hint = "ds01 store verify --repair"
+            raise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

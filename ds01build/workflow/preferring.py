@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ds01build import beneath, lockfile
-from ds01build.errors import Ds01Error, Issue, RecipeError
+from ds01build.errors import Ds01Error, Issue, LockError, RecipeError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ds01build.lock import Lock
     from ds01build.workflow.request import Request
 
@@ -32,17 +34,20 @@ def preferred(request: Request, *, uid: int) -> Lock | None:
             content = beneath.read_trusted(Path(place), uid=uid, limit=LOCK_LIMIT)
         else:
             content = beneath.read(request.directory, place, limit=LOCK_LIMIT)
-        text = content.decode()
+        return lockfile.loads(content.decode(), source=place)
     except UnicodeDecodeError:
-        raise _unusable(request, f"{place!r:.200} is not UTF-8 text") from None
+        raise _unusable(request, [f"{place!r:.200} is not UTF-8 text"]) from None
+    except LockError as error:  # whose hint is for who may remove it
+        problems = [f"{place!r:.200}: {issue}" for issue in error.issues]
+        raise _unusable(request, problems) from error
     except Ds01Error as error:
-        raise _unusable(request, str(error), error.hint) from error
-    return lockfile.loads(text, source=place)
+        raise _unusable(request, [str(error)], error.hint) from error
 
 
-def _unusable(request: Request, problem: str, hint: str = "") -> RecipeError:
+def _unusable(request: Request, problems: Sequence[str], hint: str = "") -> RecipeError:
+    way_out = f"ask whose lock it is, or leave prefer out under [resolve] of {request.path}"
     return RecipeError(
         source=str(request.path),
-        issues=(Issue("resolve.prefer", problem),),
-        hint=hint or "ask whose lock it is, or leave prefer out",
+        issues=tuple(Issue("resolve.prefer", problem) for problem in problems),
+        hint=hint or way_out,
     )

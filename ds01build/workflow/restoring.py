@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,17 +38,21 @@ class Restoration:
 def restoration(store: DirStore, name: str, one: Generation, *, force: bool) -> Restoration:
     """Return what puts recipe and lock of a generation back.
 
-    Raises Ds01Error where nobody knows them any more, and unless ``force``, where a file has
-    changes that no generation of ``name`` has: they would be lost.
+    Raises Ds01Error where nobody knows them any more, where a directory of theirs is gone, and
+    unless ``force``, where a file has changes that no generation of ``name`` has: they would be
+    lost.
     """
     if not one.place or one.recipe is None or one.lock is None:
         raise Ds01Error(f"where the recipe of {name}@{one.number} lay is not known")
     recipe = Path(one.place)
     there = roots.generations(store.root, name)
     known = {recipe: {g.recipe for g in there}, lock_path(recipe): {g.lock for g in there}}
+    command = f"ds01 image rollback {name} {one.number} --restore"
+    for path in (lock_path(recipe), recipe):
+        _require_directory(path, command)
     if not force:
         for path, digests in known.items():
-            _refuse_changes(path, digests, f"ds01 image rollback {name} {one.number}")
+            _refuse_changes(path, digests, command)
     return Restoration(
         files=(
             (lock_path(recipe), _content(store, one.lock)),
@@ -73,11 +78,19 @@ def staged(restoring: Restoration | None) -> Iterator[None]:
                 sync_directory(path.parent)
 
 
+def _require_directory(path: Path, command: str) -> None:
+    if not path.parent.is_dir():
+        raise Ds01Error(
+            f"{path} cannot be written: its directory is not there",
+            hint=f"mkdir -p -- {shlex.quote(str(path.parent))} && {command}",
+        )
+
+
 def _refuse_changes(path: Path, known: set[Digest | None], command: str) -> None:
     if os.path.lexists(path) and Digest.of(beneath.read(path.parent, path.name)) not in known:
         raise Ds01Error(
             f"{path} has changes that no generation has, and they would be lost",
-            hint=f"cp {path} {path}.mine && {command} --restore --yes",
+            hint=f"cp {shlex.quote(str(path))} {shlex.quote(f'{path}.mine')} && {command} --yes",
         )
 
 

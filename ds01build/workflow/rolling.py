@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ds01build.store import DirStore
     from ds01build.store.roots import Generation
     from ds01build.workflow.loading import Load
+    from ds01build.workflow.restoring import Restoration
     from ds01build.workflow.steps import Edges
     from ds01build.workflow.stored import Stored
 
@@ -34,7 +35,8 @@ __all__ = ["Rollback", "preview", "roll_back"]
 class Rollback:
     """What a name stood for, and stands for now; None where it stood for no generation.
 
-    ``tag`` is empty where no engine has the image; ``restored`` are files that were written.
+    ``tag`` is empty where no engine has the image; ``restored`` are files that were written, or
+    would be.
     """
 
     name: str
@@ -64,10 +66,24 @@ class Rollback:
         }
 
 
-def preview(store: DirStore, name: str, to: Generation) -> Rollback:
-    """Return what going back to a generation would change, for the store alone."""
+def preview(store: DirStore, name: str, to: Generation, *, restore: bool, force: bool) -> Rollback:
+    """Return what going back to a generation would change in the store, and of files.
+
+    Raises Ds01Error where a file would be lost, or cannot be written.
+    """
+    files = restoration(store, name, to, force=force) if restore else None
+    return _planned(store, name, to, files)
+
+
+def _planned(store: DirStore, name: str, to: Generation, files: Restoration | None) -> Rollback:
     now = current(store, name)
-    return Rollback(name=name, before=now.number if now else None, number=to.number, image=to.image)
+    return Rollback(
+        name=name,
+        before=now.number if now else None,
+        number=to.number,
+        image=to.image,
+        restored=tuple(str(path) for path, _ in files.files) if files else (),
+    )
 
 
 def roll_back(
@@ -86,7 +102,7 @@ def roll_back(
         stored = find(store, f"{name}@{to.number}")
         lost = _lost(store, stored, to)
         files = restoration(store, name, to, force=force) if restore else None
-        done = preview(store, name, to)
+        done = _planned(store, name, to, files)
         with staged(files):
             engine = engine_for(load, edges)
             there = _in_engine(engine, stored, edges, can_load=not lost) if engine else None
@@ -102,12 +118,7 @@ def roll_back(
     if lost:
         told = f"{lost[0]} is missing; the engine has it"
         edges.report(Warned(f"{name}@{to.number} is not whole in the store: {told}"))
-    return replace(
-        done,
-        tag=there.tag if there else "",
-        sent=there.sent if there else 0,
-        restored=tuple(str(path) for path, _ in files.files) if files else (),
-    )
+    return replace(done, tag=there.tag if there else "", sent=there.sent if there else 0)
 
 
 def _lost(store: DirStore, stored: Stored, to: Generation) -> list[Digest]:

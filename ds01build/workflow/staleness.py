@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -57,7 +58,7 @@ def staleness(recipe: Path, store: DirStore) -> Staleness | None:
         return None
     for number, before in _earlier(lock, request, store):
         if before.digest == lock.recipe:
-            found = changes(before.projected, request.projected)
+            found = changes(_as_written(before.projected), _as_written(request.projected))
             return Staleness(lock=path, changes=found, generation=number)
     found = changes(_of_lock(lock), _of_lock(_as_asked(lock, request)))
     return Staleness(lock=path, changes=found, generation=None)
@@ -73,6 +74,19 @@ def _earlier(lock: Lock, request: Request, store: DirStore) -> Iterable[tuple[in
                 yield each.number, request_of(request.path, content.decode())
         except (Ds01Error, UnicodeDecodeError):
             continue  # what it includes is there no longer
+
+
+def _as_written(value: Canonical) -> Canonical:
+    """Return what decides a lock as recipes write it: a mode is a number there, and octal here."""
+    if isinstance(value, Mapping):
+        return {name: _mode(name, each) or _as_written(each) for name, each in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_as_written(each) for each in value]
+    return value
+
+
+def _mode(name: str, value: Canonical) -> str:
+    return f"{value:04o}" if name == "mode" and isinstance(value, int) else ""
 
 
 def _of_lock(lock: Lock) -> dict[str, Canonical]:
