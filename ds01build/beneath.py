@@ -9,14 +9,17 @@ import errno
 import os
 import shlex
 import stat
+from contextlib import contextmanager
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from ds01build.errors import Ds01Error
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["read", "read_text", "read_trusted"]
+__all__ = ["names", "read", "read_text", "read_trusted"]
 
 LIMIT = 256 * 1024 * 1024  # bytes
 TEXT_LIMIT = 1024 * 1024  # bytes
@@ -79,22 +82,45 @@ def read_trusted(path: Path, *, uid: int, limit: int = LIMIT) -> bytes:
         os.close(descriptor)
 
 
+def names(root: Path, relative: str, *, limit: int) -> list[str]:
+    """Return the names in the directory ``relative`` below ``root``, sorted; through no link.
+
+    Raises Ds01Error naming it, also for more than ``limit`` of them.
+    """
+    shown = _shown(root, relative)
+    try:
+        with _held(root, relative.split("/"), _DIRECTORY) as here, os.scandir(here) as entries:
+            found = [entry.name for entry in islice(entries, limit + 1)]
+    except OSError as error:
+        raise Ds01Error(f"{shown} cannot be read: {error.strerror}") from error
+    if len(found) > limit:
+        raise Ds01Error(f"{shown} has more than {limit} entries")
+    return sorted(found)
+
+
 def _shown(root: Path, relative: str) -> str:
     return f"{str(root / relative)!r:.400}"
 
 
 def _read(root: Path, parts: list[str], shown: str, limit: int) -> bytes:
+    with _held(root, parts, _FILE) as descriptor:
+        return _content(descriptor, shown, limit)
+
+
+@contextmanager
+def _held(root: Path, parts: list[str], flags: int) -> Iterator[int]:
+    """Hold what ``parts`` lead to open, each opened beneath the one before it. Raises OSError."""
     here = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         for part in parts[:-1]:
             below = os.open(part, _DIRECTORY, dir_fd=here)
             os.close(here)
             here = below
-        descriptor = os.open(parts[-1], _FILE, dir_fd=here)
+        descriptor = os.open(parts[-1], flags, dir_fd=here)
     finally:
         os.close(here)
     try:
-        return _content(descriptor, shown, limit)
+        yield descriptor
     finally:
         os.close(descriptor)
 

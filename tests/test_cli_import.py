@@ -85,6 +85,19 @@ def test_the_recipe_is_written_where_it_is_wanted_and_its_path_is_the_answer(pla
     assert quiet.err == f"Dockerfile:3: not carried over: RUN make ({COMMAND})\n", "losses are told"
 
 
+def test_where_nothing_is_carried_over_what_there_was_is_told_first(place: Place) -> None:
+    assert place.cwd is not None
+    (place.cwd / "only.txt").write_text("-e .\nfoo bar\n")
+    for words in (("only.txt",), ("only.txt", "--json")):
+        code, err = refused(place, *words, "-o", "-")
+        assert code == 1
+        assert [line.partition(" (")[0].partition(": not")[0] for line in err.splitlines()] == [
+            "only.txt:1",
+            "only.txt:2",
+            "error: there is nothing in only.txt that a recipe could ask for",
+        ]
+
+
 def test_a_recipe_that_is_there_is_nobodys_to_replace(place: Place) -> None:
     assert place.cwd is not None
     recipe = place.cwd / "recipe.toml"
@@ -225,7 +238,9 @@ def test_of_what_kind_a_file_is_is_told_by_its_name(place: Place) -> None:
     assert code == 2
     assert "notes.md: of what kind it is cannot be told from its name" in err
     (place.cwd / "empty.txt").write_text("")
-    assert refused(place, "empty.txt", "--copy")[1].startswith("error: there is nothing in it")
+    assert refused(place, "empty.txt", "--copy")[1].startswith(
+        "error: there is nothing in empty.txt"
+    )
 
 
 def test_packages_of_a_file_are_added_to_a_recipe_and_locked(world: World, tmp_path: Path) -> None:

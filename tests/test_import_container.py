@@ -115,6 +115,22 @@ def test_what_was_removed_or_comes_from_elsewhere_is_listed() -> None:
     ]
 
 
+def test_metadata_that_nothing_can_be_made_of_is_listed() -> None:
+    container = Container()
+    for stem in ("odd-1", "linked-1", "whole-1"):
+        container.changes.append(Change("added", f"{SITE}/{stem}.dist-info"))
+    container.changes.append(Change("added", f"{SITE}/odd-1.dist-info/METADATA"))
+    container.contents[f"{SITE}/odd-1.dist-info/METADATA"] = b"Name: b c\nVersion: 1\n"
+    container.changes.append(Change("added", f"{SITE}/linked-1.dist-info/METADATA"))
+    container.installed("whole", "1", "REQUESTED")
+    draft = container.draft()
+    assert copied(draft) == ("whole==1",)
+    assert [(note.text, note.reason) for note in draft.notes] == [
+        (f"/{SITE}/linked-1.dist-info", "it has no METADATA that is a file"),
+        (f"/{SITE}/odd-1.dist-info", "its METADATA is of no package"),
+    ]
+
+
 def test_packages_of_a_user_count_too() -> None:
     container = Container()
     site = "home/student/.local/lib/python3.11/site-packages"

@@ -127,6 +127,27 @@ def test_sections_may_be_edited_by_hand_and_nothing_in_them_is_lost() -> None:
     }
 
 
+def test_an_unknown_heading_ends_the_section_before_it() -> None:
+    draft = body(
+        "# Core Data Science",
+        "# Our favourites, from the course, see https://example.org:",
+        "RUN pip install pandas",
+        "# Use case: General ML",
+        "RUN pip install xgboost",
+        "# Jupyter & Interactive",
+        "# Add packages here with: image-update <project>",
+        "RUN pip install jupyterlab",
+        "# My own things",
+        "RUN pip install rich",
+    )
+    assert tiers(draft) == {
+        "data-science": ("pandas",),
+        "use-case": ("xgboost",),
+        "jupyter": ("jupyterlab",),
+        "custom": ("rich",),
+    }
+
+
 def test_what_no_recipe_has_is_listed_with_its_line() -> None:
     draft = body(
         "COPY data /data",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import shlex
 from typing import TYPE_CHECKING
@@ -33,9 +34,9 @@ def container(each_desk: Desk) -> Iterator[Callable[..., str]]:
     """Return what starts a container of an image, in which commands can be run by hand."""
     made: list[str] = []
 
-    def start(image: str) -> str:
+    def start(image: str, *options: str) -> str:
         name = f"ds01-test-{secrets.token_hex(6)}"
-        words = ("--network=host", "--user=0", "--entrypoint=sleep", image, "infinity")
+        words = ("--user=0", *options, "--network=host", "--entrypoint=sleep", image, "infinity")
         each_desk.docker("run", "--detach", "--init", "--name", name, *words)
         made.append(name)
         return name
@@ -85,6 +86,23 @@ def test_what_was_installed_by_hand_becomes_a_recipe_over_the_image(
     each_desk.docker("stop", "--time=0", name)
     stopped = each_desk.place.ds01("import", "--from-container", name, "-o", "-", "--pin-all")
     assert 'packages = ["brought==1.5", "wanted==2.1"]' in stopped.out
+
+
+def test_what_pip_put_into_the_workspace_for_a_user_counts(
+    each_desk: Desk, offers: Index, stand_ins: StandIns, container: Callable[..., str]
+) -> None:
+    offers.offer("wanted", "2.1")
+    workspace = each_desk.place.root / "workspace"
+    workspace.mkdir()
+    options = (f"--volume={workspace}:/workspace", "--env=HOME=/workspace")
+    name = container(stand_ins.load("a-light", each_desk.host), *options, f"--user={os.geteuid()}")
+    install(each_desk, name, offers, "--user", "wanted")
+    ended = each_desk.place.ds01("import", "--from-container", name, "-o", "-")
+    assert ended.code == 0, ended.err
+    if any(workspace.iterdir()):
+        assert packages(parse(ended.out, source="imported")) == {"custom": ("wanted==2.1",)}
+    else:  # the engine sees other files at the same path
+        assert "not carried over: packages in the mount /workspace (not looked at: " in ended.err
 
 
 def test_what_came_on_top_of_an_image_of_ds01_is_added_to_its_recipe(
@@ -148,8 +166,12 @@ def test_a_container_that_lies_about_itself_adds_no_key_to_a_recipe(
         each_desk.docker("exec", name, "/bin/sh", "-euc", script)
     linked = f"ln -s /etc/shadow {site}/linked-1.dist-info; mkfifo {site}/pipe-1.dist-info"
     each_desk.docker("exec", name, "/bin/sh", "-euc", linked)
+    file = f"mkdir {site}/file-1.dist-info; ln -s /etc/passwd {site}/file-1.dist-info/METADATA"
+    each_desk.docker("exec", name, "/bin/sh", "-euc", file)
     ended = each_desk.place.ds01("import", "--from-container", name, "-o", "-")
     assert ended.code == 0, ended.err
     assert "Traceback" not in ended.err
+    for stem in ("b-2", "linked-1", "pipe-1", "file-1"):
+        assert f"not carried over: {site}/{stem}.dist-info (it" in ended.err
     recipe = parse(ended.out, source="imported")
     assert (recipe.tiers, recipe.image.user) == ((), "")

@@ -92,6 +92,20 @@ def test_a_dockerfile_of_somebody_else_stays(tmp_path: Path, content: str) -> No
     assert not place.context.exists()
 
 
+@pytest.mark.parametrize("target", ["nowhere", "real"])
+def test_a_link_in_the_place_of_a_dockerfile_stays(tmp_path: Path, target: str) -> None:
+    """It may lead to a checkout, whose Dockerfile would no longer be the one that is built."""
+    place = default_place(tmp_path, "thesis-cv")
+    write_dockerfile(image_lock(), base_config(), tmp_path, place)
+    place.dockerfile.rename(tmp_path / "real")
+    place.dockerfile.symlink_to(tmp_path / target)
+    with pytest.raises(Ds01Error, match="is a link, and stays as it is") as caught:
+        write_dockerfile(image_lock(), base_config(), tmp_path, place)
+    assert caught.value.hint == f"mv -T -- {place.dockerfile} {place.dockerfile}.old"
+    assert place.dockerfile.is_symlink()
+    assert not (tmp_path / "nowhere").exists()
+
+
 def test_a_declared_file_that_changed_since_the_lock_is_refused(tmp_path: Path) -> None:
     (tmp_path / "motd").write_bytes(b"other")
     with pytest.raises(MismatchError, match=r"^motd: expected sha256:"):

@@ -87,13 +87,13 @@ def _taken_over(name: str | None, rest: dict[str, Any]) -> _Wish:
     Raises UsageError without a name, or with answers beside it.
     """
     from ds01build.cli.importing import tell
-    from ds01build.workflow.importing import Wishes, heading_of, import_drafts, read_sources
+    from ds01build.workflow.importing import Wishes, import_drafts, read_sources
 
     creation.refuse_answers(rest)
     given = creation.named(name)
     wishes, file = Wishes(name=given), rest["dockerfile"]
     drafts = read_sources([file], creation.recipe(given, rest).parent, wishes).drafts
-    imported = import_drafts(drafts, wishes, heading_of([file]), given)
+    imported = import_drafts(drafts, wishes, [file.name], given)
     tell(imported.notes, rest)
     return _Wish(given, imported.text)
 

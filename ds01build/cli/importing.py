@@ -142,12 +142,8 @@ def _import(
 ) -> None:
     from dataclasses import replace
 
-    from ds01build.workflow.importing import (
-        heading_of,
-        import_drafts,
-        read_sources,
-        write_recipe,
-    )
+    from ds01build.errors import Ds01Error
+    from ds01build.workflow.importing import import_drafts, read_sources, write_recipe
 
     output = rest["output"] or Path("recipe.toml")
     is_shown = output == _STDOUT or rest["dry_run"]
@@ -158,7 +154,13 @@ def _import(
         # Other sources say what the image was made from, and the container what came on top of it.
         drafts.append(replace(inspected.draft, base=None) if sources else inspected.draft)
     otherwise = sources[0].resolve().parent.name if sources else container
-    imported = import_drafts(drafts, wishes, heading_of(sources, container), otherwise)
+    names = [*(source.name for source in sources), *([container] if container else [])]
+    try:
+        imported = import_drafts(drafts, wishes, names, otherwise)
+    except Ds01Error:
+        left = dict.fromkeys(note for draft in drafts for note in draft.notes)
+        tell(left, {**rest, "as_json": False})  # which may be why there is nothing
+        raise
     written = not is_shown and write_recipe(
         output, imported.text, force=rest["force"], keep=read.files
     )

@@ -6,10 +6,13 @@ is kept, and no image is made.
 
 from __future__ import annotations
 
+import base64
 import json
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import docker.errors
 
@@ -24,7 +27,15 @@ if TYPE_CHECKING:
 
     from ds01build.engine.api import Engine
 
-__all__ = ["Container", "changes_of", "contents_of", "find_container", "image_contents"]
+__all__ = [
+    "Container",
+    "Mounted",
+    "changes_of",
+    "contents_of",
+    "find_container",
+    "image_contents",
+    "modified",
+]
 
 MAX_LISTING = 256 << 20  # bytes
 MAX_ARCHIVE = 192 << 20  # bytes of one path
@@ -32,8 +43,21 @@ CHUNK = 1 << 20  # bytes
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}")
 _PATH = re.compile(r"(?!.*/\.\.?(?:/|\Z))(?:/[ -.0-~]{1,255}){1,255}")  # printable ASCII
+_MOMENT = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8})(?:\.([0-9]{1,9}))?(Z|[+-][0-9]{2}:[0-9]{2})"
+)
 _KINDS: Mapping[int, Literal["modified", "added", "deleted"]]
 _KINDS = {0: "modified", 1: "added", 2: "deleted"}
+
+
+class Mounted(NamedTuple):
+    """A directory that a container mounts: ``source`` is the engine's path of it, and absolute.
+
+    What lies in it is in no layer, and no change of the container.
+    """
+
+    source: str
+    target: str  # in the container, relative to the root
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +68,8 @@ class Container:
     image: str  # the engine's name of the image
     reference: str
     labels: Mapping[str, str]  # of the image
+    mounts: tuple[Mounted, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 def find_container(engine: Engine, name: str) -> Container:
@@ -72,7 +98,24 @@ def find_container(engine: Engine, name: str) -> Container:
         image=image,
         reference=reference,
         labels={str(key): str(value) for key, value in labels.items()},
+        mounts=tuple(_mounts(found.get("Mounts"))),
+        environment=dict(_variables((found.get("Config") or {}).get("Env"))),
     )
+
+
+def _mounts(described: object) -> Iterator[Mounted]:
+    """Yield the mounts with a source, such as no tmpfs has; odd paths are in none of them."""
+    for each in described if isinstance(described, list) else ():
+        source, target = str(each.get("Source") or ""), str(each.get("Destination") or "")
+        if _PATH.fullmatch(source) and _PATH.fullmatch(target):
+            yield Mounted(source, target[1:])
+
+
+def _variables(described: object) -> Iterator[tuple[str, str]]:
+    for each in described if isinstance(described, list) else ():
+        name, equals, value = str(each).partition("=")
+        if equals:
+            yield name, value
 
 
 def changes_of(
@@ -129,6 +172,36 @@ def image_contents(engine: Engine, container: Container, path: str) -> bytes:
         created(engine.client, container.image, ["/"]) as beside,
     ):
         return contents_of(engine, beside, path).get(path) or b""
+
+
+def modified(engine: Engine, container: str, path: str) -> int | None:
+    """Return when what lies at ``path`` was modified, in microseconds since 1970.
+
+    None where there is nothing. That of a mount is what the engine has there.
+    """
+    client = engine.client
+    url = f"{client.base_url}/v{client.api_version}/containers/{container}/archive"
+    with asking(engine.place, f"for /{path} of the container"):
+        answer = client.head(url, params={"path": f"/{path}"})
+        if answer.status_code == HTTPStatus.NOT_FOUND:
+            return None
+        if not answer.ok:
+            raise docker.errors.APIError(f"it answers {answer.status_code}")
+    try:
+        described = json.loads(base64.b64decode(answer.headers["X-Docker-Container-Path-Stat"]))
+        since = _moment(described["mtime"]) - datetime.fromtimestamp(0, timezone.utc)
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise Ds01Error(f"the engine at {engine.place} describes no file") from error
+    return since // timedelta(microseconds=1)
+
+
+def _moment(text: str) -> datetime:
+    """Read a time as Go writes it (RFC 3339), with up to nine digits. Raises ValueError."""
+    match = _MOMENT.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{text!r:.100} is no time")
+    fraction, zone = (match[2] or "")[:6], match[3].replace("Z", "+00:00")
+    return datetime.fromisoformat(f"{match[1]}.{fraction:0<6}{zone}")
 
 
 def _limited(chunks: Iterable[bytes], limit: int, what: str) -> Iterator[bytes]:

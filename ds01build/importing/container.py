@@ -88,7 +88,8 @@ def by_hand(found: Found, *, everything: bool) -> Draft:
 def _python(found: Found, notes: list[Note], *, everything: bool) -> Iterator[str]:
     marks = _marks(found.changes)
     environments = _environments(found.changes)
-    own = [each for each in _distributions(found) if not _is_in(each.directory, environments)]
+    there = _distributions(found, environments, notes)
+    own = [each for each in there if not _is_in(each.directory, environments)]
     for prefix in environments:
         reason = "a virtual environment: the image's own Python does not look there"
         notes.append(noted("dropped", found.source, 0, f"/{prefix}", reason))
@@ -113,12 +114,29 @@ def _pinned(source: str, each: Distribution, notes: list[Note]) -> Iterator[str]
         notes.append(noted("dropped", source, 0, f"{each.name} {each.version}", str(error)))
 
 
-def _distributions(found: Found) -> tuple[Distribution, ...]:
-    folders = metadata_of(found.changes)
-    paths = [path for path in found.contents if path.startswith(tuple(f"{f}/" for f in folders))]
-    tree = _tree({path: found.contents[path] for path in paths})
-    directories = sorted({f"/{folder.rpartition('/')[0]}" for folder in folders})
-    return distributions(tree, directories, held=(), data="/")
+def _distributions(
+    found: Found, environments: Sequence[str], notes: list[Note]
+) -> tuple[Distribution, ...]:
+    """Return the distributions that were added; those that nothing can be made of are noted."""
+    files: dict[str, dict[str, bytes | None]] = {}
+    for path, content in found.contents.items():
+        files.setdefault(path.rpartition("/")[0], {})[path] = content
+    there: list[Distribution] = []
+    for folder in _recorded(found.changes):
+        own = files.get(folder, {})
+        read = distributions(_tree(own), [f"/{folder.rpartition('/')[0]}"], held=(), data="/")
+        there += read
+        if not read and not _is_in(f"/{folder}", environments):
+            reason = "its METADATA is of no package" if own else "it has no METADATA that is a file"
+            notes.append(noted("dropped", found.source, 0, f"/{folder}", reason))
+    return tuple(sorted(there))
+
+
+def _recorded(changes: Iterable[Change]) -> tuple[str, ...]:
+    """Return what was added as the metadata of a distribution, of whatever type it is, sorted."""
+    matches = (_METADATA.fullmatch(each.path) for each in changes if each.kind == "added")
+    found = (match for match in matches if match)
+    return tuple(sorted({m[0].rpartition("/")[0] if m["file"] else m[0] for m in found}))
 
 
 def _tree(contents: Mapping[str, bytes | None]) -> Tree:

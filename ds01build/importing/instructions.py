@@ -23,6 +23,9 @@ OPTION = re.compile(r"\s*--[a-z][a-z-]*(?:=\S*)?(?:\s+|\Z)")
 _DIRECTIVE = re.compile(r"#\s*([a-z]+)\s*=\s*(\S+)\s*", re.IGNORECASE)
 _INSTRUCTION = re.compile(r"\s*([A-Za-z]+)(?:\s+|\Z)")
 _HEREDOC = re.compile(r"<<-?(['\"]?)([A-Za-z_][A-Za-z0-9_]{0,63})\1")
+# A title, which is neither a sentence nor a command: behind instructions it begins another section.
+_HEADING = re.compile(r"#+\s*[A-Z][A-Za-z0-9&/ -]{0,60}(?::[A-Za-z0-9&/ -]{0,60})?")
+_USE_CASE = re.compile(r"#\s*use case: ?[A-Za-z0-9&/ -]{1,60}", re.IGNORECASE)
 # What the generators of DS01 have put above their instructions, by the tier that it is for.
 _SECTIONS = {
     "system packages": "system",
@@ -93,8 +96,8 @@ def instructions(text: str) -> Iterator[Instruction]:
         if not stripped:
             section, origin, is_used = ("", "", False) if is_used else (section, origin, False)
         elif stripped.startswith("#"):
-            found = _section(stripped)
-            if found:
+            found = _section(stripped, in_body=count > 0)
+            if found or (is_used and _HEADING.fullmatch(stripped)):
                 section, origin, is_used = found, "", False
             elif stripped.startswith("# Source: "):
                 origin = stripped.removeprefix("# Source: ")
@@ -147,6 +150,12 @@ def _escape(text: str) -> str:
     return "\\"
 
 
-def _section(comment: str) -> str:
+def _section(comment: str, *, in_body: bool) -> str:
+    """Return the tier that a comment is the heading of; above all instructions a use case is none.
+
+    There DS01 said which one the image was made for.
+    """
+    if in_body and _USE_CASE.fullmatch(comment):
+        return "use-case"
     words = comment.lstrip("#").strip().lower().removesuffix(" (custom)")
     return _SECTIONS.get(words, "")

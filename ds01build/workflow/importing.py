@@ -35,7 +35,6 @@ __all__ = [
     "Sources",
     "Wishes",
     "additions",
-    "heading_of",
     "import_drafts",
     "left_by_adding",
     "read_sources",
@@ -105,24 +104,24 @@ def read_sources(sources: Sequence[Path], directory: Path, wishes: Wishes) -> So
 
 
 def import_drafts(
-    drafts: Sequence[Draft], wishes: Wishes, heading: str, otherwise: str
+    drafts: Sequence[Draft], wishes: Wishes, names: Sequence[str], otherwise: str
 ) -> Imported:
     """Return the recipe of drafts; ``otherwise`` is its name where neither they nor a wish say it.
 
-    ``heading`` says what it was made from. Raises UsageError without a name, Ds01Error where there
-    is nothing to import, RecipeError.
+    ``names`` are those of what it is made from. Raises UsageError without a name, Ds01Error where
+    there is nothing to import, RecipeError.
     """
     base = base_named(wishes.base) if wishes.base else None
     draft = merged([replace(each, base=None) for each in drafts] if base else drafts)
     if draft.base is None and not any(each.packages or each.included for each in draft.slices):
-        raise Ds01Error("there is nothing in it that a recipe could ask for")
+        raise Ds01Error(f"there is nothing in {', '.join(names)} that a recipe could ask for")
     name = wishes.name or name_from(draft.name) or name_from(otherwise)
     try:
         recipe_name(name)
     except ValueError as error:
         raise UsageError(f"{error}", hint="--name NAME") from error
     recipe = recipe_of(draft, name, base or draft.base or DEFAULT)
-    return Imported(recipe=recipe, text=recipe_text(recipe, heading), notes=draft.notes)
+    return Imported(recipe=recipe, text=recipe_text(recipe, _heading(names)), notes=draft.notes)
 
 
 def additions(drafts: Sequence[Draft]) -> tuple[Edit, ...]:
@@ -249,8 +248,7 @@ def _reader(directory: Path) -> Callable[[str], str]:
     return lambda path: beneath.read_text(directory, path)
 
 
-def heading_of(sources: Sequence[Path], container: str = "") -> str:
+def _heading(names: Sequence[str]) -> str:
     """Return the comment that a recipe begins with; names that are odd are left out of it."""
-    names = [source.name for source in sources] + ([container] if container else [])
     shown = [name if _HEADED.fullmatch(name) else "a file" for name in names]
     return f"Imported from {', '.join(dict.fromkeys(shown))}."

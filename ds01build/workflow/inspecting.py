@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ds01build.engine.changes import changes_of, contents_of, find_container, image_contents
+from ds01build.engine.changes import (
+    changes_of,
+    contents_of,
+    find_container,
+    image_contents,
+    modified,
+)
 from ds01build.errors import Ds01Error
 from ds01build.grammar import recipe_name
 from ds01build.importing.bases import base_of_image
@@ -21,6 +27,7 @@ from ds01build.importing.container import (
 )
 from ds01build.importing.draft import Draft, noted
 from ds01build.recipe.choosing import homes
+from ds01build.workflow.mounted import look
 
 if TYPE_CHECKING:
     from ds01build.engine.api import Engine
@@ -62,8 +69,17 @@ def inspect(engine: Engine, name: str, *, everything: bool) -> Inspected:
         for path in (STATUS, STATES):
             contents |= contents_of(engine, container.container_id, path)
         status = image_contents(engine, container, STATUS)
-    found = Found(source=name, changes=changes, contents=contents, image_status=status)
-    draft = _based(by_hand(found, everything=everything), name, container.reference)
+    mounted = look(container, lambda path: modified(engine, container.container_id, path))
+    found = Found(
+        source=name,
+        changes=(*changes, *mounted.changes),
+        contents=contents | mounted.contents,
+        image_status=status,
+    )
+    found_by_hand = by_hand(found, everything=everything)
+    unread = tuple(noted("dropped", name, 0, *each) for each in mounted.unread)
+    draft = replace(found_by_hand, notes=(*found_by_hand.notes, *unread))
+    draft = _based(draft, name, container.reference)
     return Inspected(draft=draft, image=_built(container.labels.get("ds01.name", "")))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import stat
 import tempfile
@@ -76,8 +77,8 @@ def project_place(recipe: Path) -> Place:
 def write_dockerfile(lock: Lock, config: BaseConfig, directory: Path, place: Place) -> Rendered:
     """Write the Dockerfile of ``lock`` and its context; declared files lie below ``directory``.
 
-    ``config`` is the base's own. Raises Ds01Error where another Dockerfile is in the way, for what
-    ``render`` refuses, and for declared files that are not what the lock says.
+    ``config`` is the base's own. Raises Ds01Error where a link or another Dockerfile is in the way,
+    for what ``render`` refuses, and for declared files that are not what the lock says.
     """
     rendered = render(graph.of(lock), lock, config)
     _refuse_foreign(place.dockerfile)
@@ -137,6 +138,11 @@ def is_foreign(dockerfile: Path) -> bool:
 
 
 def _refuse_foreign(dockerfile: Path) -> None:
+    if dockerfile.is_symlink():  # to a checkout, say, whose file would no longer be the one
+        path = shlex.quote(str(dockerfile))
+        raise Ds01Error(
+            f"{dockerfile} is a link, and stays as it is", hint=f"mv -T -- {path} {path}.old"
+        )
     if is_foreign(dockerfile):
         raise Ds01Error(
             f"{dockerfile} was not written by ds01, and is left as it is",
