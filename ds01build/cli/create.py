@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ds01build.cli import creation, options, phases
+from ds01build.cli import answering, creation, options, phases
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,8 +89,8 @@ def _taken_over(name: str | None, rest: dict[str, Any]) -> _Wish:
     from ds01build.cli.importing import tell
     from ds01build.workflow.importing import Wishes, heading_of, import_drafts, read_sources
 
-    creation.refuse_answers(rest)
-    given = creation.named(name)
+    answering.refuse_answers(rest)
+    given = answering.named(name)
     wishes, file = Wishes(name=given), rest["dockerfile"]
     drafts = read_sources([file], creation.recipe(given, rest).parent, wishes).drafts
     imported = import_drafts(drafts, wishes, heading_of([file]), given)
@@ -103,7 +103,7 @@ def _asked(name: str | None, rest: dict[str, Any], asker: Asker) -> _Wish:
     from ds01build.wizard import compose
 
     shown: list[LockedImage] = []
-    answers = _answered(creation.given(name, rest), rest, asker, shown.append)
+    answers = _answered(answering.given(name, rest), rest, asker, shown.append)
     assert answers.name is not None, "it was asked for"
     return _Wish(answers.name, compose(answers), next(iter(shown), None))
 
@@ -122,7 +122,7 @@ def _answered(
         given = creation.pinned(given, bases)
         if is_complete:
             return creation.with_defaults(given)
-        world = creation.world(given, bases, tell)
+        world = creation.world(given, bases, rest, tell)
     pick = checklist.pick if rest["bundles"] is not None else None
     return ask(given, asker, world, pick)
 
