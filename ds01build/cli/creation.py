@@ -28,10 +28,10 @@ __all__ = [
     "answers",
     "asker",
     "choices",
+    "claim",
     "is_complete",
     "pinned",
     "recipe",
-    "refuse_over",
     "with_defaults",
     "world",
 ]
@@ -189,17 +189,20 @@ def recipe(name: str, rest: dict[str, Any]) -> Path:
     return given or creating.recipe_of(creating.project_of(name, Path.home()))
 
 
-def refuse_over(name: str, recipe: Path, rest: dict[str, Any], asker: Asker) -> None:
-    """Let nobody lose a recipe that is there. Raises Ds01Error."""
+def claim(name: str, rest: dict[str, Any], asker: Asker) -> None:
+    """Let nobody lose a recipe that is there, before anything else is asked. Raises Ds01Error."""
     from ds01build.errors import Ds01Error
     from ds01build.workflow import creating
 
-    read = [path for path in (rest["dockerfile"], rest["requirements"]) if path]
-    if not creating.is_taken(recipe, name, read) or rest["force"]:
+    if rest["dry_run"]:
         return
-    if asker.confirm(f"{recipe} exists. Overwrite?", default=False):
+    path = recipe(name, rest)
+    read = [file for file in (rest["dockerfile"], rest["requirements"]) if file]
+    if not creating.is_taken(path, name, read) or rest["force"]:
+        return
+    if asker.confirm(f"{short(path, Path.home())} exists. Overwrite?", default=False):
         return
     raise Ds01Error(
-        f"{recipe} exists, and nothing is changed",
+        f"{path} exists, and nothing is changed",
         hint="image-update changes an image; --force writes a new recipe over this one",
     )
