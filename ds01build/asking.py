@@ -42,14 +42,19 @@ class Asker(Protocol):
     ) -> tuple[str, ...]:
         """Return the values of any number of ``options``, in their order."""
 
-    def text(self, question: str, read: Callable[[str], T], default: str = "") -> T:
+    def text(
+        self, question: str, read: Callable[[str], T], default: str = "", *, typed: str = ""
+    ) -> T:
         """Return what ``read`` makes of an answer, which is asked again while it raises ValueError.
 
-        An empty answer stands for ``default``.
+        An empty answer stands for ``default``. ``typed`` stands there to be changed.
         """
 
     def confirm(self, question: str, *, default: bool) -> bool:
         """Return whether the answer is yes."""
+
+    def can_correct(self, problem: str) -> bool:
+        """Show what is wrong with an answer, and say whether it can be asked for again."""
 
 
 @final
@@ -73,13 +78,19 @@ class Defaults:
         """Return what is chosen beforehand."""
         return tuple(chosen)
 
-    def text(self, question: str, read: Callable[[str], T], default: str = "") -> T:
+    def text(
+        self, question: str, read: Callable[[str], T], default: str = "", *, typed: str = ""
+    ) -> T:
         """Return what ``read`` makes of the default. Raises ValueError where it takes none."""
         try:
-            return read(default)
+            return read(typed or default)
         except ValueError as error:
             raise ValueError(f"{question}: there is no default") from error
 
     def confirm(self, _question: str, *, default: bool) -> bool:
         """Return the default."""
         return default
+
+    def can_correct(self, _problem: str) -> bool:
+        """Say no: nobody is there."""
+        return False

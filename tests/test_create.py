@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 pytest_plugins = ("world_fixtures",)
 
 CREATE = SCRIPT.with_name("image-create")
+BACKSPACE = "\x7f"
 TOOLS = ("curl", "git", "htop", "vim", "wget")
 
 # What a person types to be asked everything, by question: scratch, no bundle, a package of one's
@@ -274,6 +276,57 @@ def test_what_is_no_recipe_is_written_over_in_no_case(desk: World) -> None:
             "hint:  --recipe names another file",
         ]
     assert file.read_text() == "app\n"
+
+
+def test_packages_that_there_are_not_are_asked_for_again_as_they_were_typed(desk: World) -> None:
+    with at(desk, "--no-build") as shown:
+        for question, *keys in ANSWERS[:-2]:
+            shown.answer(question, *keys)
+        shown.answer("Additional Python packages", "other nosuch-x", ENTER)
+        shown.answer("System packages", "lonelyy", ENTER)
+        shown.await_text("error: tier 'system': Debian bookworm has no package 'lonelyy'")
+        shown.await_text("System packages (apt)? (or Enter to skip) lonelyy")
+        shown.press(BACKSPACE, ENTER)
+        shown.await_text("the package index has no nosuch-x")
+        shown.await_text("   other nosuch-x")
+        shown.press(*[BACKSPACE] * len(" nosuch-x"), ENTER)
+        assert shown.end() == 0
+    corrected = recipe(desk).read_bytes()
+    recipe(desk).unlink()
+    assert desk.ds01("image", "create", *FLAGS, "--no-build").code == 0
+    assert recipe(desk).read_bytes() == corrected
+
+
+def test_an_answer_that_cannot_be_locked_is_in_a_command_to_correct(desk: World) -> None:
+    outcome = desk.ds01("image", "create", *FLAGS[:-1], "lonelyy", "--no-build")
+    assert outcome.code == 1
+    hint = outcome.err.partition("hint:  ")[2].strip()
+    assert shlex.split(hint) == ["image-create", *FLAGS[:-1], "lonelyy"]
+
+
+def test_an_image_that_there_is_not_is_asked_for_again(desk: World) -> None:
+    shelf = Shelf(desk.index.server, f"base/{next(NUMBERS)}")
+    shelf.show(served.image([*RUNTIME, LIBC, *PYTHON]))
+    wrong = shelf.reference.replace(":latest", "") + ":nosuch"
+    with at(desk, "demo", "--no-build", columns=120) as shown:
+        shown.answer("Select base framework", "5", ENTER)
+        shown.answer("? Image", wrong, ENTER)
+        shown.await_text("error: ")
+        shown.press(ENTER)  # an image again
+        shown.await_text(f"? Image {wrong}")
+        shown.press(*[BACKSPACE] * len(":nosuch"), ENTER)
+        shown.answer("View full package list?", INTERRUPT)
+        assert shown.end() == 130
+    refused(desk, 1, "demo", "--base", wrong, "-t", "ml", says="nosuch")
+
+
+def test_a_name_that_is_taken_is_told_before_anything_else_is_asked(desk: World) -> None:
+    assert desk.ds01("image", "create", *FLAGS, "--no-build").code == 0
+    with at(desk) as shown:
+        shown.answer("Name of the image", "my-project", ENTER)
+        shown.answer("recipe.toml exists. Overwrite?", ENTER)
+        assert shown.end() == 1
+    assert "Select base framework" not in shown.text
 
 
 def test_what_cannot_be_locked_writes_nothing(desk: World) -> None:

@@ -6,8 +6,11 @@ import secrets
 from typing import TYPE_CHECKING
 
 import pytest
+import served_images as served
 from images import SCRIPT, run, succeed
-from terminals import ENTER, terminal
+from layered import Item
+from served_images import LIBC, PYTHON, RUNTIME, Shelf
+from terminals import ENTER, INTERRUPT, terminal
 
 from ds01build.catalogue import find_framework
 from ds01build.container import specify
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
 
     from desks import Desk
     from standin_fixtures import StandIns
+    from world import Index
 
 pytest_plugins = ("standin_fixtures", "desk_fixtures", "engine_fixtures")
 
@@ -47,6 +51,24 @@ def container(name: str, plain_desk: Desk) -> Iterator[str]:
     yield f"{name}._.0"
     run("docker", "--host", plain_desk.host, "rm", "--force", f"{name}._.0")
     plain_desk.made.append(f"ds01-0/{name}:latest")
+
+
+def test_the_bar_of_a_base_that_is_fetched_ends_before_the_next_question(
+    desk: Desk, offers: Index, name: str
+) -> None:
+    """An engine that lacks a base has its layers brought into the store, which has a bar."""
+    shelf = Shelf(offers.server, f"base/{name}")
+    shelf.show(served.image([*RUNTIME, LIBC, *PYTHON, Item("etc/name", name.encode())]))
+    words = (SCRIPT.with_name("image-create"), name, "--base", shelf.reference)
+    with terminal(words, desk.place.environment, desk.place.root) as shown:
+        shown.answer("View full package list?", ENTER)
+        shown.await_text("Additional Python packages")
+        shown.press(*"rich")
+        assert "download" not in shown.text
+        shown.press(ENTER)
+        shown.answer("System packages", INTERRUPT)
+        assert shown.end() == 130
+    assert "download" not in shown.text
 
 
 @pytest.mark.slow

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+import shlex
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ds01build.cli import creation, options, phases
+from ds01build.cli import answering, creation, options, phases
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ds01build.asking import Asker
+    from ds01build.errors import Ds01Error
     from ds01build.lock import LockedImage
     from ds01build.wizard import Answers
     from ds01build.workflow.built import Built
@@ -53,7 +56,7 @@ def create(name: str | None, **rest: Any) -> None:
     from ds01build.cli.output import print_json
 
     asker = creation.asker(rest)
-    wish = _taken_over(name, rest) if rest["dockerfile"] else _asked(name, rest, asker)
+    wish = _taken_over(name, rest, asker) if rest["dockerfile"] else _asked(name, rest, asker)
     recipe = creation.recipe(wish.name, rest)
     if rest["dry_run"]:
         answer = {"name": wish.name, "recipe": str(recipe), "text": wish.text}
@@ -62,7 +65,6 @@ def create(name: str | None, **rest: Any) -> None:
         else:
             click.echo(wish.text, nl=False)
         return
-    creation.refuse_over(wish.name, recipe, rest, asker)
     drafted, place = _written(wish, recipe, rest, asker)
     built = _built(drafted, place, rest, asker)
     container = _contained(drafted, built, rest, asker) if built else ""
@@ -74,14 +76,15 @@ def create(name: str | None, **rest: Any) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Wish:
-    """An image to be: the text of its recipe, and its base where that was shown."""
+    """An image to be: the text of its recipe, the answers it is of, and its base if shown."""
 
     name: str
     text: str
+    answers: Answers | None = None
     shown: LockedImage | None = None
 
 
-def _taken_over(name: str | None, rest: dict[str, Any]) -> _Wish:
+def _taken_over(name: str | None, rest: dict[str, Any], asker: Asker) -> _Wish:
     """Return the recipe that a Dockerfile comes to; what it has no place for is told.
 
     Raises UsageError without a name, or with answers beside it.
@@ -89,8 +92,9 @@ def _taken_over(name: str | None, rest: dict[str, Any]) -> _Wish:
     from ds01build.cli.importing import tell
     from ds01build.workflow.importing import Wishes, import_drafts, read_sources
 
-    creation.refuse_answers(rest)
-    given = creation.named(name)
+    answering.refuse_answers(rest)
+    given = answering.named(name)
+    creation.claim(given, rest, asker)
     wishes, file = Wishes(name=given), rest["dockerfile"]
     drafts = read_sources([file], creation.recipe(given, rest).parent, wishes).drafts
     imported = import_drafts(drafts, wishes, [file.name], given)
@@ -103,9 +107,9 @@ def _asked(name: str | None, rest: dict[str, Any], asker: Asker) -> _Wish:
     from ds01build.wizard import compose
 
     shown: list[LockedImage] = []
-    answers = _answered(creation.given(name, rest), rest, asker, shown.append)
+    answers = _answered(answering.given(name, rest), rest, asker, shown.append)
     assert answers.name is not None, "it was asked for"
-    return _Wish(answers.name, compose(answers), next(iter(shown), None))
+    return _Wish(answers.name, compose(answers), answers, shown[-1] if shown else None)
 
 
 def _answered(
@@ -120,11 +124,13 @@ def _answered(
     with progress(quiet=rest["quiet"]) as report:
         bases = wiring.edges(report, creation.choices(rest)).bases
         given = creation.pinned(given, bases)
-        if is_complete:
-            return creation.with_defaults(given)
-        world = creation.world(given, bases, tell)
+        world = None if is_complete else creation.world(given, bases, rest, tell)
+    claim = partial(creation.claim, rest=rest, asker=asker)
+    if world is None:
+        claim(given.name or "")
+        return creation.with_defaults(given)
     pick = checklist.pick if rest["bundles"] is not None else None
-    return ask(given, asker, world, pick)
+    return ask(given, asker, replace(world, claim=claim), pick)
 
 
 def _written(
@@ -136,14 +142,47 @@ def _written(
     from ds01build.workflow import creating
 
     asker.explain("image-create.dockerfile")
+    drafted = _drafted(wish, recipe, rest, asker)
     with progress(quiet=rest["quiet"]) as report:
         edges = wiring.edges(report, creation.choices(rest))
-        drafted = creating.draft(wish.text, recipe, edges, wish.shown)
         place = phases.place(drafted, in_project=rest["project_dockerfile"])
         creating.write(drafted, place, edges)
     asker.explain("image-create.summary")
     phases.tell(phases.first_phase(drafted, place), rest)
     return drafted, place
+
+
+def _drafted(wish: _Wish, recipe: Path, rest: dict[str, Any], asker: Asker) -> Draft:
+    """Lock; packages that there are not are asked for again. Raises what locking raises."""
+    from ds01build.cli import wiring
+    from ds01build.cli.progress import progress
+    from ds01build.errors import Ds01Error
+    from ds01build.workflow import creating
+
+    try:
+        with progress(quiet=rest["quiet"]) as report:
+            edges = wiring.edges(report, creation.choices(rest))
+            return creating.draft(wish.text, recipe, edges, wish.shown)
+    except Ds01Error as error:
+        if wish.answers is None:
+            raise
+        again = _corrected(wish, wish.answers, error, asker)
+    return _drafted(again, recipe, rest, asker)
+
+
+def _corrected(wish: _Wish, answers: Answers, error: Ds01Error, asker: Asker) -> _Wish:
+    """Ask again, or raise the error with the command that says everything once more."""
+    from ds01build.errors import ResolveError
+    from ds01build.wizard import compose, correcting
+    from ds01build.wizard.phases import explained
+    from ds01build.workflow import creating
+
+    is_mistyped = isinstance(error, ResolveError) and correcting.has_packages(answers)
+    if not is_mistyped or not asker.can_correct(explained(error)):
+        line = correcting.command(answers, creating.project_of(wish.name, Path.home()))
+        raise replace(error, hint="; or, ".join(filter(None, (error.hint, shlex.join(line)))))
+    answers = correcting.corrected(answers, asker, str(error))
+    return replace(wish, answers=answers, text=compose(answers))
 
 
 def _built(drafted: Draft, place: Place | None, rest: dict[str, Any], asker: Asker) -> Built | None:

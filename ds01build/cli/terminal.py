@@ -88,7 +88,9 @@ class Terminal:
         )
         return tuple(map(str, _answer(asked)))
 
-    def text(self, question: str, read: Callable[[str], T], default: str = "") -> T:
+    def text(
+        self, question: str, read: Callable[[str], T], default: str = "", *, typed: str = ""
+    ) -> T:
         """Return what ``read`` makes of an answer, which is asked again while it is refused."""
         import questionary
 
@@ -101,7 +103,9 @@ class Terminal:
 
         instruction = f"[{default}]" if default else None
         shown = _fitting(question, instruction or "", _ROOM)
-        asked = questionary.text(shown, validate=problem, instruction=instruction, **_manner())
+        asked = questionary.text(
+            shown, typed, validate=problem, instruction=instruction, **_manner()
+        )
         return read(str(_answer(asked)).strip() or default)
 
     def confirm(self, question: str, *, default: bool) -> bool:
@@ -117,6 +121,11 @@ class Terminal:
             **_manner(),
         )
         return bool(_answer(asked))
+
+    def can_correct(self, problem: str) -> bool:
+        """Show what is wrong: who is at the terminal can answer again, or leave."""
+        self.say(problem)
+        return True
 
     def _detail(self, options: Sequence[Option]) -> None:
         if not any(option.detail for option in options):

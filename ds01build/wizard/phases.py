@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from ds01build.asking import Option
 from ds01build.base import show
 from ds01build.catalogue import bundle
+from ds01build.errors import Ds01Error
 from ds01build.grammar import image_reference
 from ds01build.recipe import DebianBase, FrameworkBase, ImageBase
 from ds01build.wizard import screens
@@ -23,13 +24,16 @@ if TYPE_CHECKING:
     from ds01build.recipe import Base
 
 __all__ = [
+    "MORE",
     "SUITE",
     "SYSTEM",
+    "TOOLS",
     "Offer",
     "Pick",
     "World",
     "ask",
     "bare",
+    "explained",
     "fill",
     "pick_bundles",
     "system",
@@ -38,6 +42,8 @@ __all__ = [
 SUITE = "bookworm"
 SYSTEM = Picked(bundle="system")
 _NOTHING = Picked()
+MORE = "Additional Python packages? (separated by spaces, or Enter to skip)"
+TOOLS = "System packages (apt)? (or Enter to skip)"
 _GUIDED = "guided"
 
 Pick = Callable[[Answers, "Asker", Contents], Answers]
@@ -68,7 +74,8 @@ class World:
     """What the questions are about: frameworks, what is in a base, files that ask for packages.
 
     ``files`` are by the text that names each, ``preset`` the one of the image's own project.
-    ``take`` reads one as Answers.requirements has it.
+    ``take`` reads one as Answers.requirements has it. ``claim`` raises Ds01Error for a name that
+    is not to be had.
     """
 
     offers: Sequence[Offer]
@@ -76,6 +83,7 @@ class World:
     files: Sequence[str]
     take: Callable[[str], str | tuple[str, ...]]
     preset: str = ""
+    claim: Callable[[str], object] = lambda _: None
 
 
 def ask(answers: Answers, asker: Asker, world: World, pick: Pick | None = None) -> Answers:
@@ -84,9 +92,8 @@ def ask(answers: Answers, asker: Asker, world: World, pick: Pick | None = None) 
     ``pick`` asks for bundles in another way than one after the other.
     """
     answers = _named(answers, asker)
-    answers = _based(answers, asker, world)
-    assert answers.base is not None, "asked for just now"
-    contents = _shown(answers.base, asker, world)
+    world.claim(answers.name or "")
+    answers, contents = _looked_into(answers, asker, world)
     if isinstance(answers.base, ImageBase):
         asker.say("An image of your own has its packages: only extras are asked for.")
         answers = bare(answers)
@@ -122,6 +129,11 @@ def bare(answers: Answers) -> Answers:
     )
 
 
+def explained(error: Ds01Error) -> str:
+    """Return an error as the answer to a question is refused."""
+    return "\n".join(filter(None, (f"error: {error}", error.hint)))
+
+
 def _named(answers: Answers, asker: Asker) -> Answers:
     if answers.name is not None:
         return answers
@@ -138,7 +150,21 @@ def _named(answers: Answers, asker: Asker) -> Answers:
     return replace(answers, name=name)
 
 
-def _based(answers: Answers, asker: Asker, world: World) -> Answers:
+def _looked_into(answers: Answers, asker: Asker, world: World) -> tuple[Answers, Contents]:
+    """Ask for a base, again where it cannot be had, and return what is in it."""
+    typed = ""
+    while True:
+        based = _based(answers, asker, world, typed)
+        assert based.base is not None, "asked for just now"
+        try:
+            return based, _shown(based.base, asker, world)
+        except Ds01Error as error:
+            if answers.base is not None or not asker.can_correct(explained(error)):
+                raise
+        typed = based.base.reference if isinstance(based.base, ImageBase) else ""
+
+
+def _based(answers: Answers, asker: Asker, world: World, typed: str) -> Answers:
     if answers.base is not None:
         return answers
     asker.explain("image-create.framework")
@@ -147,13 +173,14 @@ def _based(answers: Answers, asker: Asker, world: World) -> Answers:
         Option(value="custom", title="Custom - Specify an image (e.g. ubuntu:22.04, python:3.11)"),
         Option(value="scratch", title="Custom - Build from scratch (Debian, no base image)"),
     ]
-    chosen = asker.choose("Select base framework", options, options[0].value)
-    return replace(answers, base=_base(chosen, asker, world))
+    preset = "custom" if typed else options[0].value
+    chosen = asker.choose("Select base framework", options, preset)
+    return replace(answers, base=_base(chosen, asker, world, typed))
 
 
-def _base(chosen: str, asker: Asker, world: World) -> Base:
+def _base(chosen: str, asker: Asker, world: World, typed: str) -> Base:
     if chosen == "custom":
-        reference = asker.text("Image", image_reference)
+        reference = asker.text("Image", image_reference, typed=typed)
         return ImageBase(reference=reference)
     if chosen == "scratch":
         return DebianBase(suite=asker.text("Debian release", release, SUITE))
@@ -262,13 +289,12 @@ def _added(answers: Answers, asker: Asker, contents: Contents) -> Answers:
     if answers.packages is None:
         asker.explain("image-create.packages")
         asker.say("Examples: wandb tensorboard pytorch-lightning optuna")
-        question = "Additional Python packages? (separated by spaces, or Enter to skip)"
-        packages = _told(asker.text(question, requirements), asker, contents)
+        packages = _told(asker.text(MORE, requirements), asker, contents)
         answers = replace(answers, packages=packages)
     if answers.system is None:
         asker.explain("image-create.system")
         asker.say("Examples: tmux git-lfs ffmpeg")
-        tools = asker.text("System packages (apt)? (or Enter to skip)", debs)
+        tools = asker.text(TOOLS, debs)
         answers = replace(answers, system=system(answers.base, tools))
     return answers
 
