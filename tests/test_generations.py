@@ -201,7 +201,7 @@ def test_an_image_that_is_not_whole_is_not_gone_back_to(three: World) -> None:
     assert outcome.code == 1
     assert outcome.complaint == [
         f"error: demo@1 is not whole: {layer} is not in the store",
-        "hint:  ds01 store verify",
+        "hint:  ds01 store verify --repair",
     ]
     assert current(three) == [3]
 

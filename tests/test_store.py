@@ -15,7 +15,7 @@ from ds01build.errors import StoreError
 from ds01build.events import Event, Verified, Verifying
 from ds01build.store import DirStore, Store, layout, open_store, roots
 from ds01build.store.audit import Finding, usage, verify
-from ds01build.store.durable import free_bytes
+from ds01build.store.durable import free_bytes, write_durably
 from ds01build.store.roots import Generation
 from ds01build.store.sealed import seal
 
@@ -395,6 +395,27 @@ def test_either_of_index_and_copy_is_written_again_from_the_other(store: DirStor
         (store.root / name).unlink()
         assert [tag.name for tag in open_store(store.root, uid=UID).tags()] == ["a"]
         assert (store.root / name).read_bytes() == whole
+
+
+def test_the_copy_is_never_older_than_the_index(
+    store: DirStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_image(store, "a", (b"1",))
+    written: list[str] = []
+
+    def interrupted(path: Path, content: bytes, *, aside: Path) -> None:
+        if written:
+            raise InterruptedError
+        written.append(path.name)
+        write_durably(path, content, aside=aside)
+
+    monkeypatch.setattr("ds01build.store.directory.write_durably", interrupted)
+    with pytest.raises(StoreError):
+        store.untag(lambda _: True)
+    assert written == ["index.copy"]
+    assert [tag.name for tag in store.tags()] == ["a"]  # the index is believed while it is whole
+    assert store.copied() == []
+    assert findings(store) == []
 
 
 def test_an_index_that_is_lost_with_its_copy_is_not_taken_for_an_empty_one(store: DirStore) -> None:
