@@ -155,6 +155,15 @@ def test_the_table_is_short_and_the_details_are_whole(here: World) -> None:
     }
 
 
+def test_a_generation_is_told_beside_how_many_are_kept(here: World) -> None:
+    here.ask_for("app", "other")
+    assert here.build().code == 0
+    assert " 2 (2 kept) " in here.ds01(*LIST).out.splitlines()[1]
+    assert here.ds01("store", "gc", "--no-engine", "--keep", "1").code == 0
+    assert " 2 (1 kept) " in here.ds01(*LIST).out.splitlines()[1]
+    assert "generation   2, 1 kept, built " in here.ds01(*LIST, "-d").out
+
+
 def test_no_image_is_no_error(world: World) -> None:
     world.variables["DS01_STORE"] = str(world.root / "empty")
     outcome = world.ds01(*LIST)

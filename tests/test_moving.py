@@ -190,3 +190,28 @@ def test_a_base_that_is_no_replacement_is_refused(desk: Desk) -> None:
         desk.moved(replace(over(), distributions=()))
     assert str(caught.value) == "the new base is no replacement: it has no torch, where 2.8.0 was"
     assert caught.value.hint == f"ds01 lock --upgrade {desk.recipe}"
+
+
+DEBIAN = RECIPE.replace('base.image = "python:3.12"', 'base.debian = "bookworm"')
+
+
+def test_a_root_of_debs_in_place_of_an_image_is_told_with_what_comes_of_it(desk: Desk) -> None:
+    first = desk.lock(None, Upgrade())
+    desk.recipe.write_text(DEBIAN, encoding="utf-8")
+    second = desk.lock(first, Upgrade(base=True))
+    said = "the base has moved: resolve: {} became {}; Python {} became {}"
+    image = ("aimehub/pytorch-2.8.0-cuda12.6.3:latest", "Debian bookworm", "3.11.9", "3.11.2")
+    assert desk.notes == [said.format(*image)]
+    desk.recipe.write_text(RECIPE, encoding="utf-8")
+    desk.lock(second, Upgrade(base=True))
+    assert desk.notes[1:] == [said.format(image[1], image[0], image[3], image[2])]
+
+
+def test_another_suite_is_told_and_the_same_one_is_not(desk: Desk) -> None:
+    desk.recipe.write_text(DEBIAN, encoding="utf-8")
+    first = desk.lock(None, Upgrade())
+    assert desk.lock(first, Upgrade(everything=True)) == first
+    assert desk.notes == []
+    desk.recipe.write_text(DEBIAN.replace("bookworm", "trixie"), encoding="utf-8")
+    desk.lock(first, Upgrade(base=True))
+    assert desk.notes == ["the base has moved: resolve: Debian bookworm became Debian trixie"]

@@ -73,6 +73,22 @@ def test_what_cannot_be_done_is_told_and_the_menu_comes_back(world: World) -> No
         assert shown.end() == 0
 
 
+def test_where_nothing_changes_that_is_told_and_nothing_asked(world: World) -> None:
+    with at(world, "demo", "--upgrade") as shown:
+        shown.await_text("nothing changes")
+        assert shown.end() == 0
+    assert "Update the image" not in shown.text
+    assert f"demo@{world.built['demo']}" in shown.text.replace("\n", "")
+
+
+def test_where_nothing_changes_and_the_image_is_not_there_it_is_asked(world: World) -> None:
+    (world.store / "index.json").unlink()
+    with at(world, "demo.toml", "--upgrade") as shown:
+        shown.await_text("nothing changes")
+        shown.answer("Update the image demo?", "n", ENTER)
+        assert shown.end() == 0
+
+
 def test_without_a_name_the_image_is_chosen(world: World) -> None:
     with at(world) as shown:
         shown.answer("Image (", ENTER)

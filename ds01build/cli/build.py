@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from ds01build.workflow.built import Built
 
-__all__ = ["build"]
+__all__ = ["as_asked", "build"]
 
 
 @click.command()
@@ -58,7 +58,7 @@ def build(
         built = quick.find(recipe, quick.lock_path(recipe), store)
         if built is not None:
             quick.follow(recipe, built, store)
-            built = _as_asked(built, rest)
+            built = as_asked(built, rest)
     if built is None:
         built = _build(recipe, rest, keep_sources=keep_sources, quiet=quiet)
     if as_json:
@@ -67,7 +67,7 @@ def build(
         click.echo(built.reference(store.root))
 
 
-def _as_asked(built: Built, rest: dict[str, Any]) -> Built | None:
+def as_asked(built: Built, rest: dict[str, Any]) -> Built | None:
     """Return what there is already by the name that is asked for; None where it has to be made."""
     from ds01build.cli import wiring
     from ds01build.cli.output import visible

@@ -81,7 +81,7 @@ def _row(one: Held, *, sizes: bool) -> list[str]:
 
     return [
         one.title,
-        f"{one.generation} of {one.generations}",
+        f"{one.generation} ({one.generations} kept)",
         _moment(one.created),
         readable(one.size),
         *([readable(one.exclusive), readable(one.shared)] if sizes else []),
@@ -124,7 +124,7 @@ def facts(one: Held) -> list[tuple[str, str]]:
     base, own, others = one.base, readable(one.exclusive), readable(one.shared)
     at = f"@{base.digest}" if base and base.digest else ""
     return [
-        ("generation", f"{one.generation} of {one.generations}, built {one.created}"),
+        ("generation", f"{one.generation}, {one.generations} kept, built {one.created}"),
         ("digest", str(one.digest)),
         ("base", f"{base.reference}{at}" if base else ""),
         ("layers", str(one.layers)),

@@ -192,7 +192,7 @@ def _packages(given: tuple[str, ...]) -> list[str]:
 def _carry_out(
     recipe: Path, edit: Edit, rest: dict[str, Any], explain: Callable[[str], None], *, asks: bool
 ) -> Built | None:
-    """Carry out an edit, and return the image; None where there is none."""
+    """Carry out an edit, and return the image; None where none is made."""
     from ds01build.cli import wiring
     from ds01build.cli.ahead import Ahead
     from ds01build.cli.progress import progress
@@ -206,6 +206,11 @@ def _carry_out(
             edges = wiring.edges(told, chosen)
             proposed = editing.propose(recipe, edit, edges)
         if not rest["dry_run"]:
+            there = _there(recipe, proposed, rest) if asks else None
+            if there is not None:
+                click.echo("nothing changes", err=True)
+                editing_commands.show(proposed, there, rest, told=True)
+                return None
             explain("image-update.summary")
             if asks and not _agreed(proposed):
                 return None
@@ -214,6 +219,18 @@ def _carry_out(
                 built = editing.build_proposed(proposed, edges, chosen, anew=rest["no_cache"])
     editing_commands.show(proposed, built, rest, told=asks)
     return built
+
+
+def _there(recipe: Path, proposed: Proposed, rest: dict[str, Any]) -> Built | None:
+    """Return the image where nothing changes, and it is where it is asked for; None otherwise."""
+    from ds01build.cli import wiring
+    from ds01build.cli.build import as_asked
+    from ds01build.workflow import quick
+
+    if proposed.changed or rest["no_cache"]:
+        return None
+    built = quick.find(recipe, proposed.locked.path, wiring.open_store())
+    return as_asked(built, rest) if built is not None else None
 
 
 def _agreed(proposed: Proposed) -> bool:

@@ -6,12 +6,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ds01build.base.lint import require_sound
-from ds01build.base.moving import verdict
+from ds01build.base.moving import Verdict, verdict
 from ds01build.base.places import known_directories
 from ds01build.catalogue import bundles
 from ds01build.errors import Issue, RecipeError, ResolveError
-from ds01build.lock import Lock, LockedImage, Removed
+from ds01build.lock import Lock, LockedDebian, LockedImage, Removed
 from ds01build.recipe import PythonTier, excludes_of
+from ds01build.reference import parse_reference
 from ds01build.resolve.request import PythonRequest, Wanted, Wheels
 from ds01build.target import Ground, resolve
 from ds01build.workflow import supplied
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ds01build.base.facts import BaseFacts
-    from ds01build.base.moving import Verdict
+    from ds01build.lock import LockedBase
     from ds01build.pin import WheelPin
     from ds01build.platform import Platform
     from ds01build.workflow.footing import Footing, Relocking
@@ -72,6 +73,7 @@ def _moved(asked: Relocking, found: Footing) -> Verdict | None:
     """
     previous, base = asked.previous.base if asked.previous else None, found.base
     if not isinstance(previous, LockedImage) or not isinstance(base, LockedImage):
+        _tell_other(asked, found)
         return None
     if previous.config == base.config or found.facts is None:
         return None
@@ -87,6 +89,26 @@ def _moved(asked: Relocking, found: Footing) -> Verdict | None:
             hint=f"ds01 lock --upgrade {asked.request.path}",
         )
     return made
+
+
+def _tell_other(asked: Relocking, found: Footing) -> None:
+    """Tell of a base of another kind, or of another suite: wheels are always resolved over it."""
+    if asked.previous is None:
+        return
+    before, after = _called(asked.previous.base), _called(found.base)
+    if before == after:
+        return
+    reasons = [f"{before} became {after}"]
+    target = asked.previous.target
+    if target and found.target and target.version != found.target.version:
+        reasons.append(f"Python {target.version} became {found.target.version}")
+    asked.note(f"the base has moved: {Verdict(answer='resolve', reasons=tuple(reasons))}")
+
+
+def _called(base: LockedBase) -> str:
+    if isinstance(base, LockedDebian):
+        return f"Debian {base.suite}"
+    return parse_reference(base.reference).familiar
 
 
 def _kept(asked: Relocking) -> Wheels | None:
