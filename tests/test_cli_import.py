@@ -104,6 +104,17 @@ def test_what_a_line_says_is_told_with_why_it_is_not_carried_over(place: Place) 
     assert 'packages = ["rich", "six"]' in ended.out
 
 
+def test_what_a_project_says_is_told_with_why_it_is_not_carried_over(place: Place) -> None:
+    assert place.cwd is not None
+    (place.cwd / "pyproject.toml").write_text(
+        '[project]\nname = "deep"\ndependencies = ["rich", "x @ http://me:hidden-word@host/x.whl"]\n'
+    )
+    ended = imported(place, "pyproject.toml", "-o", "-")
+    at = "pyproject.toml: not carried over: pyproject.toml:project.dependencies[1]"
+    assert ended.err.startswith(f"{at} x @ http://...@host/x.whl (")
+    assert "hidden-word" not in ended.err + ended.out
+
+
 def test_where_nothing_is_carried_over_what_there_was_is_told_first(place: Place) -> None:
     assert place.cwd is not None
     (place.cwd / "only.txt").write_text("-e .\nfoo bar\n")

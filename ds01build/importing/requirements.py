@@ -119,7 +119,26 @@ def refusals(
         match = _LINE.fullmatch(issue.path)
         where, line = (match[1], int(match[2])) if match else (source, 0)
         text = _refused((texts or {}).get(where, ""), line) if match else issue.path
+        file, colon, path = issue.path.partition(":")
+        if colon and not match:
+            text = f"{text} {_value((texts or {}).get(file, ''), path)}".strip()
         yield noted("dropped", where, line, text, issue.problem)
+
+
+def _value(text: str, path: str) -> str:
+    """Return the string that a path such as ``project.dependencies[1]`` leads to, else nothing."""
+    try:
+        found: object = load(text)
+    except ValueError:
+        return ""
+    for key in re.findall(r"[^.\[\]]+", path):
+        if isinstance(found, dict):
+            found = found.get(key)
+        elif isinstance(found, list) and key.isdecimal() and int(key) < len(found):
+            found = found[int(key)]
+        else:
+            return ""
+    return found if isinstance(found, str) else ""
 
 
 def _refused(text: str, number: int) -> str:
