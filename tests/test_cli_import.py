@@ -85,6 +85,36 @@ def test_the_recipe_is_written_where_it_is_wanted_and_its_path_is_the_answer(pla
     assert quiet.err == f"Dockerfile:3: not carried over: RUN make ({COMMAND})\n", "losses are told"
 
 
+def test_what_a_line_says_is_told_with_why_it_is_not_carried_over(place: Place) -> None:
+    assert place.cwd is not None
+    lines = (
+        "rich",
+        "git+https://user:hidden-word@host/x.git",
+        "--index-url https://host/hidden-word/simple",
+        "six --hash=sha256:abc",
+    )
+    (place.cwd / "some.txt").write_text("\n".join(lines))
+    ended = imported(place, "some.txt", "-o", "-")
+    assert [line.partition(" (")[0] for line in ended.err.splitlines()] == [
+        "some.txt:2: not carried over: git+https://...@host/x.git",
+        "some.txt:3: not carried over: --index-url",
+        "some.txt:4: not carried over: --hash=sha256:abc",
+    ]
+    assert "hidden-word" not in ended.err + ended.out
+    assert 'packages = ["rich", "six"]' in ended.out
+
+
+def test_what_a_project_says_is_told_with_why_it_is_not_carried_over(place: Place) -> None:
+    assert place.cwd is not None
+    (place.cwd / "pyproject.toml").write_text(
+        '[project]\nname = "deep"\ndependencies = ["rich", "x @ http://me:hidden-word@host/x.whl"]\n'
+    )
+    ended = imported(place, "pyproject.toml", "-o", "-")
+    at = "pyproject.toml: not carried over: pyproject.toml:project.dependencies[1]"
+    assert ended.err.startswith(f"{at} x @ http://...@host/x.whl (")
+    assert "hidden-word" not in ended.err + ended.out
+
+
 def test_where_nothing_is_carried_over_what_there_was_is_told_first(place: Place) -> None:
     assert place.cwd is not None
     (place.cwd / "only.txt").write_text("-e .\nfoo bar\n")

@@ -89,6 +89,31 @@ def test_where_nothing_changes_and_the_image_is_not_there_it_is_asked(world: Wor
         assert shown.end() == 0
 
 
+@pytest.mark.parametrize("when", ["before the diff", "after the diff"])
+def test_what_somebody_else_changes_meanwhile_is_told_before_anything_is_built(
+    world: World, when: str
+) -> None:
+    changed = world.recipe.read_text() + "# Mine.\n"
+    built = {*world.root.rglob("blobs/sha256/*")}
+    assert built
+    with at(world, "demo.toml") as shown:
+        shown.answer(MENU, "2", ENTER)
+        shown.answer("Python packages (", "other", ENTER)
+        shown.await_text(", other")
+        if when == "before the diff":
+            world.recipe.write_text(changed)
+        shown.press("8", ENTER)
+        if when == "after the diff":
+            shown.await_text("Update the image demo?")
+            world.recipe.write_text(changed)
+            shown.press(ENTER)
+        assert shown.end() == 1
+    assert "was changed by somebody else in the meantime" in shown.text
+    assert "give the command again" in shown.text
+    assert world.recipe.read_text() == changed
+    assert {*world.root.rglob("blobs/sha256/*")} == built, "nothing more was built"
+
+
 def test_without_a_name_the_image_is_chosen(world: World) -> None:
     with at(world) as shown:
         shown.answer("Image (", ENTER)

@@ -40,7 +40,7 @@ def revised(
         if action == "cancel":
             return None
         if action == "build":
-            return edits.rewriting(text.text)
+            return edits.rewriting(before.text, text.text)
         try:
             if action == "list":
                 asker.say(_everything(_locked(recipe)))

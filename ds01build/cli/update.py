@@ -255,7 +255,7 @@ def _edited(recipe: Path) -> Iterator[Edit]:
     copy.write_text(before, encoding="utf-8", newline="")
     try:
         _attend(copy)
-        yield edits.rewriting(recipe_text(copy).text)
+        yield edits.rewriting(before, recipe_text(copy).text)
     except Ds01Error as error:
         if copy.exists() and copy.read_bytes() != before.encode():
             error.hint = "; ".join(filter(None, (error.hint, f"what you wrote is in {copy}")))

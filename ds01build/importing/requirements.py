@@ -14,7 +14,7 @@ from ds01build.quantities import counted
 from ds01build.recipe.requirements import gathered
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from ds01build.errors import Issue
     from ds01build.importing.draft import Note
@@ -25,6 +25,7 @@ __all__ = ["included", "read_project", "read_requirements", "refusals", "tier_of
 MAX_DEPTH = 16  # of groups that include groups
 MAX_REFUSED = 100  # lines of one source; with more of them it is something else
 
+_OPTION = re.compile(r"--?[A-Za-z][a-z-]*")
 _LINE = re.compile(r"(.*?):([0-9]{1,7})")
 _RESERVED = frozenset({"base", "system", "jupyter", "data-science", "use-case", "custom"})
 
@@ -89,16 +90,25 @@ def included(file: str, read: Callable[[str], str], place: Callable[[str], str])
 
     Bounds of packages that it asks for are kept beside these. Raises Ds01Error.
     """
-    found, issues = gathered(file, read)
+    texts: dict[str, str] = {}
+
+    def remember(path: str) -> str:
+        texts[path] = read(path)
+        return texts[path]
+
+    found, issues = gathered(file, remember)
     source = place(file.partition("[")[0])
-    notes = (*refusals(source, issues), *_lost(source, found))
+    notes = (*refusals(source, issues, texts), *_lost(source, found))
     return Included(path=file, packages=tuple(_with_bounds(found)), notes=notes, whole=not issues)
 
 
-def refusals(source: str, issues: Sequence[Issue]) -> Iterator[Note]:
+def refusals(
+    source: str, issues: Sequence[Issue], texts: Mapping[str, str] | None = None
+) -> Iterator[Note]:
     """Yield what of ``source`` is not carried over, by line where issues have one.
 
-    Raises Ds01Error where there is more of it than is worth listing.
+    ``texts`` are those of the files whose lines are shown. Raises Ds01Error where there is more of
+    it than is worth listing.
     """
     if len(issues) >= MAX_REFUSED:
         raise Ds01Error(
@@ -108,8 +118,44 @@ def refusals(source: str, issues: Sequence[Issue]) -> Iterator[Note]:
     for issue in issues:
         match = _LINE.fullmatch(issue.path)
         where, line = (match[1], int(match[2])) if match else (source, 0)
-        text = "" if match else issue.path
+        text = _refused((texts or {}).get(where, ""), line) if match else issue.path
+        file, colon, path = issue.path.partition(":")
+        if colon and not match:
+            text = f"{text} {_value((texts or {}).get(file, ''), path)}".strip()
         yield noted("dropped", where, line, text, issue.problem)
+
+
+def _value(text: str, path: str) -> str:
+    """Return the string that a path such as ``project.dependencies[1]`` leads to, else nothing."""
+    try:
+        found: object = load(text)
+    except ValueError:
+        return ""
+    for key in re.findall(r"[^.\[\]]+", path):
+        if isinstance(found, dict):
+            found = found.get(key)
+        elif isinstance(found, list) and key.isdecimal() and int(key) < len(found):
+            found = found[int(key)]
+        else:
+            return ""
+    return found if isinstance(found, str) else ""
+
+
+def _refused(text: str, number: int) -> str:
+    """Return what of a line is not carried over; an option of pip alone: its value may be secret.
+
+    Where a requirement is carried over, it is its hashes that are not.
+    """
+    line = next(iter(re.split(r"\r?\n", text)[number - 1 : number]), "").strip()
+    option = _OPTION.match(line)
+    if option and option[0] not in ("-e", "--editable"):
+        return option[0]
+    bare, mark, hashes = line.partition("--hash")
+    try:
+        requirement(bare.strip())
+    except ValueError:
+        return line
+    return f"{mark}{hashes}" if mark else line
 
 
 def tier_of(stem: str, fallback: str) -> str:

@@ -146,8 +146,8 @@ def _read_line(reading: _Reading, line: str, use: str, trail: tuple[str, ...]) -
     form = bound if use == "constraints" else requirement
     wanted = form(single_line(_DIGEST.sub("", line).replace("\t", " ")).strip())
     reading.lines[use][wanted] = None
-    for digest in _DIGEST.findall(line):
-        reading.digests[requirement_name(wanted)].add(_digest(digest))
+    for digest in map(_digest, _DIGEST.findall(line)):
+        reading.digests[requirement_name(wanted)].add(digest)
 
 
 def _include(reading: _Reading, target: str, use: str, trail: tuple[str, ...]) -> None:

@@ -16,7 +16,7 @@ from ds01build.workflow.building import build_locked
 from ds01build.workflow.fresh import require_consistent
 from ds01build.workflow.preferring import LOCK_LIMIT
 from ds01build.workflow.quick import lock_path
-from ds01build.workflow.replacing import Replacement, staged
+from ds01build.workflow.replacing import Replacement, require_unchanged, staged
 from ds01build.workflow.request import request_of
 from ds01build.workflow.steps import Locked, read_lock, resolve_lock
 
@@ -164,6 +164,7 @@ def build_proposed(proposed: Proposed, edges: Edges, choices: Choices, *, anew: 
     for. ``anew`` makes every layer again. Raises what ``build`` raises.
     """
     with staged(proposed.files) as commit:
+        require_unchanged(proposed.files)  # a person may have looked at the changes for long
         if anew:
             from ds01build.workflow.forgetting import forget_layers
 

@@ -147,9 +147,19 @@ def rebasing(to: str) -> Edit:
     return Edit(text=text, upgrade=_base)
 
 
-def rewriting(new: str) -> Edit:
-    """Put another text in the recipe's place."""
-    return Edit(text=lambda recipe, _, __: Text(new, recipe.source), upgrade=_nothing)
+def rewriting(old: str, new: str) -> Edit:
+    """Put another text in the place of the ``old`` one that a person has seen."""
+
+    def text(recipe: Text, _: Request, __: Lock | None) -> Text:
+        if recipe.text != old:
+            raise Ds01Error(
+                f"{recipe.source} was changed by somebody else in the meantime, and stays as it is "
+                "now",
+                hint="give the command again",
+            )
+        return Text(new, recipe.source)
+
+    return Edit(text=text, upgrade=_nothing)
 
 
 def together(first: Edit, *rest: Edit) -> Edit:

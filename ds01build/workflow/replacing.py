@@ -30,6 +30,7 @@ __all__ = [
     "refuse_existing",
     "refuse_replacing",
     "replace_file",
+    "require_unchanged",
     "staged",
     "told",
 ]
@@ -67,8 +68,7 @@ def staged(files: Sequence[Replacement]) -> Iterator[Callable[[], None]]:
         written = [stack.enter_context(_aside(file.path, file.content)) for file in changing]
 
         def commit() -> None:
-            for file in files:
-                _require_unchanged(file)
+            require_unchanged(files)
             done: list[Replacement] = []
             try:
                 for file, new in zip(changing, written, strict=True):
@@ -139,6 +139,12 @@ def _put_back(done: Sequence[Replacement]) -> None:
                 continue
             with aside(file.path, file.before) as old:
                 old.replace(file.path)
+
+
+def require_unchanged(files: Iterable[Replacement]) -> None:
+    """Raise Ds01Error where one of ``files`` is no longer as it was ``before``."""
+    for file in files:
+        _require_unchanged(file)
 
 
 def _require_unchanged(file: Replacement) -> None:
