@@ -322,5 +322,5 @@ def test_a_size_says_what_it_is_one_of() -> None:
     sums = Summary(
         packages=1, there=0, locked=1, download=9, base=2_097_152, added=1024, seconds=1.0
     )
-    assert sizes(sums) == "2.0 MiB base + at most 1.0 KiB, compressed"
-    assert sizes(replace(sums, base=0)) == "at most 1.0 KiB, compressed"
+    assert sizes(sums) == "2.0 MiB base + about 1.0 KiB, compressed"
+    assert sizes(replace(sums, base=0)) == "about 1.0 KiB, compressed"

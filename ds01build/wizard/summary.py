@@ -48,7 +48,7 @@ class Summary:
     locked: int
     download: int  # bytes, without the base
     base: int  # bytes of the base's layers in its registry
-    added: int  # bytes of the layers above the base, at the most
+    added: int  # bytes of the layers above the base, estimated
     seconds: float
 
     def answer(self) -> dict[str, object]:
@@ -125,6 +125,6 @@ def duration(seconds: float) -> str:
 
 
 def sizes(summary: Summary) -> str:
-    """Return how large an image is going to be in the store, at the most; engines unpack it."""
+    """Return how large an image is going to be in the store, estimated; engines unpack it."""
     base = f"{readable(summary.base)} base + " if summary.base else ""
-    return f"{base}at most {readable(summary.added)}, compressed"
+    return f"{base}about {readable(summary.added)}, compressed"
