@@ -366,6 +366,8 @@ def test_the_requirements_of_a_project_are_named_and_those_elsewhere_copied(desk
         (("demo", "-f", "scratch", "-p", "a b>>1"), "is not a requirement"),
         (("demo", "-f", "scratch", "--bundles", "cvv"), "did you mean 'cv'?"),
         (("///", "-f", "scratch", "-t", "ml"), "an image name"),
+        (("../evil", "-f", "scratch", "-t", "ml"), "'/' has no place in one"),
+        (("demo", "-f", "scratch", "-t", "ml", "--jupyter", "true"), "yes, no, or packages"),
         (("demo", "--debian", "bookwrm", "-t", "ml"), "did you mean 'bookworm'?"),
         (("demo", "--debian", "12", "-t", "ml"), "the codename of a Debian release"),
         (("demo", "-f", "Scratch", "--bundles", "cv", "-t", "ml"), "the place of --type"),
@@ -393,6 +395,14 @@ def test_a_dry_run_in_json_has_the_recipe(desk: World) -> None:
     answer = json.loads(outcome.out)
     assert answer["schema"] == "ds01.drafted/1"
     assert answer["text"] == desk.ds01("image", "create", *FLAGS, "--dry-run").out
+
+
+def test_a_name_that_is_made_of_another_is_told(desk: World) -> None:
+    outcome = desk.ds01("image", "create", "Thésis 2", *FLAGS[1:], "--jupyter", "y", "--dry-run")
+    assert outcome.code == 0
+    assert "It is going to be called thesis-2." in outcome.err
+    assert 'name = "thesis-2"' in outcome.out
+    assert 'bundle = "jupyter"' in outcome.out
 
 
 def test_a_dry_run_is_the_recipe_and_no_file(desk: World) -> None:

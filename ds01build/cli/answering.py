@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from ds01build.cli import phases
 from ds01build.cli.creation import ASK
 
 if TYPE_CHECKING:
@@ -23,17 +24,19 @@ _ANSWERS = (
     *("framework", "base", "debian", "arch", "types", "jupyter", "data_science"),
     *("packages", "system", "requirements", "bundles"),
 )
+_YES, _NO = ("yes", "y"), ("no", "n", "none")
+# Words that people mean as an answer, and that somebody has a package of, or may have tomorrow.
+_NEITHER = ("true", "false", "on", "off", "default", "defaults", "maybe", "all", "skip", "custom")
 
 
 def given(name: str | None, rest: dict[str, Any]) -> Answers:
     """Return the answers that flags give. Raises UsageError."""
     from ds01build.wizard import Answers, checklist
-    from ds01build.wizard.answers import debs, image_name, requirements
+    from ds01build.wizard.answers import debs, requirements
     from ds01build.workflow import creating
 
-    named = _read("NAME", image_name, name) if name is not None else None
     found = Answers(
-        name=named,
+        name=_called(name, rest) if name is not None else None,
         base=_base(rest),
         jupyter=_picked("jupyter", rest["jupyter"]),
         data_science=_picked("data-science", rest["data_science"]),
@@ -68,13 +71,21 @@ def _flag(answer: str) -> str:
     return "--type" if answer == "types" else f"--{answer.replace('_', '-')}"
 
 
-def named(name: str | None) -> str:
+def named(name: str | None, rest: dict[str, Any]) -> str:
     """Return the name of an image for which nothing is asked. Raises UsageError."""
-    from ds01build.wizard.answers import image_name
-
     if name is None:
         raise click.UsageError("--dockerfile needs the NAME of the image")
-    return _read("NAME", image_name, name)
+    return _called(name, rest)
+
+
+def _called(name: str, rest: dict[str, Any]) -> str:
+    """Return the name that is made of one, which is told where it is another."""
+    from ds01build.wizard.answers import image_name
+
+    made = _read("NAME", image_name, name)
+    if made != name:
+        phases.tell(f"It is going to be called {made}.", rest)
+    return made
 
 
 def refuse_answers(rest: dict[str, Any]) -> None:
@@ -122,8 +133,11 @@ def _picked(bundle: str, text: str | None) -> Picked | None:
 
     if text is None:
         return None
-    if text.lower() in ("yes", "no", "none"):
-        return Picked(bundle=bundle) if text.lower() == "yes" else Picked()
+    word = text.strip().lower()
+    if word in _YES or word in _NO:
+        return Picked(bundle=bundle) if word in _YES else Picked()
+    if word in _NEITHER:
+        raise click.UsageError(f"--{bundle} takes yes, no, or packages, not {text!r}")
     return Picked(packages=_read(f"--{bundle}", requirements, text))
 
 

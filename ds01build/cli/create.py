@@ -44,9 +44,10 @@ __all__ = ["create"]
 def create(name: str | None, **rest: Any) -> None:
     """Create the image NAME: its recipe, its lock, its Dockerfile, itself, and a container of it.
 
-    Asks for what no flag answers; without a terminal nothing is asked, and name, framework and
-    type, or --yes, have to be there. The recipe is ~/workspace/NAME/recipe.toml, and is what the
-    same answers always give; image-update changes it later.
+    Asks what the image is to hold, unless name, framework and type say it or --yes takes defaults;
+    without a terminal nothing is asked, and these have to be there. The recipe is
+    ~/workspace/NAME/recipe.toml, and is what the same answers always give; image-update changes it
+    later.
 
     \b
     image-create
@@ -93,7 +94,7 @@ def _taken_over(name: str | None, rest: dict[str, Any], asker: Asker) -> _Wish:
     from ds01build.workflow.importing import Wishes, import_drafts, read_sources
 
     answering.refuse_answers(rest)
-    given = answering.named(name)
+    given = answering.named(name, rest)
     creation.claim(given, rest, asker)
     wishes, file = Wishes(name=given), rest["dockerfile"]
     drafts = read_sources([file], creation.recipe(given, rest).parent, wishes).drafts
@@ -218,7 +219,7 @@ def _contained(drafted: Draft, built: Built, rest: dict[str, Any], asker: Asker)
         asker.explain("image-create.container")
         phases.tell(phases.third_phase(wanted), rest)
         if rest["yes"] or not asker.confirm("Create container now?", default=True):
-            phases.tell(f"Later: container-create {project.name} {built.name}", rest)
+            phases.tell(f"Later: docker run --rm -it {built.tag} bash", rest)
             return ""
     with progress(quiet=rest["quiet"]) as report:
         containers.bring_up(wanted, wiring.edges(report, creation.choices(rest)))

@@ -114,7 +114,7 @@ def third_phase(wanted: Specification) -> str:
         "",
         "This will:",
         f"  • Create container: {wanted.name}",
-        f"  • Mount workspace: {wanted.workspace}",
+        f"  • Mount workspace: {short(Path(wanted.workspace), Path.home())}",
         "",
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -55,15 +56,19 @@ class Answers:
 
 
 def image_name(text: str) -> str:
-    """Return the name that is meant: lower case, with hyphens for spaces.
+    """Return the name that is meant: lower case, with hyphens for spaces and no accents.
 
-    Raises ValueError where nothing is left of it.
+    Raises ValueError where letters would be lost, or nothing is left of it.
     """
-    lower = "-".join(text.strip().lower().split())
+    plain = unicodedata.normalize("NFKD", text.strip().casefold())
+    for sign in plain:
+        if sign in "/:@" or (sign.isalnum() and not sign.isascii()):
+            raise ValueError(f"{text!r:.200} is not an image name: {sign!r} has no place in one")
+    lower = "-".join(plain.split())
     kept = "".join(each for each in lower if each.isascii() and (each.isalnum() or each in "._-"))
     while any(twice in kept for twice in ("--", "..", "__")):
         kept = kept.replace("--", "-").replace("..", ".").replace("__", "_")
-    return recipe_name(kept.strip("._-"))
+    return recipe_name(kept.strip("._-") or text)
 
 
 def release(text: str) -> str:
