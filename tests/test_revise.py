@@ -127,7 +127,8 @@ def test_the_phases_are_asked_again(world: World) -> None:
     with at(world, "demo.toml") as shown:
         shown.answer(MENU, "6", ENTER)
         shown.answer("Install Jupyter Lab", ENTER)
-        shown.answer("Install core data science", ENTER)
+        shown.answer("Install core data science", "3", ENTER)
+        shown.answer("Packages (separated", "other", ENTER)
         shown.answer("Select use case", SPACE, ENTER)
         shown.await_text("Use Case (General ML): catboost")
         shown.press("9", ENTER)

@@ -289,7 +289,7 @@ def test_a_package_twice_is_told() -> None:
 def test_the_phases_of_an_update_change_bundles_alone() -> None:
     said = phases.fill(Answers(name="demo", base=PYTORCH))
     recipe = parse(compose(said), source="r")
-    changes = asked(recipe, Person([True, False, ("cv",)]))
+    changes = asked(recipe, Person(["yes", "no", ("cv",)]), Contents())
     assert [(each.tier, each.bundle) for each in changes] == [
         ("data-science", ""),
         ("use-case", ""),
@@ -297,10 +297,32 @@ def test_the_phases_of_an_update_change_bundles_alone() -> None:
     ]
 
 
-def revised(chosen: tuple[str, ...], *cases: Picked) -> list[tuple[str, str]]:
+def test_the_phases_of_an_update_are_those_of_image_create() -> None:
+    said = phases.fill(Answers(name="demo", base=PYTORCH, jupyter=Picked()))
+    recipe = parse(compose(said), source="r")
+    person = Person(["custom", "jupyterlab>=4", "custom", "pandas", ()])
+    changes = asked(recipe, person, Contents({"pandas": "2.0"}))
+    assert [(each.tier, each.bundle, each.packages) for each in changes[:2]] == [
+        ("jupyter", None, ("jupyterlab>=4",)),
+        ("data-science", "", ("pandas",)),
+    ]
+    shown = "\n".join(person.shown)
+    assert screens.screen("jupyter").intro in shown
+    assert "In the base already: pandas 2.0" in shown
+
+
+def test_what_a_phase_holds_is_preset() -> None:
+    for held in (Picked(), Picked(bundle="jupyter"), Picked(packages=("jupyterlab",))):
+        said = phases.fill(Answers(name="demo", base=PYTORCH, jupyter=held, data_science=Picked()))
+        recipe = parse(compose(said), source="r")
+        more = [None] if held.packages else []
+        assert asked(recipe, Person([None, *more, None, ("ml",)]), Contents()) == []
+
+
+def revised(chosen: tuple[str, ...], *cases: Picked) -> list[tuple[str, str | None]]:
     """Return how the use cases of an image change with those that are chosen."""
     said = phases.fill(Answers(name="demo", base=PYTORCH, use_cases=cases))
-    changes = asked(parse(compose(said), source="r"), Person([None, None, chosen]))
+    changes = asked(parse(compose(said), source="r"), Person([None, None, chosen]), Contents())
     return [(each.tier, each.bundle) for each in changes]
 
 

@@ -12,9 +12,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ds01build.asking import Asker
-    from ds01build.lock import Lock
+    from ds01build.base.facts import BaseFacts
+    from ds01build.lock import Lock, LockedImage
     from ds01build.pin import DebPin, WheelPin
     from ds01build.recipe.editing import Text
+    from ds01build.wizard.contents import Contents
     from ds01build.wizard.revision import Action
     from ds01build.workflow.editing import Edit
     from ds01build.workflow.steps import Edges
@@ -29,13 +31,17 @@ def revised(
 
     ``attend`` opens an editor on a text. What cannot be done is said, and asked again.
     """
+    from ds01build.base import show
     from ds01build.wizard import revision
+    from ds01build.wizard.contents import Contents
     from ds01build.workflow import edits
     from ds01build.workflow.editing import edited, recipe_text
 
     before = text = recipe_text(recipe)
+    base = _base(recipe)
+    facts = edges.bases.known(base) if base else None
     while True:
-        asker.say(f"\n{_contents(text, recipe, edges)}\n")
+        asker.say(f"\n{_contents(text, base, facts)}\n")
         action = revision.next_action(asker, changed=text.text != before.text)
         if action == "cancel":
             return None
@@ -47,7 +53,8 @@ def revised(
             elif action == "edit":
                 text = attend(text)
             else:
-                text = edited(recipe, text, _edit(action, text, asker))
+                installed = Contents(show.installed(facts)) if facts else Contents()
+                text = edited(recipe, text, _edit(action, text, asker, installed))
         except Ds01Error as error:
             asker.say("\n".join(filter(None, (f"error: {error}", error.hint))))
 
@@ -59,16 +66,19 @@ def _locked(recipe: Path) -> Lock | None:
     return read_lock(lock_path(recipe))[0]
 
 
-def _contents(text: Text, recipe: Path, edges: Edges) -> str:
-    from ds01build.lock import LockedImage
+def _contents(text: Text, base: LockedImage | None, facts: BaseFacts | None) -> str:
     from ds01build.reference import parse_reference
     from ds01build.wizard import revision
 
+    reference = parse_reference(base.reference).familiar if base else ""
+    return revision.contents(text.recipe, reference, facts)
+
+
+def _base(recipe: Path) -> LockedImage | None:
+    from ds01build.lock import LockedImage
+
     lock = _locked(recipe)
-    if lock is None or not isinstance(lock.base, LockedImage):
-        return revision.contents(text.recipe, "", None)
-    reference = parse_reference(lock.base.reference).familiar
-    return revision.contents(text.recipe, reference, edges.bases.known(lock.base))
+    return lock.base if lock and isinstance(lock.base, LockedImage) else None
 
 
 def _everything(lock: Lock | None) -> str:
@@ -81,7 +91,7 @@ def _everything(lock: Lock | None) -> str:
     return "\n\n".join(blocks) or "Nothing is locked yet."
 
 
-def _edit(action: Action, text: Text, asker: Asker) -> Edit:
+def _edit(action: Action, text: Text, asker: Asker, installed: Contents) -> Edit:
     from ds01build.wizard import revision
     from ds01build.wizard.answers import debs, requirements
     from ds01build.workflow import edits
@@ -98,8 +108,14 @@ def _edit(action: Action, text: Text, asker: Asker) -> Edit:
         return edits.importing(file, edits.Goal(kind="python", fallback="custom"))
     if action == "remove":
         return edits.removing(asker.text("Packages to remove (separated by spaces)", str.split))
-    changes = revision.asked(text.recipe, asker)
-    return edits.bundling([(each.tier, each.bundle) for each in changes])
+    changes = revision.asked(text.recipe, asker, installed)
+    bundles = [(each.tier, each.bundle) for each in changes if each.bundle is not None]
+    more = [
+        edits.adding(each.packages, edits.Goal(kind="python", tier=each.tier))
+        for each in changes
+        if each.packages
+    ]
+    return edits.together(edits.bundling(bundles), *more)
 
 
 def _file(text: str) -> Path:

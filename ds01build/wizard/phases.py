@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from ds01build.asking import Option
 from ds01build.base import show
@@ -28,6 +28,7 @@ __all__ = [
     "SUITE",
     "SYSTEM",
     "TOOLS",
+    "Choice",
     "Offer",
     "Pick",
     "World",
@@ -35,6 +36,7 @@ __all__ = [
     "bare",
     "explained",
     "fill",
+    "offered",
     "pick_bundles",
     "system",
 ]
@@ -46,6 +48,7 @@ MORE = "Additional Python packages? (separated by spaces, or Enter to skip)"
 TOOLS = "System packages (apt)? (or Enter to skip)"
 _GUIDED = "guided"
 
+Choice = Literal["yes", "no", "custom"]
 Pick = Callable[[Answers, "Asker", Contents], Answers]
 
 
@@ -222,16 +225,24 @@ def _is_picked(answers: Answers) -> bool:
 def pick_bundles(answers: Answers, asker: Asker, contents: Contents) -> Answers:
     """Ask for one bundle after the other, unless that is answered."""
     if answers.jupyter is None:
-        answers = replace(answers, jupyter=_bundled("jupyter", asker, contents))
+        answers = replace(answers, jupyter=_asked("jupyter", asker, contents))
     if answers.data_science is None:
-        answers = replace(answers, data_science=_bundled("data-science", asker, contents))
+        answers = replace(answers, data_science=_asked("data-science", asker, contents))
     if answers.use_cases is None:
         answers = replace(answers, use_cases=_use_case(asker, contents))
     return answers
 
 
-def _bundled(name: str, asker: Asker, contents: Contents) -> Picked:
+def _asked(name: str, asker: Asker, contents: Contents) -> Picked:
     asker.explain(f"image-create.{name}")
+    return offered(name, asker, contents)
+
+
+def offered(name: str, asker: Asker, contents: Contents, default: Choice = "yes") -> Picked:
+    """Say what a bundle is for, and ask whether a tier gets it, nothing, or packages by name.
+
+    Nobody is asked where the base has all of it.
+    """
     screen, packages = screens.screen(name), bundle(name).packages
     there, lacking = contents.there(packages), contents.lacking(packages)
     lines = [screen.question, "", screen.intro, *(f"  • {line}" for line in screen.lines), ""]
@@ -246,7 +257,7 @@ def _bundled(name: str, asker: Asker, contents: Contents) -> Picked:
         Option(value="no", title=screen.no),
         Option(value="custom", title="Custom - Specify packages manually"),
     ]
-    chosen = asker.choose("Choice", options, options[0].value)
+    chosen = asker.choose("Choice", options, default)
     if chosen == "custom":
         return Picked(packages=_packages(asker, contents))
     return Picked(bundle=name) if chosen == "yes" else _NOTHING

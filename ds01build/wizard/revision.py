@@ -17,6 +17,7 @@ from ds01build.recipe import (
 )
 from ds01build.recipe.choosing import kind_of
 from ds01build.wizard import screens
+from ds01build.wizard.phases import offered
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from ds01build.asking import Asker
     from ds01build.base.facts import BaseFacts
     from ds01build.recipe import Base, Recipe, Tier
+    from ds01build.wizard.contents import Contents
+    from ds01build.wizard.phases import Choice
 
 __all__ = ["ACTIONS", "Action", "Change", "asked", "contents", "next_action"]
 
@@ -45,10 +48,14 @@ _PHASES = {"jupyter": "Core Python", "data-science": "Core Data Science"}
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """The bundle that a tier is to have; empty for none."""
+    """The bundle that a tier is to have, empty for none and None for the one that it has.
+
+    ``packages`` are what it is to ask for besides.
+    """
 
     tier: str
-    bundle: str
+    bundle: str | None
+    packages: tuple[str, ...] = ()
 
 
 def contents(recipe: Recipe, reference: str, facts: BaseFacts | None) -> str:
@@ -100,17 +107,29 @@ def next_action(asker: Asker, *, changed: bool) -> Action:
     return next(name for name in ACTIONS if name == chosen)
 
 
-def asked(recipe: Recipe, asker: Asker) -> list[Change]:
+def asked(recipe: Recipe, asker: Asker, contents: Contents) -> list[Change]:
     """Go through the phases that have bundles, and return what is to change."""
     tiers = {tier.bundle: tier.name for tier in recipe.tiers if isinstance(tier, PythonTier)}
-    changes = []
+    changes: list[Change] = []
     for bundle in _PHASES:
-        screen = screens.screen(bundle)
         asker.explain(f"image-update.{bundle}")
-        is_there = bundle in tiers
-        if asker.confirm(screen.question, default=is_there) != is_there:
-            changes.append(Change(tiers.get(bundle, bundle), "" if is_there else bundle))
+        changes += _phase(bundle, tiers, asker, contents)
     return [*changes, *_use_cases(tiers, asker)]
+
+
+def _phase(
+    bundle: str, tiers: dict[str, str], asker: Asker, contents: Contents
+) -> Iterator[Change]:
+    """Ask as image-create does; what the image holds is preset."""
+    is_there = bundle in tiers
+    tier = tiers.get(bundle, bundle)
+    has_own = not is_there and tier in tiers.values()
+    default: Choice = "yes" if is_there else "custom" if has_own else "no"
+    picked = offered(bundle, asker, contents, default)
+    if picked.bundle:
+        yield from () if is_there else (Change(tier, bundle),)
+    elif is_there or picked.packages:
+        yield Change(tier, "" if is_there else None, picked.packages)
 
 
 def _use_cases(tiers: dict[str, str], asker: Asker) -> Iterator[Change]:
