@@ -82,7 +82,7 @@ def test_where_nothing_changes_that_is_told_and_nothing_asked(world: World) -> N
 
 
 def test_where_nothing_changes_and_the_image_is_not_there_it_is_asked(world: World) -> None:
-    (world.store / "index.json").unlink()
+    (world.store / "blobs/sha256" / world.built["demo"].removeprefix("sha256:")).unlink()
     with at(world, "demo.toml", "--upgrade") as shown:
         shown.await_text("nothing changes")
         shown.answer("Update the image demo?", "n", ENTER)
