@@ -54,12 +54,15 @@ class Terminal:
         self.await_text(question)
         self.press(*keys)
 
-    def await_text(self, text: str, seconds: float = 60) -> None:
+    def await_text(self, text: str, seconds: float = 60, times: int = 1) -> None:
         end = time.monotonic() + seconds
-        while text not in self.text.replace("\n", ""):
+        while self._count(text) < times:
             assert time.monotonic() < end, f"{text!r} never came:\n{self.text}"
             alive = self._read(0.1)
-            assert alive or text in self.text.replace("\n", ""), f"ended:\n{self.text}"
+            assert alive or self._count(text) >= times, f"ended:\n{self.text}"
+
+    def _count(self, text: str) -> int:
+        return self.text.replace("\n", "").count(text)
 
     def end(self, seconds: float = 60) -> int:
         """Wait until the process ends, and return its code."""

@@ -38,7 +38,7 @@ def test_an_image_that_only_an_engine_has_can_be_pushed(own: str, world: World) 
         assert (outcome.code, outcome.out) == (1, "")
         assert outcome.complaint[0].endswith(f"has no image {own}")
         assert outcome.complaint[1].startswith("hint:  skopeo list-tags")
-        assert outcome.complaint[1].endswith(f"a base is what a registry has: {help_}")
+        assert f"a base is what a registry has: {help_}" in outcome.complaint[1]
     other = own.replace(":1", ":2")
     outcome = world.ds01("base", "show", other)
     assert "docker push" not in outcome.err, "which no engine has either"

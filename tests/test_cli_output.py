@@ -149,7 +149,9 @@ def test_the_answers_about_lock_images_and_store(world: World) -> None:
         "store": str(world.store),
         "findings": [],
         "repaired": [],
+        "quarantined": [],
         "reasons": [],
+        "lost": [],
     }
     used = world.ds01("store", "du", "--json").answer
     sizes = used["bytes"]

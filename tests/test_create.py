@@ -285,10 +285,10 @@ def test_packages_that_there_are_not_are_asked_for_again_as_they_were_typed(desk
         shown.answer("Additional Python packages", "other nosuch-x", ENTER)
         shown.answer("System packages", "lonelyy", ENTER)
         shown.await_text("error: tier 'system': Debian bookworm has no package 'lonelyy'")
-        shown.await_text("System packages (apt)? (or Enter to skip) lonelyy")
+        shown.await_text("System packages (apt)? (or Enter to skip) lonelyy", times=2)
         shown.press(BACKSPACE, ENTER)
         shown.await_text("the package index has no nosuch-x")
-        shown.await_text("   other nosuch-x")
+        shown.await_text("   other nosuch-x", times=2)
         shown.press(*[BACKSPACE] * len(" nosuch-x"), ENTER)
         assert shown.end() == 0
     corrected = recipe(desk).read_bytes()
