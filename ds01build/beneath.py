@@ -35,10 +35,7 @@ def read(root: Path, relative: str, *, limit: int = LIMIT) -> bytes:
     Each part is opened beneath the one before it, so that no link, and no change while this
     runs, leads outside. Raises Ds01Error naming the file, with the directory.
     """
-    parts = relative.split("/")
-    if "\0" in relative or any(part in ("", ".", "..") for part in parts):
-        raise Ds01Error(f"{relative!r:.200} is not a path below the recipe")
-    shown = _shown(root, relative)
+    parts, shown = _parts(relative), _shown(root, relative)
     try:
         return _read(root, parts, shown, limit)
     except OSError as error:
@@ -87,15 +84,22 @@ def names(root: Path, relative: str, *, limit: int) -> list[str]:
 
     Raises Ds01Error naming it, also for more than ``limit`` of them.
     """
-    shown = _shown(root, relative)
+    parts, shown = _parts(relative), _shown(root, relative)
     try:
-        with _held(root, relative.split("/"), _DIRECTORY) as here, os.scandir(here) as entries:
+        with _held(root, parts, _DIRECTORY) as here, os.scandir(here) as entries:
             found = [entry.name for entry in islice(entries, limit + 1)]
     except OSError as error:
         raise Ds01Error(f"{shown} cannot be read: {error.strerror}") from error
     if len(found) > limit:
         raise Ds01Error(f"{shown} has more than {limit} entries")
     return sorted(found)
+
+
+def _parts(relative: str) -> list[str]:
+    parts = relative.split("/")
+    if "\0" in relative or any(part in ("", ".", "..") for part in parts):
+        raise Ds01Error(f"{relative!r:.200} is not a path below the recipe")
+    return parts
 
 
 def _shown(root: Path, relative: str) -> str:

@@ -101,6 +101,16 @@ def test_no_link_leads_out_of_a_mount(tmp_path: Path) -> None:
     }
 
 
+def test_no_variable_leads_out_of_a_mount(tmp_path: Path) -> None:
+    made(tmp_path / "outside" / SITE, "secret-1")
+    (tmp_path / "mount").mkdir()
+    variables = {"PYTHONUSERBASE": "/w/../outside/.local"}
+    found = looked((tmp_path / "mount", "w"), environment=variables)
+    assert (found.contents, found.changes) == ({}, [])
+    ((_, reason),) = found.unread
+    assert "is not a path below" in reason
+
+
 def test_what_cannot_be_looked_at_is_listed_and_what_has_nothing_is_not(tmp_path: Path) -> None:
     made(tmp_path / "full" / SITE, "wanted-2.1")
     (tmp_path / "empty").mkdir()

@@ -313,10 +313,13 @@ def test_the_phases_of_an_update_are_those_of_image_create() -> None:
 
 def test_what_a_phase_holds_is_preset() -> None:
     for held in (Picked(), Picked(bundle="jupyter"), Picked(packages=("jupyterlab",))):
-        said = phases.fill(Answers(name="demo", base=PYTORCH, jupyter=held, data_science=Picked()))
+        more = ("six",)  # a tier of its own, without a bundle either
+        said = phases.fill(
+            Answers(name="demo", base=PYTORCH, jupyter=held, data_science=Picked(), packages=more)
+        )
         recipe = parse(compose(said), source="r")
-        more = [None] if held.packages else []
-        assert asked(recipe, Person([None, *more, None, ("ml",)]), Contents()) == []
+        own = [None] if held.packages else []
+        assert asked(recipe, Person([None, *own, None, ("ml",)]), Contents()) == []
 
 
 def revised(chosen: tuple[str, ...], *cases: Picked) -> list[tuple[str, str | None]]:

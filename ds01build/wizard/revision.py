@@ -110,29 +110,21 @@ def next_action(asker: Asker, *, changed: bool) -> Action:
 def asked(recipe: Recipe, asker: Asker, contents: Contents) -> list[Change]:
     """Go through the phases that have bundles, and return what is to change."""
     tiers = {tier.bundle: tier.name for tier in recipe.tiers if isinstance(tier, PythonTier)}
+    names = {tier.name for tier in recipe.tiers}
     changes: list[Change] = []
     for bundle in _PHASES:
         asker.explain(f"image-update.{bundle}")
-        changes += _phase(bundle, tiers, asker, contents)
-    return [*changes, *_use_cases(tiers, asker)]
+        is_there, tier = bundle in tiers, tiers.get(bundle, bundle)
+        default: Choice = "yes" if is_there else "custom" if tier in names else "no"
+        picked = offered(bundle, asker, contents, default)
+        if picked.bundle and not is_there:
+            changes.append(Change(tier, bundle))
+        elif not picked.bundle and (is_there or picked.packages):
+            changes.append(Change(tier, "" if is_there else None, picked.packages))
+    return [*changes, *_use_cases(tiers, names, asker)]
 
 
-def _phase(
-    bundle: str, tiers: dict[str, str], asker: Asker, contents: Contents
-) -> Iterator[Change]:
-    """Ask as image-create does; what the image holds is preset."""
-    is_there = bundle in tiers
-    tier = tiers.get(bundle, bundle)
-    has_own = not is_there and tier in tiers.values()
-    default: Choice = "yes" if is_there else "custom" if has_own else "no"
-    picked = offered(bundle, asker, contents, default)
-    if picked.bundle:
-        yield from () if is_there else (Change(tier, bundle),)
-    elif is_there or picked.packages:
-        yield Change(tier, "" if is_there else None, picked.packages)
-
-
-def _use_cases(tiers: dict[str, str], asker: Asker) -> Iterator[Change]:
+def _use_cases(tiers: dict[str, str], names: set[str], asker: Asker) -> Iterator[Change]:
     cases = screens.use_cases()
     asker.explain("image-update.use-case")
     options = [Option(value=name, title=case.title) for name, case in cases.items()]
@@ -141,6 +133,6 @@ def _use_cases(tiers: dict[str, str], asker: Asker) -> Iterator[Change]:
     gone = [name for name in there if name not in chosen]
     new = [name for name in chosen if name not in there]
     yield from (Change(tiers[name], "") for name in gone)
-    taken = set(tiers.values()) - {tiers[name] for name in gone}
+    taken = names - {tiers[name] for name in gone}
     is_only = len(chosen) == 1 and "use-case" not in taken
     yield from (Change("use-case" if is_only else name, name) for name in new)

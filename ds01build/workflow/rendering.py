@@ -146,7 +146,7 @@ def _refuse_foreign(dockerfile: Path) -> None:
     if is_foreign(dockerfile):
         raise Ds01Error(
             f"{dockerfile} was not written by ds01, and is left as it is",
-            hint=f"mv {dockerfile} {dockerfile}.own",
+            hint="mv -- {0} {0}.own".format(shlex.quote(str(dockerfile))),
         )
 
 
