@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from ds01build.lock import Lock
-    from ds01build.pin import DebPin, WheelPin
+    from ds01build.pin import DebPin, Pin, WheelPin
 
 SCRIPT = Path(sys.executable).with_name("ds01")
 CLONE = Path(__file__).parent.parent
@@ -319,6 +319,6 @@ def written(answer: Answer) -> list[Answer]:
     return [layer for layer in answer["layers"] if layer["action"] == "written"]
 
 
-def total(pins: Iterable[WheelPin | DebPin]) -> int:
+def total(pins: Iterable[Pin]) -> int:
     """Return the bytes of ``pins``."""
     return sum(pin.size for pin in pins)
