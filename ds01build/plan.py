@@ -86,7 +86,7 @@ class Plan:
     stack: tuple[LayerStep, ...]
     downloads: tuple[WheelPin | DebPin, ...]
     loans: tuple[Loan, ...]
-    space: int  # bytes that the store grows by, at the most; an estimate
+    space: int  # bytes that the store grows by, estimated
 
 
 def make(graph: Graph, present: Present) -> Plan:

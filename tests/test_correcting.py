@@ -13,7 +13,7 @@ from ds01build.cli import answering
 from ds01build.cli.create import create
 from ds01build.recipe import DebianBase
 from ds01build.wizard import Answers, Picked, checklist, compose, phases, screens
-from ds01build.wizard.correcting import command, corrected
+from ds01build.wizard.correcting import blamed, command, corrected
 
 PROJECT = Path("/home/u/workspace/demo")
 SAID = Answers(
@@ -41,7 +41,8 @@ def test_the_command_of_answers_gives_their_recipe(said: Answers) -> None:
     cases = tuple(
         each for name in screens.use_cases() for each in said.use_cases or () if each.bundle == name
     )
-    system = phases.system(said.base, packages)
+    usual = phases.usual_tools(said.base)
+    system = Picked(bundle=usual, packages=packages) if said.system else Picked()
     said = replace(said, jupyter=picked, use_cases=cases, system=system)
     assert compose(flagged(command(said, PROJECT))) == compose(phases.fill(said))
 
@@ -82,3 +83,10 @@ def test_the_lists_that_a_complaint_names_are_asked_for_again(
     person = Person([None] * len(asked))
     assert corrected(SAID, person, complaint) == SAID, "Enter takes what was typed"
     assert [question.partition(" (")[0] for question in person.asked] == asked
+
+
+def test_a_file_that_asks_for_packages_is_not_mistyped() -> None:
+    said = replace(SAID, requirements="requirements.txt")
+    assert blamed(said, "nosuch was not found") == ()
+    assert blamed(said, "six was not found") == ("packages",)
+    assert blamed(replace(said, requirements=""), "nosuch was not found") != ()

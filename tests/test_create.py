@@ -116,6 +116,22 @@ def test_flags_and_prompts_come_to_the_same_bytes(desk: World) -> None:
     assert recipe(desk).read_bytes() == prompted
 
 
+def test_the_usual_tools_can_be_declined(desk: World) -> None:
+    with at(desk, "--no-build") as shown:
+        for question, *keys in ANSWERS[:-1]:
+            shown.answer(question, *keys)
+        shown.await_text("unless you say no: curl git htop vim wget")
+        shown.answer("System packages", "no", ENTER)
+        assert shown.end() == 0
+    prompted = recipe(desk).read_text()
+    assert "apt" not in prompted
+    recipe(desk).unlink()
+    assert desk.ds01("image", "create", *FLAGS[:-1], "no", "--no-build").code == 0
+    assert recipe(desk).read_text() == prompted
+    says = "--system no leaves no place for packages"
+    refused(desk, 2, *FLAGS, "-s", "no", says=says)
+
+
 @pytest.mark.parametrize("place", range(len(ANSWERS)))
 def test_an_interrupt_leaves_nothing(desk: World, place: int) -> None:
     with at(desk) as shown:

@@ -11,6 +11,9 @@ from ds01build.errors import Ds01Error, RecipeError
 from ds01build.grammar import image_reference
 from ds01build.recipe import parse
 
+OWN = 'name an image instead of a framework: image = "python:3.12-slim" in [base]'
+HINT = 'in [base]: arch = "{}"; ds01 catalogue list --framework {} has them all'
+
 
 @pytest.mark.parametrize(
     ("architecture", "mlc_arch", "driver", "chosen", "reason"),
@@ -107,12 +110,12 @@ def test_every_documented_driver_belongs_to_an_image() -> None:
                 "there are 2.7.1-aime, 2.7.1, 2.7.0-aime, 2.7.0, 2.6.0, 2.5.1, 2.5.0, 2.4.0 "
                 "and 23 more; did you mean '2.7.1'?"
             ),
-            'in [base]: arch = "CUDA_BLACKWELL"',
+            HINT.format("CUDA_BLACKWELL", "pytorch"),
         ),
         (
             *("rocm", LATEST, ""),
             ("the catalogue has no ROCM image for the architecture 'CUDA_AMPERE'; there are ROCM5"),
-            'in [base]: arch = "ROCM5"',
+            HINT.format("ROCM5", "rocm"),
         ),
         (
             *("pytorch", LATEST, "AMPERE"),
@@ -133,7 +136,7 @@ def test_every_documented_driver_belongs_to_an_image() -> None:
                 "the catalogue has no framework 'torch7'; there are pytorch, tensorflow, rocm, "
                 "mxnet, jax, pytorch-cpu; did you mean 'pytorch'?"
             ),
-            'name an image instead of a framework: image = "python:3.12-slim" in [base]',
+            f"{OWN}; ds01 catalogue list",
         ),
     ],
 )

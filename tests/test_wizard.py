@@ -21,7 +21,7 @@ from ds01build.recipe import (
 )
 from ds01build.wizard import Answers, Picked, checklist, compose, phases, screens
 from ds01build.wizard.answers import debs, image_name, requirements
-from ds01build.wizard.contents import Contents
+from ds01build.wizard.base_packages import BasePackages
 from ds01build.wizard.phases import Offer, World
 from ds01build.wizard.revision import asked
 from ds01build.wizard.summary import Summary, sizes
@@ -50,7 +50,9 @@ answers = st.builds(
         st.sampled_from([Picked(bundle=name) for name in screens.use_cases()]), unique=True
     ).map(tuple),
     packages=packages,
-    system=st.builds(Picked, bundle=st.just("system"), packages=packages),
+    system=st.one_of(
+        st.just(Picked()), st.builds(Picked, bundle=st.just("system"), packages=packages)
+    ),
 )
 
 
@@ -160,11 +162,11 @@ def test_a_file_takes_the_place_of_the_bundles() -> None:
 
 
 def test_what_the_base_has_is_shown_and_not_offered_again() -> None:
-    contents = Contents(dict.fromkeys(bundles()["jupyter"].packages, "1.0"))
+    contents = BasePackages(dict.fromkeys(bundles()["jupyter"].packages, "1.0"))
     person = Person([None, "custom", "jupyter jupyter-lsp"])
     said = phases.pick_bundles(Answers(name="demo"), person, contents)
     shown = "\n".join(person.shown)
-    assert "In the base already: ipykernel 1.0, ipywidgets 1.0" in shown
+    assert "In the base already: jupyter 1.0, jupyterlab 1.0, ipykernel 1.0" in shown
     assert screens.screen("jupyter").yes not in shown
     assert said.jupyter == Picked(bundle="jupyter"), "as who is not asked gets it"
     assert "In the base already: jupyter 1.0" in shown.splitlines()
@@ -289,7 +291,7 @@ def test_a_package_twice_is_told() -> None:
 def test_the_phases_of_an_update_change_bundles_alone() -> None:
     said = phases.fill(Answers(name="demo", base=PYTORCH))
     recipe = parse(compose(said), source="r")
-    changes = asked(recipe, Person(["yes", "no", ("cv",)]), Contents())
+    changes = asked(recipe, Person(["yes", "no", ("cv",)]), BasePackages())
     assert [(each.tier, each.bundle) for each in changes] == [
         ("data-science", ""),
         ("use-case", ""),
@@ -301,7 +303,7 @@ def test_the_phases_of_an_update_are_those_of_image_create() -> None:
     said = phases.fill(Answers(name="demo", base=PYTORCH, jupyter=Picked()))
     recipe = parse(compose(said), source="r")
     person = Person(["custom", "jupyterlab>=4", "custom", "pandas", ()])
-    changes = asked(recipe, person, Contents({"pandas": "2.0"}))
+    changes = asked(recipe, person, BasePackages({"pandas": "2.0"}))
     assert [(each.tier, each.bundle, each.packages) for each in changes[:2]] == [
         ("jupyter", None, ("jupyterlab>=4",)),
         ("data-science", "", ("pandas",)),
@@ -319,13 +321,13 @@ def test_what_a_phase_holds_is_preset() -> None:
         )
         recipe = parse(compose(said), source="r")
         own = [None] if held.packages else []
-        assert asked(recipe, Person([None, *own, None, ("ml",)]), Contents()) == []
+        assert asked(recipe, Person([None, *own, None, ("ml",)]), BasePackages()) == []
 
 
 def revised(chosen: tuple[str, ...], *cases: Picked) -> list[tuple[str, str | None]]:
     """Return how the use cases of an image change with those that are chosen."""
     said = phases.fill(Answers(name="demo", base=PYTORCH, use_cases=cases))
-    changes = asked(parse(compose(said), source="r"), Person([None, None, chosen]), Contents())
+    changes = asked(parse(compose(said), source="r"), Person([None, None, chosen]), BasePackages())
     return [(each.tier, each.bundle) for each in changes]
 
 

@@ -35,6 +35,7 @@ LATEST = "latest"
 CUSTOM = "custom"  # the choice of an image of one's own
 _SHOWN = 8  # alternatives in a message
 _OWN_IMAGE = 'name an image instead of a framework: image = "python:3.12-slim" in [base]'
+_LIST = f"{_OWN_IMAGE}; ds01 catalogue list"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +105,7 @@ def find_framework(name: str, version: str = LATEST, architecture: str = "") -> 
         raise Ds01Error("a custom base is an image of your own", hint=_OWN_IMAGE)
     if not named:
         known = (each.name.lower() for each in frameworks())
-        raise Ds01Error(_lacks("framework", name, known), hint=_OWN_IMAGE)
+        raise Ds01Error(_lacks("framework", name, known), hint=_LIST)
     fitting = [each for each in named if each.fits(architecture)]
     if not fitting:
         raise _other_architecture(named, version, architecture)
@@ -128,6 +129,7 @@ def _other_architecture(
     wanted = [each for each in named if version in (LATEST, each.version)]
     there = latest(wanted or named)
     return _instead(
+        there.name,
         _lacks(f"{there.name} image for the architecture", architecture, every),
         version="" if wanted else there.version,
         architecture=there.architectures[0],
@@ -141,19 +143,24 @@ def _other_version(
     problem = _lacks(wanted, version, (each.version for each in fitting))
     elsewhere = [one for each in named if each.version == version for one in each.architectures]
     if elsewhere:
-        return _instead(problem, architecture=elsewhere[0])
+        return _instead(named[0].name, problem, architecture=elsewhere[0])
     near = nearest(version, dict.fromkeys(each.version for each in fitting))
     there = next((each for each in fitting if each.version == near), latest(fitting))
     # A version alone would be looked for among the images for the reader's own machine.
     some = "" if architecture else next(iter(there.architectures), "")
-    return _instead(problem, version=there.version, architecture=some)
+    return _instead(named[0].name, problem, version=there.version, architecture=some)
 
 
-def _instead(problem: str, *, version: str = "", architecture: str = "") -> NotInCatalogue:
+def _instead(
+    name: str, problem: str, *, version: str = "", architecture: str = ""
+) -> NotInCatalogue:
     keys = {"version": version, "arch": architecture}
     lines = ", ".join(f'{key} = "{value}"' for key, value in keys.items() if value)
     return NotInCatalogue(
-        problem, hint=f"in [base]: {lines}", version=version, architecture=architecture
+        problem,
+        hint=f"in [base]: {lines}; ds01 catalogue list --framework {name.lower()} has them all",
+        version=version,
+        architecture=architecture,
     )
 
 

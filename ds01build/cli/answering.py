@@ -24,7 +24,7 @@ _ANSWERS = (
     *("framework", "base", "debian", "arch", "types", "jupyter", "data_science"),
     *("packages", "system", "requirements", "bundles"),
 )
-_YES, _NO = ("yes", "y"), ("no", "n", "none")
+_YES = ("yes", "y")
 # Words that people mean as an answer, and that somebody has a package of, or may have tomorrow.
 _NEITHER = ("true", "false", "on", "off", "default", "defaults", "maybe", "all", "skip", "custom")
 
@@ -32,7 +32,7 @@ _NEITHER = ("true", "false", "on", "off", "default", "defaults", "maybe", "all",
 def given(name: str | None, rest: dict[str, Any]) -> Answers:
     """Return the answers that flags give. Raises UsageError."""
     from ds01build.wizard import Answers, checklist
-    from ds01build.wizard.answers import debs, requirements
+    from ds01build.wizard.answers import requirements
     from ds01build.workflow import creating
 
     found = Answers(
@@ -42,7 +42,7 @@ def given(name: str | None, rest: dict[str, Any]) -> Answers:
         data_science=_picked("data-science", rest["data_science"]),
         use_cases=_cases(rest["types"]) if rest["types"] else None,
         packages=_all("--packages", requirements, rest["packages"]) if rest["packages"] else None,
-        system=_system(rest, _all("--system", debs, rest["system"])) if rest["system"] else None,
+        system=_system(rest) if rest["system"] else None,
     )
     if rest["bundles"] is not None:
         _refuse_picks(rest)
@@ -129,12 +129,12 @@ def _refuse(rest: dict[str, Any], framework: str, *others: str) -> None:
 
 def _picked(bundle: str, text: str | None) -> Picked | None:
     from ds01build.wizard import Picked
-    from ds01build.wizard.answers import requirements
+    from ds01build.wizard.answers import NO, requirements
 
     if text is None:
         return None
     word = text.strip().lower()
-    if word in _YES or word in _NO:
+    if word in _YES or word in NO:
         return Picked(bundle=bundle) if word in _YES else Picked()
     if word in _NEITHER:
         raise click.UsageError(f"--{bundle} takes yes, no, or packages, not {text!r}")
@@ -153,10 +153,18 @@ def _cases(types: tuple[str, ...]) -> tuple[Picked, ...]:
     return tuple(Picked(bundle=name) for name in known[:-1] if name in types)
 
 
-def _system(rest: dict[str, Any], packages: tuple[str, ...]) -> Picked:
-    from ds01build.wizard.phases import system
+def _system(rest: dict[str, Any]) -> Picked:
+    from ds01build.wizard import Picked
+    from ds01build.wizard.answers import NO, debs
+    from ds01build.wizard.phases import usual_tools
 
-    return system(_base(rest), packages)
+    texts = rest["system"]
+    if any(text.strip().lower() in NO for text in texts):
+        if len(texts) > 1:
+            raise click.UsageError("--system no leaves no place for packages")
+        return Picked()
+    packages = _all("--system", debs, texts)
+    return Picked(bundle=usual_tools(_base(rest)), packages=packages)
 
 
 def _all(

@@ -63,7 +63,13 @@ _OPTIONS = (
     click.option("--jupyter", metavar="yes|no|PKGS", help="Jupyter's defaults, none, or others."),
     click.option("--data-science", metavar="yes|no|PKGS", help="The same for data science."),
     click.option("--packages", "-p", multiple=True, metavar="PKGS", help="More Python packages."),
-    click.option("--system", "-s", multiple=True, metavar="PKGS", help="More Debian packages."),
+    click.option(
+        "--system",
+        "-s",
+        multiple=True,
+        metavar="no|PKGS",
+        help="More Debian packages; no: not even the usual tools.",
+    ),
     click.option(
         "--requirements",
         "-r",

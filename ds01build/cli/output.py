@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import textwrap
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING
 
 import click
@@ -12,7 +14,9 @@ from ds01build.quantities import readable
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["grown", "print_json", "print_lines", "table", "visible"]
+__all__ = ["grown", "print_json", "print_lines", "table", "visible", "wrapped"]
+
+_WIDEST = 100  # columns that text is wrapped to
 
 
 def print_json(answer: object) -> None:
@@ -33,6 +37,17 @@ def grown(size: int) -> str:
 def visible(text: str) -> str:
     """Return ``text`` with what a terminal would obey, or hide, written out."""
     return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
+
+
+def wrapped(line: str) -> list[str]:
+    """Return a line in pieces that fit the terminal, each below the text of the first one."""
+    width = min(get_terminal_size().columns, _WIDEST)
+    if len(line) <= width or max(map(len, line.split())) > width // 2:
+        return [line]  # it fits, or the terminal had better break it
+    indent = " " * (len(line) - len(line.lstrip(" •→0123456789)")))
+    return textwrap.wrap(
+        line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
 
 
 def table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

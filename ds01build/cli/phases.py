@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ds01build.cli.output import visible
+from ds01build.cli.output import visible, wrapped
 
 if TYPE_CHECKING:
-    from ds01build.container import Specification
+    from ds01build.container import Wish
     from ds01build.workflow.built import Built
     from ds01build.workflow.creating import Draft
     from ds01build.workflow.rendering import Place
@@ -38,8 +39,12 @@ def short(path: Path, home: Path) -> str:
 
 def tell(text: str, rest: dict[str, Any]) -> None:
     """Show text on stderr."""
-    if not rest["quiet"]:
-        click.echo("\n".join(map(visible, text.split("\n"))), err=True)
+    if rest["quiet"]:
+        return
+    lines = [visible(line) for line in text.split("\n")]
+    if sys.stderr.isatty():
+        lines = [piece for line in lines for piece in wrapped(line)]
+    click.echo("\n".join(lines), err=True)
 
 
 def _headed(heading: str, *lines: str) -> str:
@@ -91,12 +96,13 @@ def second_phase(drafted: Draft) -> str:
     from ds01build.wizard import summary
 
     lock, sums = drafted.locked.lock, drafted.summary
-    base = f" ({readable(sums.base)}, unless it is there)" if sums.base else ""
+    base = [f"    ({readable(sums.base)}, unless it is there)"] if sums.base else []
     ports = drafted.locked.request.recipe.image.ports
     return _headed(
         "Phase 2/3: Build Docker Image?",
         "This will:",
-        f"  • Stand on {summary.base_line(lock)}{base}",
+        f"  • Stand on {summary.base_line(lock)}",
+        *base,
         f"  • Install {counted(sums.packages, 'package')}",
         *(["  • Configure Jupyter Lab's port"] if ports else []),
         f"  • Save final image: {lock.name} ({summary.sizes(sums)})",
@@ -106,7 +112,7 @@ def second_phase(drafted: Draft) -> str:
     )
 
 
-def third_phase(wanted: Specification) -> str:
+def third_phase(wanted: Wish) -> str:
     """Return the screen that precedes the container."""
     return _headed(
         "Phase 3/3: Create Container?",

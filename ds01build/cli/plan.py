@@ -94,7 +94,7 @@ def _text(planned: Planned) -> str:
         table(["TIER", "ACTION", "LAYERS", "DOWNLOAD", "REASON"], rows),
         "",
         f"download  {readable(total)} in {counted(len(made.downloads), 'file')}",
-        f"space     {readable(made.space)} needed at the most, {readable(planned.free)} free",
+        f"space     about {readable(made.space)} needed, {readable(planned.free)} free",
     ]
     return "\n".join([*lines, *_scripts(planned)])
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, final
 
 import click
 
-from ds01build.cli.output import visible
+from ds01build.cli.output import visible, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -23,7 +23,6 @@ __all__ = ["Terminal", "is_there"]
 
 T = TypeVar("T")
 
-_WIDEST = 100  # columns that text is wrapped to
 _ROOM = 24  # columns for an answer, behind the question; with less it has a line of its own
 _CHOOSE = "(arrow keys or a number, then Enter)"
 _TOGGLE = "(space to toggle, Enter to continue)"
@@ -48,7 +47,7 @@ class Terminal:
     def say(self, text: str) -> None:
         """Show ``text``; what a terminal would obey is written out."""
         for line in text.split("\n"):
-            click.echo("\n".join(_wrapped(visible(line))), err=True)
+            click.echo("\n".join(wrapped(visible(line))), err=True)
 
     def explain(self, topic: str) -> None:
         """Show what is said about a topic, if that is wanted."""
@@ -198,14 +197,3 @@ def _fitting(question: str, instruction: str, room: int = 0) -> str:
     if lines and len(f"{lines[-1]} {instruction}") + room > width:
         lines.append("")
     return "\n  ".join(lines)
-
-
-def _wrapped(line: str) -> list[str]:
-    """Return a line in pieces that fit, each below the first one's text."""
-    width = min(get_terminal_size().columns, _WIDEST)
-    if len(line) <= width or max(map(len, line.split())) > width // 2:
-        return [line]  # it fits, or the terminal had better break it
-    indent = " " * (len(line) - len(line.lstrip(" •→0123456789)")))
-    return textwrap.wrap(
-        line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
-    )

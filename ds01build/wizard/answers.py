@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
     from ds01build.recipe import Base
 
-__all__ = ["Answers", "Picked", "debs", "image_name", "release", "requirements"]
+__all__ = ["NO", "Answers", "Picked", "debs", "image_name", "release", "requirements", "tools"]
+
+NO = ("no", "n", "none")  # none of what is offered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +96,16 @@ def requirements(text: str) -> tuple[str, ...]:
 def debs(text: str) -> tuple[str, ...]:
     """Return the Debian packages of a line, separated as those are. Raises ValueError."""
     return _once(text.replace(",", " ").split(), deb, lambda each: each.partition("=")[0])
+
+
+def tools(text: str, usual: str) -> Picked:
+    """Return the Debian packages of a line beside the bundle of the ``usual`` ones.
+
+    "no" is neither. Raises ValueError.
+    """
+    if text.strip().lower() in NO:
+        return Picked()
+    return Picked(bundle=usual, packages=debs(text))
 
 
 def _once(

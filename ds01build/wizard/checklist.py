@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ds01build.asking import Asker
-    from ds01build.wizard.contents import Contents
+    from ds01build.wizard.base_packages import BasePackages
 
 __all__ = ["ESSENTIAL", "pick", "selected"]
 
@@ -23,7 +23,7 @@ ESSENTIAL = "essential"
 _PACKAGES = ("jupyter", "matplotlib", "numpy", "pandas", "scikit-learn")
 
 
-def pick(answers: Answers, asker: Asker, contents: Contents) -> Answers:
+def pick(answers: Answers, asker: Asker, contents: BasePackages) -> Answers:
     """Ask which bundles to install, unless that is answered."""
     if answers.use_cases is not None:
         return answers
@@ -64,5 +64,5 @@ def selected(answers: Answers, names: Iterable[str]) -> Answers:
     )
 
 
-def _lacking(packages: Iterable[str], contents: Contents) -> str:
+def _lacking(packages: Iterable[str], contents: BasePackages) -> str:
     return " ".join(contents.lacking(packages)) or "(all of it is in the base)"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from ds01build.recipe import DebianBase, FrameworkBase, ImageBase
-from ds01build.wizard.answers import Answers, Picked, debs, requirements
-from ds01build.wizard.phases import MORE, TOOLS
+from ds01build.wizard.answers import Answers, Picked, requirements, tools
+from ds01build.wizard.phases import MORE, MORE_TOOLS, usual_tools
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -17,25 +17,28 @@ if TYPE_CHECKING:
     from ds01build.asking import Asker
     from ds01build.recipe import Base
 
-__all__ = ["command", "corrected", "has_packages"]
+__all__ = ["blamed", "command", "corrected"]
+
+T = TypeVar("T")
 
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+_-]*")
 _BUNDLES = {"jupyter": "Jupyter", "data_science": "Data science"}
 
 
-def has_packages(answers: Answers) -> bool:
-    """Say whether anybody named packages, which may be mistyped."""
-    return bool(_named(answers))
+def blamed(answers: Answers, complaint: str) -> tuple[str, ...]:
+    """Return the answers that may be what a complaint is about, none where nobody named packages.
+
+    Where it names none of them it is about all, unless a file asks for packages, too.
+    """
+    named = _named(answers)
+    found = tuple(where for where, packages in named.items() if _blames(complaint, packages))
+    return found or (() if answers.requirements else tuple(named))
 
 
 def corrected(answers: Answers, asker: Asker, complaint: str) -> Answers:
-    """Ask again for the packages that a complaint names, each list as it was typed.
-
-    Where it names none of them, for all that somebody named.
-    """
+    """Ask again for the packages that are ``blamed``, each list as it was typed."""
     named = _named(answers)
-    blamed = {where for where, packages in named.items() if _blames(complaint, packages)}
-    for where in [each for each in named if each in blamed] or named:
+    for where in blamed(answers, complaint):
         answers = _asked_again(answers, where, asker, named[where])
     return answers
 
@@ -62,14 +65,15 @@ def _name(word: str) -> str:
 
 
 def _asked_again(answers: Answers, where: str, asker: Asker, packages: tuple[str, ...]) -> Answers:
-    def again(question: str, read: Callable[[str], tuple[str, ...]]) -> tuple[str, ...]:
+    def again(question: str, read: Callable[[str], T]) -> T:
         return asker.text(question, read, typed=" ".join(packages))
 
     if where == "packages":
         return replace(answers, packages=again(MORE, requirements))
     if where == "system":
         assert answers.system is not None, "it has packages"
-        return replace(answers, system=replace(answers.system, packages=again(TOOLS, debs)))
+        usual = answers.system.bundle
+        return replace(answers, system=again(MORE_TOOLS, lambda text: tools(text, usual)))
     if where == "use_cases":
         own = again("Use case packages (separated by spaces, or Enter for none)", requirements)
         bundled = tuple(picked for picked in answers.use_cases or () if picked.bundle)
@@ -118,8 +122,10 @@ def _contents(answers: Answers, project: Path) -> Iterator[str]:
     more += answers.packages or ()
     if more:
         yield from ("-p", " ".join(dict.fromkeys(more)))
-    if answers.system and answers.system.packages:
-        yield from ("-s", " ".join(answers.system.packages))
+    if answers.system is not None:
+        packages = " ".join(answers.system.packages)
+        if packages or answers.system.bundle != usual_tools(answers.base):
+            yield from ("-s", packages or "no")
 
 
 def _choice(picked: Picked | None) -> str:

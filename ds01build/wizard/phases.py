@@ -13,8 +13,8 @@ from ds01build.errors import Ds01Error
 from ds01build.grammar import image_reference
 from ds01build.recipe import DebianBase, FrameworkBase, ImageBase
 from ds01build.wizard import screens
-from ds01build.wizard.answers import Answers, Picked, debs, image_name, release, requirements
-from ds01build.wizard.contents import Contents
+from ds01build.wizard.answers import Answers, Picked, image_name, release, requirements, tools
+from ds01build.wizard.base_packages import BasePackages
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,9 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MORE",
+    "MORE_TOOLS",
     "SUITE",
-    "SYSTEM",
-    "TOOLS",
     "Choice",
     "Offer",
     "Pick",
@@ -38,18 +37,18 @@ __all__ = [
     "fill",
     "offered",
     "pick_bundles",
-    "system",
+    "usual_tools",
 ]
 
 SUITE = "bookworm"
-SYSTEM = Picked(bundle="system")
+_TOOLS = "system"  # the bundle
 _NOTHING = Picked()
 MORE = "Additional Python packages? (separated by spaces, or Enter to skip)"
-TOOLS = "System packages (apt)? (or Enter to skip)"
+MORE_TOOLS = "System packages (apt)? (or Enter to skip)"
 _GUIDED = "guided"
 
 Choice = Literal["yes", "no", "custom"]
-Pick = Callable[[Answers, "Asker", Contents], Answers]
+Pick = Callable[[Answers, "Asker", BasePackages], Answers]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +117,9 @@ def fill(answers: Answers) -> Answers:
         ),
         use_cases=(Picked(bundle="ml"),) if answers.use_cases is None else answers.use_cases,
         packages=answers.packages or (),
-        system=system(answers.base, ()) if answers.system is None else answers.system,
+        system=(
+            Picked(bundle=usual_tools(answers.base)) if answers.system is None else answers.system
+        ),
     )
 
 
@@ -153,7 +154,7 @@ def _named(answers: Answers, asker: Asker) -> Answers:
     return replace(answers, name=name)
 
 
-def _looked_into(answers: Answers, asker: Asker, world: World) -> tuple[Answers, Contents]:
+def _looked_into(answers: Answers, asker: Asker, world: World) -> tuple[Answers, BasePackages]:
     """Ask for a base, again where it cannot be had, and return what is in it."""
     typed = ""
     while True:
@@ -190,17 +191,17 @@ def _base(chosen: str, asker: Asker, world: World, typed: str) -> Base:
     return next(offer.base for offer in world.offers if offer.name == chosen)
 
 
-def _shown(base: Base, asker: Asker, world: World) -> Contents:
+def _shown(base: Base, asker: Asker, world: World) -> BasePackages:
     """Show what is in a base before anything is asked, and return its Python packages."""
     asker.explain("image-create.base")
     if isinstance(base, DebianBase):
         asker.say(f"From scratch: Debian {base.suite} with its Python and pip, and nothing else.")
-        return Contents()
+        return BasePackages()
     seen = world.look(base)
     asker.say(show.screen(seen.facts, seen.reference, architecture=seen.architecture))
     if asker.confirm("View full package list?", default=False):
         asker.say(show.every_package(seen.facts))
-    return Contents(show.installed(seen.facts))
+    return BasePackages(show.installed(seen.facts))
 
 
 def _sourced(answers: Answers, asker: Asker, world: World) -> Answers:
@@ -222,7 +223,7 @@ def _is_picked(answers: Answers) -> bool:
     return None not in (answers.jupyter, answers.data_science, answers.use_cases)
 
 
-def pick_bundles(answers: Answers, asker: Asker, contents: Contents) -> Answers:
+def pick_bundles(answers: Answers, asker: Asker, contents: BasePackages) -> Answers:
     """Ask for one bundle after the other, unless that is answered."""
     if answers.jupyter is None:
         answers = replace(answers, jupyter=_asked("jupyter", asker, contents))
@@ -233,12 +234,12 @@ def pick_bundles(answers: Answers, asker: Asker, contents: Contents) -> Answers:
     return answers
 
 
-def _asked(name: str, asker: Asker, contents: Contents) -> Picked:
+def _asked(name: str, asker: Asker, contents: BasePackages) -> Picked:
     asker.explain(f"image-create.{name}")
     return offered(name, asker, contents)
 
 
-def offered(name: str, asker: Asker, contents: Contents, default: Choice = "yes") -> Picked:
+def offered(name: str, asker: Asker, contents: BasePackages, default: Choice = "yes") -> Picked:
     """Say what a bundle is for, and ask whether a tier gets it, nothing, or packages by name.
 
     Nobody is asked where the base has all of it.
@@ -263,7 +264,7 @@ def offered(name: str, asker: Asker, contents: Contents, default: Choice = "yes"
     return Picked(bundle=name) if chosen == "yes" else _NOTHING
 
 
-def _use_case(asker: Asker, contents: Contents) -> tuple[Picked, ...]:
+def _use_case(asker: Asker, contents: BasePackages) -> tuple[Picked, ...]:
     asker.explain("image-create.use-case")
     options = [
         Option(
@@ -283,12 +284,12 @@ def _use_case(asker: Asker, contents: Contents) -> tuple[Picked, ...]:
     return (Picked(packages=packages),) if packages else ()
 
 
-def _packages(asker: Asker, contents: Contents) -> tuple[str, ...]:
+def _packages(asker: Asker, contents: BasePackages) -> tuple[str, ...]:
     question = "Packages (separated by spaces, or Enter for none)"
     return _told(asker.text(question, requirements), asker, contents)
 
 
-def _told(packages: tuple[str, ...], asker: Asker, contents: Contents) -> tuple[str, ...]:
+def _told(packages: tuple[str, ...], asker: Asker, contents: BasePackages) -> tuple[str, ...]:
     """Return packages; what the base has of them is told, and is not installed again."""
     there = contents.there(packages)
     if there:
@@ -296,7 +297,7 @@ def _told(packages: tuple[str, ...], asker: Asker, contents: Contents) -> tuple[
     return packages
 
 
-def _added(answers: Answers, asker: Asker, contents: Contents) -> Answers:
+def _added(answers: Answers, asker: Asker, contents: BasePackages) -> Answers:
     if answers.packages is None:
         asker.explain("image-create.packages")
         asker.say("Examples: wandb tensorboard pytorch-lightning optuna")
@@ -305,12 +306,16 @@ def _added(answers: Answers, asker: Asker, contents: Contents) -> Answers:
     if answers.system is None:
         asker.explain("image-create.system")
         asker.say("Examples: tmux git-lfs ffmpeg")
-        tools = asker.text(TOOLS, debs)
-        answers = replace(answers, system=system(answers.base, tools))
+        usual = usual_tools(answers.base)
+        if usual:
+            asker.say(
+                f"These come with them, unless you say no: {' '.join(bundle(usual).packages)}"
+            )
+        picked = asker.text(MORE_TOOLS, lambda text: tools(text, usual))
+        answers = replace(answers, system=picked)
     return answers
 
 
-def system(base: Base | None, packages: tuple[str, ...]) -> Picked:
-    """Return the system tier: with the usual tools, but over an image of one's own."""
-    tools = "" if isinstance(base, ImageBase) else SYSTEM.bundle
-    return Picked(bundle=tools, packages=packages)
+def usual_tools(base: Base | None) -> str:
+    """Return the bundle of the tools that most want; over an image of one's own there is none."""
+    return "" if isinstance(base, ImageBase) else _TOOLS

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ds01build.asking import Asker
     from ds01build.base.facts import BaseFacts
     from ds01build.recipe import Base, Recipe, Tier
-    from ds01build.wizard.contents import Contents
+    from ds01build.wizard.base_packages import BasePackages
     from ds01build.wizard.phases import Choice
 
 __all__ = ["ACTIONS", "Action", "Change", "asked", "contents", "next_action"]
@@ -107,7 +107,7 @@ def next_action(asker: Asker, *, changed: bool) -> Action:
     return next(name for name in ACTIONS if name == chosen)
 
 
-def asked(recipe: Recipe, asker: Asker, contents: Contents) -> list[Change]:
+def asked(recipe: Recipe, asker: Asker, contents: BasePackages) -> list[Change]:
     """Go through the phases that have bundles, and return what is to change."""
     tiers = {tier.bundle: tier.name for tier in recipe.tiers if isinstance(tier, PythonTier)}
     names = {tier.name for tier in recipe.tiers}

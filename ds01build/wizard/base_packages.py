@@ -10,11 +10,11 @@ from ds01build.grammar import requirement_name
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["Contents"]
+__all__ = ["BasePackages"]
 
 
 @dataclass(frozen=True, slots=True)
-class Contents:
+class BasePackages:
     """The Python packages of a base: versions by name."""
 
     versions: Mapping[str, str] = field(default_factory=dict)
