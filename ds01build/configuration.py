@@ -183,9 +183,10 @@ def _tables(name: str, text: str) -> dict[str, dict[str, str]]:
     except ValueError as error:
         raise Ds01Error(f"{name}: {error}") from error
     tables: dict[str, dict[str, str]] = {"index": {}, **{table: {} for table in _KEYS}}
+    document.pop("containers", None)  # which only commands of containers read
     for table, values in document.items():
         if table not in tables or not isinstance(values, dict):
-            there = ", ".join(f"[{one}]" for one in tables)
+            there = ", ".join(f"[{one}]" for one in (*tables, "containers"))
             raise Ds01Error(f"{name}: {table!r:.60}: unknown table; there are {there}")
         if table == "store":
             found = {key: _joined(f"{name}: store.{key!r:.60}", v) for key, v in values.items()}

@@ -2,48 +2,24 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
-__all__ = ["ds01", "image_create", "image_delete", "image_list", "image_show", "image_update"]
+__all__ = ["main"]
 
 _INTERRUPTED = 130
 
 
-def ds01() -> None:
-    """Run the command line and exit with its code."""
-    _begin("ds01")
+def main() -> None:
+    """Run the program that this process was started as, and exit with its code.
 
-
-def image_create() -> None:
-    """Run ``image-create``, which ``ds01 image create`` is too."""
-    _begin("image-create")
-
-
-def image_delete() -> None:
-    """Run ``image-delete``, which ``ds01 image delete`` is too."""
-    _begin("image-delete")
-
-
-def image_list() -> None:
-    """Run ``image-list``, which ``ds01 image list`` is too."""
-    _begin("image-list")
-
-
-def image_show() -> None:
-    """Run ``image-show``, which ``ds01 image show`` is too."""
-    _begin("image-show")
-
-
-def image_update() -> None:
-    """Run ``image-update``, which ``ds01 image update`` is too."""
-    _begin("image-update")
-
-
-def _begin(program: str) -> None:
+    ``image-create`` and the like are programs of their own; every other name is ``ds01``.
+    """
     try:
         from ds01build import cli  # noqa: PLC0415 (what takes its time)
 
-        cli.main(program)
+        cli.main(sys.argv[0].rpartition("/")[2])
     except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # until this has ended
         sys.stderr.write("interrupted\n")
         sys.exit(_INTERRUPTED)

@@ -13,13 +13,9 @@ from served_images import LIBC, PYTHON, RUNTIME, Shelf
 from terminals import ENTER, INTERRUPT, terminal
 
 from ds01build.catalogue import find_framework
-from ds01build.container import specify
-from ds01build.engine import containers
-from ds01build.engine.connect import connect
-from ds01build.errors import Ds01Error
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from desks import Desk
     from standin_fixtures import StandIns
@@ -121,29 +117,3 @@ def test_the_usual_answers_end_in_a_container_with_the_bases_torch(
     assert said.strip() == "2.13.0+cpu"
     plain_desk.docker("exec", container, "sh", "-euc", "pip check && git lfs version && touch here")
     assert (plain_desk.place.home / "workspace" / name / "here").exists()
-
-
-def test_a_container_that_cannot_be_replaced_has_its_name_again(
-    desk_at: Callable[..., Desk], name: str, container: str
-) -> None:
-    desk = desk_at("graph")
-    engine = connect({"DOCKER_HOST": desk.host}, desk.place.home)
-    wanted = specify(name, _tiny(desk, name), str(desk.place.root), 0, 0)
-    containers.create(engine, wanted, "none")
-    lost = specify(name, f"{name}:gone", str(desk.place.root), 0, 0)
-    with pytest.raises(Ds01Error, match="No such image"), containers.aside(engine, wanted.name):
-        containers.create(engine, lost, "none")
-    assert containers.inspect(engine, container) == wanted.labels
-    with pytest.raises(Ds01Error, match="already"):
-        containers.create(engine, wanted, "none")
-    engine.close()
-
-
-def _tiny(desk: Desk, name: str) -> str:
-    """Return an image with nothing in it."""
-    archive = desk.place.root / "empty.tar"
-    succeed("tar", "-cf", archive, "-T", "/dev/null")
-    tag = f"ds01-0/{name}:latest"
-    desk.docker("import", "--change", 'CMD ["/nothing"]', str(archive), tag)
-    desk.made.append(tag)
-    return tag

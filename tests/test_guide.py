@@ -214,7 +214,7 @@ def in_terminal(typed: bytes, *arguments: str) -> tuple[int, str, str]:
     pid, ours = pty.fork()
     if pid == 0:
         os.dup2(writes, 1)
-        program = "from ds01build import entry; entry.ds01()"
+        program = "from ds01build import entry; entry.main()"
         os.execv(sys.executable, [sys.executable, "-c", program, *arguments])
     os.close(writes)
     shown = b""
@@ -240,7 +240,7 @@ def test_who_leaves_there_has_done_nothing(typed: bytes) -> None:
 
 
 def test_a_closed_stdin_is_nobody_to_wait_for() -> None:
-    program = "import sys; sys.stdin = None; from ds01build import entry; entry.ds01()"
+    program = "import sys; sys.stdin = None; from ds01build import entry; entry.main()"
     arguments = [sys.executable, "-c", program, "store", "path", "--guided"]
     done = subprocess.run(arguments, capture_output=True, text=True, check=False, timeout=60)
     assert (done.returncode, done.stdout.count("\n")) == (0, 1)

@@ -94,7 +94,7 @@ def asked(world: World, answer: bytes, *arguments: str) -> Outcome:
             # Between the question and the read behind it a signal waits for the next one.
             for _ in range(100):
                 process.send_signal(signal.SIGINT)
-                time.sleep(0.2)
+                time.sleep(0.01)
                 if process.poll() is not None:
                     break
         else:

@@ -19,12 +19,15 @@ _LIBRARY = re.compile(r"(/\S+) \(0x")
 
 
 @cache
-def tools() -> bytes:
-    """Return the tar of the image's one layer; skips the test on a machine without the tools."""
-    lacking = [tool for tool in (*TOOLS, "ldd") if shutil.which(tool) is None]
+def tools(*more: str) -> bytes:
+    """Return the tar of the image's one layer, with ``more`` tools.
+
+    Skips the test on a machine without the tools.
+    """
+    lacking = [tool for tool in (*TOOLS, *more, "ldd") if shutil.which(tool) is None]
     if lacking:
         pytest.skip(f"needs {', '.join(lacking)}, which this machine lacks")
-    paths = {name: Path(str(shutil.which(name))).resolve() for name in TOOLS}
+    paths = {name: Path(str(shutil.which(name))).resolve() for name in (*TOOLS, *more)}
     if b"GNU tar" not in subprocess.check_output([paths["tar"], "--version"]):
         pytest.skip("needs GNU tar")
     return tar(

@@ -45,6 +45,7 @@ _COMMANDS = {
     "bundle": "catalogue:bundle",
     "catalogue": "catalogue:catalogue",
     "completion": "completion:completion",
+    "container": "container:container",
     "diff": "diff:diff",
     "dockerfile": "dockerfile:dockerfile",
     "explain": "explain:explain",
@@ -62,8 +63,9 @@ _COMMANDS = {
     "verify": "verify:verify",
     "why": "why:why",
 }
-# Those of ``ds01 image`` that are programs of their own, too.
+# Those of groups that are programs of their own, too.
 _PROGRAMS = {
+    "container-create": "containing:create",
     "image-create": "create:create",
     "image-delete": "delete:delete",
     "image-list": "images:images",
@@ -89,8 +91,10 @@ def programs() -> dict[str, click.Command]:
 
 
 def main(name: str = "ds01") -> NoReturn:
-    """Run the program of that name and exit with its code."""
-    _main(command(_PROGRAMS[name]) if name in _PROGRAMS else ds01, name)
+    """Run the program of that name, ds01 where there is none, and exit with its code."""
+    if name in _PROGRAMS:
+        _main(command(_PROGRAMS[name]), name)
+    _main(ds01, "ds01")
 
 
 def _main(program: click.Command, name: str) -> NoReturn:
@@ -101,7 +105,11 @@ def _main(program: click.Command, name: str) -> NoReturn:
     gc.set_threshold(*_GARBAGE)
     if _ASKS in os.environ:
         _complete(program, name)
-    sys.exit(run(sys.argv[1:], program, name))
+    code = run(sys.argv[1:], program, name)
+    if code == INTERRUPTED:
+        # Who presses twice is not to see how Python ends.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.exit(code)
 
 
 def _complete(program: click.Command, name: str) -> NoReturn:

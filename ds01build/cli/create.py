@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from dataclasses import dataclass, replace
 from functools import partial
@@ -92,13 +91,17 @@ def _taken_over(name: str | None, rest: dict[str, Any], asker: Asker) -> _Wish:
     """
     from ds01build.cli.importing import tell
     from ds01build.workflow.importing import Wishes, import_drafts, read_sources
+    from ds01build.workflow.replacing import refuse_replacing
 
     answering.refuse_answers(rest)
     given = answering.named(name, rest)
     creation.claim(given, rest, asker)
     wishes, file = Wishes(name=given), rest["dockerfile"]
-    drafts = read_sources([file], creation.recipe(given, rest).parent, wishes).drafts
-    imported = import_drafts(drafts, wishes, [file.name], given)
+    recipe = creation.recipe(given, rest)
+    sources = read_sources([file], recipe.parent, wishes)
+    if not rest["dry_run"]:
+        refuse_replacing(recipe, sources.files, "--recipe")
+    imported = import_drafts(sources.drafts, wishes, [file.name], given)
     tell(imported.notes, rest)
     return _Wish(given, imported.text)
 
@@ -178,7 +181,7 @@ def _corrected(wish: _Wish, answers: Answers, error: Ds01Error, asker: Asker) ->
     from ds01build.wizard.phases import explained
     from ds01build.workflow import creating
 
-    is_mistyped = isinstance(error, ResolveError) and correcting.has_packages(answers)
+    is_mistyped = isinstance(error, ResolveError) and correcting.blamed(answers, str(error))
     if not is_mistyped or not asker.can_correct(explained(error)):
         line = correcting.command(answers, creating.project_of(wish.name, Path.home()))
         raise replace(error, hint="; or, ".join(filter(None, (error.hint, shlex.join(line)))))
@@ -213,15 +216,17 @@ def _contained(drafted: Draft, built: Built, rest: dict[str, Any], asker: Asker)
 
     if not built.tag or rest["container"] is False:
         return ""
+    with progress(quiet=rest["quiet"]) as report:
+        host = wiring.host(report)
     project = drafted.locked.request.path.parent
-    wanted = containers.wanted(built, project, os.geteuid(), os.getegid())
+    named = containers.wish_for(built.name, built.tag, host)
+    wanted = replace(named, workspace=str(project.resolve()), interface="orchestration")
     if rest["container"] is None:
         asker.explain("image-create.container")
         phases.tell(phases.third_phase(wanted), rest)
         if rest["yes"] or not asker.confirm("Create container now?", default=True):
-            phases.tell(f"Later: docker run --rm -it {built.tag} bash", rest)
+            phases.tell(f"Later: container-create {wanted.name} {built.name}", rest)
             return ""
-    with progress(quiet=rest["quiet"]) as report:
-        containers.bring_up(wanted, wiring.edges(report, creation.choices(rest)))
-    phases.tell(f"Enter it: docker exec -it {wanted.name} bash", rest)
-    return wanted.name
+    made = containers.bring_up(wanted, host)
+    phases.tell(f"Enter it: container-run {wanted.name}", rest)
+    return made.name

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,8 +15,9 @@ if TYPE_CHECKING:
     from ds01build.lock import Lock, LockedImage
     from ds01build.pin import DebPin, WheelPin
     from ds01build.recipe.editing import Text
-    from ds01build.wizard.contents import Contents
+    from ds01build.wizard.base_packages import BasePackages
     from ds01build.wizard.revision import Action
+    from ds01build.workflow.containers import Host
     from ds01build.workflow.editing import Edit
     from ds01build.workflow.steps import Edges
 
@@ -33,7 +33,7 @@ def revised(
     """
     from ds01build.base import show
     from ds01build.wizard import revision
-    from ds01build.wizard.contents import Contents
+    from ds01build.wizard.base_packages import BasePackages
     from ds01build.workflow import edits
     from ds01build.workflow.editing import edited, recipe_text
 
@@ -53,7 +53,7 @@ def revised(
             elif action == "edit":
                 text = attend(text)
             else:
-                installed = Contents(show.installed(facts)) if facts else Contents()
+                installed = BasePackages(show.installed(facts)) if facts else BasePackages()
                 text = edited(recipe, text, _edit(action, text, asker, installed))
         except Ds01Error as error:
             asker.say("\n".join(filter(None, (f"error: {error}", error.hint))))
@@ -91,7 +91,7 @@ def _everything(lock: Lock | None) -> str:
     return "\n\n".join(blocks) or "Nothing is locked yet."
 
 
-def _edit(action: Action, text: Text, asker: Asker, installed: Contents) -> Edit:
+def _edit(action: Action, text: Text, asker: Asker, installed: BasePackages) -> Edit:
     from ds01build.wizard import revision
     from ds01build.wizard.answers import debs, requirements
     from ds01build.workflow import edits
@@ -125,18 +125,18 @@ def _file(text: str) -> Path:
     return path
 
 
-def recreated(name: str, tag: str, edges: Edges, asker: Asker) -> str:
+def recreated(name: str, tag: str, host: Host, asker: Asker) -> str:
     """Let the container of an image run its new build, if there is one and a person agrees.
 
     Returns its name, or an empty text.
     """
     from ds01build.workflow import containers
 
-    old = containers.of_image(name, os.geteuid(), edges)
+    old = containers.of_image(name, host)
     if old is None:
         return ""
     asker.explain("image-update.container")
     if not asker.confirm(f"Recreate the container {old.name} on the new image?", default=True):
         return ""
-    containers.recreate(old, tag, edges)
+    containers.recreate(old, host, tag)
     return old.name

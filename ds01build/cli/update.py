@@ -144,6 +144,7 @@ def _ask(recipe: Path, rest: dict[str, Any], asker: Asker) -> None:
     """Change a recipe on a menu, build it, and let its container follow."""
     from ds01build.cli import revising, wiring
     from ds01build.cli.progress import progress
+    from ds01build.cli.telling import tell
 
     chosen = options.plain_choices(rest)
     with progress(quiet=rest["quiet"]) as report:
@@ -154,9 +155,9 @@ def _ask(recipe: Path, rest: dict[str, Any], asker: Asker) -> None:
         return
     built = _carry_out(recipe, edit, rest, asker.explain, asks=True)
     if built is not None and built.tag:
-        name = revising.recreated(built.name, built.tag, edges, asker)
+        name = revising.recreated(built.name, built.tag, wiring.host(tell), asker)
         if name:
-            click.echo(f"{name} runs the new image", err=True)
+            click.echo(f"{name} has the new image", err=True)
 
 
 def _edits(mode: str, recipe: Path, rest: dict[str, Any]) -> AbstractContextManager[Edit]:

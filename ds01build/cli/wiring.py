@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ds01build.events import Report
     from ds01build.store import DirStore
     from ds01build.workflow.built import Built
+    from ds01build.workflow.containers import Host
     from ds01build.workflow.steps import Choices, Edges
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "edges",
     "engine",
     "examined_store",
+    "host",
     "open_store",
     "still_loaded",
     "where",
@@ -93,6 +95,13 @@ def docker_environment() -> dict[str, str]:
     names = ("PATH", "HOME", "DOCKER_CONFIG", "XDG_RUNTIME_DIR", "SSL_CERT_FILE")
     proxies = [name for name in os.environ if name.lower().endswith("_proxy")]
     return {name: os.environ[name] for name in (*names, *proxies) if name in os.environ}
+
+
+def host(report: Report) -> Host:
+    """Return this machine and its user for commands of containers."""
+    from ds01build.workflow import hosts
+
+    return hosts.host(os.environ, Path.home(), report)
 
 
 def edges(report: Report, choices: Choices) -> Edges:

@@ -1,15 +1,20 @@
-"""Containers that people work in: how they come, what they were made from, how they go."""
+"""Containers that people work in: how they come whole or not at all, what they do, how they go."""
 
 from __future__ import annotations
 
+import re
+import secrets
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from docker.errors import APIError, NotFound
-from docker.types import Mount
 
-from ds01build.container import WORKSPACE
+from ds01build.container import furnishing, payload
+from ds01build.container.identity import ACCOUNTS
 from ds01build.engine.api import asking
+from ds01build.engine.changes import contents_of
+from ds01build.engine.owner import Owner, current
 from ds01build.errors import Ds01Error
 
 if TYPE_CHECKING:
@@ -18,55 +23,186 @@ if TYPE_CHECKING:
     from ds01build.container import Specification
     from ds01build.engine.api import Engine
 
-__all__ = ["aside", "create", "inspect", "origin", "start", "stop_and_remove"]
+__all__ = [
+    "Row",
+    "aside",
+    "create",
+    "find",
+    "maps_users",
+    "origin",
+    "pause",
+    "remove",
+    "rows",
+    "start",
+    "stop",
+    "stop_and_remove",
+    "sweep",
+    "unpause",
+]
 
 _CONFLICT = 409
 _STOP = 10  # seconds that a container has to end
+_BASH = "/bin/bash"
+_STATE = re.compile(r"[a-z]{1,20}")
+# A container that is not whole yet: what it is going to be called, and by whom it is made.
+_UNFINISHED = re.compile(r"(?P<name>.{1,120})\.creating\.(?P<owner>[0-9a-f.-]{1,120})\.[0-9a-f]{8}")
 
 
-def inspect(engine: Engine, name: str) -> Mapping[str, str] | None:
-    """Return the labels of a container, None where there is none of that name."""
-    with asking(engine.place, f"for the container {name}"):
-        try:
-            found = engine.client.inspect_container(name)
-        except NotFound:
-            return None
-    labels = (found.get("Config") or {}).get("Labels") or {}
-    return {str(key): str(value) for key, value in labels.items()}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A container of an engine's list; ``labels`` are anybody's words."""
+
+    container_id: str
+    name: str
+    image: str  # what whoever made it called its image
+    image_id: str
+    state: str  # created, running, paused, exited, ...
+    status: str  # the same in the engine's words, with since when
+    created: int  # seconds since the epoch
+    labels: Mapping[str, str]
+
+    @property
+    def is_running(self) -> bool:
+        """Whether something runs in it; one that is paused is running, too."""
+        return self.state in ("running", "paused", "restarting")
 
 
-def create(engine: Engine, wanted: Specification, network: str) -> None:
-    """Create a container that is stopped, with no right that it does not need, on ``network``.
+def rows(engine: Engine, label: str = "") -> tuple[Row, ...]:
+    """Return the containers of an engine, running or not, by name; those with a label if given.
 
-    Raises Ds01Error for a name that is taken.
+    What is not whole yet is left out.
+    """
+    with asking(engine.place, "for its containers"):
+        answer = engine.client.containers(all=True, filters={"label": label} if label else None)
+    found = (_row(each) for each in answer)
+    return tuple(sorted((row for row in found if row is not None), key=lambda row: row.name))
+
+
+def find(engine: Engine, name: str) -> Row | None:
+    """Return the container of that very name, None where there is none."""
+    return next((row for row in rows(engine) if row.name == name), None)
+
+
+def _row(answer: Mapping[str, Any]) -> Row | None:
+    names = [str(each).removeprefix("/") for each in answer.get("Names") or ()]
+    name = next((each for each in names if "/" not in each), "")  # others are those of links
+    if not name or _UNFINISHED.fullmatch(name):
+        return None
+    state, labels = str(answer.get("State") or ""), answer.get("Labels") or {}
+    return Row(
+        container_id=str(answer.get("Id") or ""),
+        name=name,
+        image=str(answer.get("Image") or ""),
+        image_id=str(answer.get("ImageID") or ""),
+        state=state if _STATE.fullmatch(state) else "unknown",
+        status=str(answer.get("Status") or ""),
+        created=int(answer.get("Created") or 0),
+        labels={str(key): str(value) for key, value in labels.items()},
+    )
+
+
+def maps_users(engine: Engine) -> bool:
+    """Say whether the uid of a process in a container is another one outside.
+
+    So it is in rootless engines and with user namespaces: files in a workspace would be of nobody.
+    """
+    with asking(engine.place, "how it runs containers"):
+        options = engine.client.info().get("SecurityOptions") or ()
+    return any(str(each).partition(",")[0] in ("name=rootless", "name=userns") for each in options)
+
+
+def create(engine: Engine, wanted: Specification) -> str:
+    """Create a container that is stopped, with its user in it, and return its id.
+
+    It gets its name when it is whole: what fails or dies before leaves nothing of that name, and
+    ``sweep`` removes it. Raises Ds01Error for a name that is taken, Unavailable.
     """
     client = engine.client
-    host = client.create_host_config(
-        mounts=[Mount(target=WORKSPACE, source=wanted.workspace, type="bind")],
-        security_opt=["no-new-privileges"],
-        network_mode=network,
-        init=True,
-    )
+    aside_name = f"{wanted.name}.creating.{_told(current())}.{secrets.token_hex(4)}"
     with asking(engine.place, f"to create the container {wanted.name}"):
+        made = client.create_container_from_config(payload(wanted), aside_name)["Id"]
         try:
-            client.create_container(
-                wanted.image,
-                name=wanted.name,
-                user=f"{wanted.uid}:{wanted.gid}",
-                working_dir=WORKSPACE,
-                environment={"HOME": WORKSPACE},
-                labels=wanted.labels,
-                stdin_open=True,
-                tty=True,
-                host_config=host,
-            )
-        except APIError as error:
-            if error.status_code != _CONFLICT:
-                raise
-            raise Ds01Error(
-                f"there is a container {wanted.name} already",
-                hint=f"docker rm {wanted.name}",
-            ) from error
+            _furnish(engine, made, wanted)
+            _name(engine, made, wanted.name)
+        except BaseException:
+            with suppress(Exception):
+                client.remove_container(made, force=True)
+            raise
+    return str(made)
+
+
+def _furnish(engine: Engine, container_id: str, wanted: Specification) -> None:
+    """Put the accounts and the home of its user into a container."""
+    shell = _BASH if _has(engine, container_id, _BASH) else "/bin/sh"
+    found = {path: _text(engine, container_id, path) for path in ACCOUNTS}
+    archive = furnishing(
+        wanted.identity, found, wanted.files, shell=shell, is_admin=wanted.wish.is_admin
+    )
+    try:
+        engine.client.put_archive(container_id, "/", archive)
+    except APIError as error:
+        if "read-only" not in str(error.explanation or ""):
+            raise
+        raise Ds01Error(
+            f"the container {wanted.name} is read-only, so that nobody can be given an account",
+            hint="docker info, for who makes the containers of this engine so",
+        ) from error
+
+
+def _text(engine: Engine, container_id: str, path: str) -> str:
+    """Return a small file of a container; empty without one, and for what is no file."""
+    with suppress(NotFound):
+        content = contents_of(engine, container_id, path).get(path) or b""
+        return content.decode(errors="surrogateescape")
+    return ""
+
+
+def _has(engine: Engine, container_id: str, path: str) -> bool:
+    client = engine.client
+    url = f"{client.base_url}/v{client.api_version}/containers/{container_id}/archive"
+    return bool(client.head(url, params={"path": path}).ok)
+
+
+def _name(engine: Engine, container_id: str, name: str) -> None:
+    try:
+        engine.client.rename(container_id, name)
+    except APIError as error:
+        if error.status_code != _CONFLICT:
+            raise
+        raise taken(name) from error
+
+
+def taken(name: str) -> Ds01Error:
+    """Return the error for a name that a container has already."""
+    return Ds01Error(
+        f"there is a container {name} already",
+        hint="container-list --all shows it; container-create --recreate makes it anew",
+    )
+
+
+def sweep(engine: Engine, uid: int) -> tuple[str, ...]:
+    """Remove what a user's dead processes left half-made, and return what it was to be called."""
+    gone = []
+    with asking(engine.place, "for its containers"):
+        answer = engine.client.containers(all=True, filters={"name": ".creating."})
+        for each in answer:
+            names = [str(name).removeprefix("/") for name in each.get("Names") or ()]
+            match = next(filter(None, map(_UNFINISHED.fullmatch, names)), None)
+            owner = _owner(match["owner"]) if match else None
+            if match and owner and owner.uid == uid and not owner.may_live:
+                with suppress(NotFound):
+                    engine.client.remove_container(each["Id"], force=True)
+                gone.append(match["name"])
+    return tuple(gone)
+
+
+def _told(owner: Owner) -> str:
+    """Return an owner in what names of containers may have."""
+    return str(owner).replace("/", ".")
+
+
+def _owner(text: str) -> Owner | None:
+    return Owner.parse(text.replace(".", "/"))
 
 
 def start(engine: Engine, name: str) -> None:
@@ -75,14 +211,47 @@ def start(engine: Engine, name: str) -> None:
         engine.client.start(name)
 
 
+def stop(engine: Engine, name: str, seconds: int = _STOP, *, is_killed: bool = False) -> None:
+    """Stop a container, or kill it; one that is paused goes on first. A stopped one stays so."""
+    client = engine.client
+    with asking(engine.place, f"to stop the container {name}"):
+        with suppress(APIError):  # most are not paused
+            client.unpause(name)
+        if is_killed:
+            with suppress(APIError):  # it is stopped
+                client.kill(name)
+            return
+        client.stop(name, timeout=seconds)
+
+
+def pause(engine: Engine, name: str) -> None:
+    """Freeze all processes of a container."""
+    with asking(engine.place, f"to pause the container {name}"):
+        engine.client.pause(name)
+
+
+def unpause(engine: Engine, name: str) -> None:
+    """Let the processes of a container go on."""
+    with asking(engine.place, f"to unpause the container {name}"):
+        engine.client.unpause(name)
+
+
+def remove(engine: Engine, name: str, *, volumes: bool = False) -> None:
+    """Remove a container that is stopped, with its anonymous volumes where ``volumes``."""
+    with asking(engine.place, f"to remove the container {name}"), suppress(NotFound):
+        engine.client.remove_container(name, v=volumes)
+
+
 @contextmanager
 def aside(engine: Engine, name: str) -> Iterator[None]:
     """Stop a container and give its name away for the block, and remove it afterwards.
 
-    Where the block raises, what has the name by then is removed, and the container has it again.
+    Where the block raises, what has the name by then is removed, and the container has it again,
+    and runs if it did.
     """
     client, other = engine.client, f"{name}.old"
     with asking(engine.place, f"to replace the container {name}"):
+        was_running = bool(client.inspect_container(name)["State"]["Running"])
         client.stop(name, timeout=_STOP)
         client.rename(name, other)
     try:
@@ -92,6 +261,8 @@ def aside(engine: Engine, name: str) -> Iterator[None]:
             with suppress(NotFound):
                 client.remove_container(name, force=True)
             client.rename(other, name)
+            if was_running:
+                client.start(name)
         raise
     with asking(engine.place, f"to remove the container {other}"):
         client.remove_container(other, force=True)

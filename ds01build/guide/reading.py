@@ -43,6 +43,7 @@ _COMMANDS = (
     "image-update.toml",
     "store.toml",
     "exchange.toml",
+    "containers.toml",
 )
 
 

@@ -8,14 +8,12 @@ import platform
 import sys
 import time
 from dataclasses import replace
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from uv import find_uv_bin
 
 from ds01build.base.config import parse_config
-from ds01build.configuration import configure
 from ds01build.engine.site import Site
 from ds01build.events import Note, Warned
 from ds01build.fetch.transfer import remote_size
@@ -38,6 +36,7 @@ from ds01build.store import open_store
 from ds01build.store.facts import open_facts
 from ds01build.workflow import lending
 from ds01build.workflow.bases import ImageBases, Machine
+from ds01build.workflow.configured import configuration_of, connected, now, text_of
 from ds01build.workflow.probing import EngineProbes
 from ds01build.workflow.steps import Edges
 
@@ -52,9 +51,7 @@ if TYPE_CHECKING:
 
 __all__ = ["edges", "this_machine"]
 
-SITE = Path("/etc/ds01/config.toml")
 APT = Path("/etc/apt")
-_LIMIT = 1024 * 1024  # bytes of a configuration file
 
 
 def edges(
@@ -72,11 +69,11 @@ def edges(
 
     Raises StoreError and Ds01Error for a store or configuration that cannot be used.
     """
-    configuration = _configuration(environment, home)
+    configuration = configuration_of(environment, home)
     store = open_store(configuration.store, uid=os.geteuid())
     facts = open_facts(store.root / "facts")
     lenders = lending.lenders(configuration, store, report)
-    engine = once(lambda: _connected(environment, home))
+    engine = once(lambda: connected(environment, home))
     probes = _probes(configuration, store, engine, report)
     sources = once(lambda: _host_sources(environment))
     transport = HttpTransport(once(lambda: _asking(configuration, sources())))
@@ -102,7 +99,7 @@ def edges(
         network=configuration.network,
         transport=transport,
         report=report,
-        now=_now,
+        now=now,
         clock=time.monotonic,
         workers=len(os.sched_getaffinity(0)),
     )
@@ -144,16 +141,6 @@ def _probes(
     )
 
 
-def _connected(environment: Mapping[str, str], home: Path) -> Engine:
-    from ds01build.engine.connect import connect
-
-    return connect(environment, home)
-
-
-def _now() -> str:
-    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 def _registry(
     configuration: Configuration, environment: Mapping[str, str], home: Path, report: Report
 ) -> RegistryClient:
@@ -169,24 +156,9 @@ def _registry(
     )
 
 
-def _configuration(environment: Mapping[str, str], home: Path) -> Configuration:
-    own = environment.get("XDG_CONFIG_HOME", "")
-    user = (Path(own) if own.startswith("/") else home / ".config") / "ds01/config.toml"
-    texts = [(str(path), _text(path)) for path in (SITE, user)]
-    return configure(environment, home, [(name, text) for name, text in texts if text])
-
-
-def _text(path: Path) -> str:
-    try:
-        with path.open(encoding="utf-8", errors="replace") as file:
-            return file.read(_LIMIT)
-    except OSError:
-        return ""  # a file that is not there, or not for this user, configures nothing
-
-
 def _host_sources(environment: Mapping[str, str]) -> tuple[AptSource, ...]:
     paths = [APT / "sources.list", *_listed(APT / "sources.list.d"), *_listed(APT / "mirrors")]
-    texts = {str(path): _text(path) for path in paths}
+    texts = {str(path): text_of(path) for path in paths}
     return parse_sources(texts, expires=host_checks_expiry(environment))
 
 
@@ -257,7 +229,7 @@ def this_machine(environment: Mapping[str, str]) -> Machine:
     drivers = (Path("/sys/module/nvidia/version"), Path("/sys/module/amdgpu/version"))
     return Machine(
         mlc_arch=environment.get("MLC_ARCH", ""),
-        driver=next(filter(None, (_text(path).strip() for path in drivers)), ""),
+        driver=next(filter(None, (text_of(path).strip() for path in drivers)), ""),
         architecture=_architecture(),
     )
 
@@ -273,7 +245,7 @@ def _site(configuration: Configuration) -> Site:
     proxies = {
         name.lower(): value for name, value in environment.items() if "proxy" in name.lower()
     }
-    certificates = _text(Path(bundle)).encode() if bundle else b""
+    certificates = text_of(Path(bundle)).encode() if bundle else b""
     return Site(certificates=certificates, proxies=proxies)
 
 

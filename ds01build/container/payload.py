@@ -1,0 +1,137 @@
+"""What an engine is asked to create: the body of POST /containers/create, in full."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ds01build.container.labels import labels_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ds01build.container.specification import Gpus, Resources, Specification
+
+__all__ = ["JUPYTER", "WORKSPACE", "payload"]
+
+WORKSPACE, DATA, MODELS = "/workspace", "/data", "/models"
+JUPYTER = 8888  # the port that Jupyter listens on where a container has a network of its own
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_SHELL = "[ -x /bin/bash ] && exec /bin/bash; exec /bin/sh"
+_BILLION = 1_000_000_000
+_CPU_ONLY = {
+    # An engine whose default runtime is NVIDIA's obeys what the image says, and that says "all".
+    "NVIDIA_VISIBLE_DEVICES": "void",
+    "CUDA_VISIBLE_DEVICES": "",
+    "HIP_VISIBLE_DEVICES": "",
+}
+
+
+def payload(wanted: Specification) -> dict[str, Any]:
+    """Return the body for an engine, as its API has it (1.41), without the container's name.
+
+    Its process is a shell on a terminal, which ends when it hangs up, so that a container stops at
+    once; people work in others beside it.
+    """
+    identity, wish = wanted.identity, wanted.wish
+    ports: dict[str, dict[str, str]]
+    ports = {f"{JUPYTER}/tcp": {}} if wish.port and wish.network == "bridge" else {}
+    return {
+        "Image": wish.image,
+        "User": f"{identity.uid}:{identity.gid}",
+        "WorkingDir": WORKSPACE,
+        "Entrypoint": [""],
+        "Cmd": ["/bin/sh", "-c", _SHELL],
+        "Env": [f"{name}={value}" for name, value in sorted(_environment(wanted).items())],
+        "Labels": labels_of(wanted),
+        "Tty": True,
+        "OpenStdin": True,
+        "StopSignal": "SIGHUP",
+        "ExposedPorts": ports,
+        "HostConfig": _host(wanted),
+    }
+
+
+def _environment(wanted: Specification) -> dict[str, str]:
+    home = wanted.identity.home
+    return {
+        "HOME": home,
+        "PATH": f"{home}/.local/bin:{wanted.path or _PATH}",
+        # pip may not touch what the image has, as which user ever: what he installs goes below his
+        # home, also where a distribution keeps pip out (PEP 668).
+        "PIP_BREAK_SYSTEM_PACKAGES": "1",
+        "PYTHONPYCACHEPREFIX": f"{home}/.cache/python",
+        **(_CPU_ONLY if wanted.gpus is None else _visible(wanted.gpus)),
+    }
+
+
+def _visible(gpus: Gpus) -> dict[str, str]:
+    if gpus.vendor == "rocm" or gpus.way == "cdi":
+        return {}
+    return {"NVIDIA_VISIBLE_DEVICES": ",".join(gpus.devices)}
+
+
+def _host(wanted: Specification) -> dict[str, Any]:
+    wish, policy = wanted.wish, wanted.policy
+    host: dict[str, Any] = {
+        "Mounts": list(_mounts(wanted)),
+        "NetworkMode": wish.network,
+        "SecurityOpt": list(_security(wanted)),
+        "Ulimits": [{"Name": name, "Soft": value, "Hard": value} for name, value in policy.ulimits],
+        "GroupAdd": [*policy.groups, *(wanted.gpus.groups if wanted.gpus else ())],
+        "Init": True,
+        "CapAdd": list(policy.capabilities),
+        "Devices": [_device(path) for path in (*policy.devices, *_rocm(wanted.gpus))],
+        "DeviceRequests": list(_requests(wanted.gpus)),
+        **_resources(wanted.resources),
+    }
+    if wish.port and wish.network == "bridge":
+        # Of this machine alone: whoever is elsewhere comes through ssh.
+        bound = [{"HostIp": "127.0.0.1", "HostPort": str(wish.port)}]
+        host["PortBindings"] = {f"{JUPYTER}/tcp": bound}
+    return host
+
+
+def _mounts(wanted: Specification) -> Iterator[dict[str, Any]]:
+    wish = wanted.wish
+    sources = {WORKSPACE: wish.workspace, DATA: wish.data, MODELS: wish.models}
+    for target, source in sources.items():
+        if source:
+            yield {"Type": "bind", "Source": source, "Target": target}
+
+
+def _security(wanted: Specification) -> Iterator[str]:
+    if not wanted.wish.is_admin:
+        yield "no-new-privileges"
+    if wanted.policy.seccomp:
+        yield f"seccomp={wanted.policy.seccomp}"
+
+
+def _device(path: str) -> dict[str, str]:
+    return {"PathOnHost": path, "PathInContainer": path, "CgroupPermissions": "rwm"}
+
+
+def _rocm(gpus: Gpus | None) -> tuple[str, ...]:
+    return gpus.devices if gpus and gpus.vendor == "rocm" else ()
+
+
+def _requests(gpus: Gpus | None) -> Iterator[dict[str, Any]]:
+    if gpus is None or gpus.vendor != "nvidia":
+        return
+    if gpus.way == "cdi":
+        names = [f"nvidia.com/gpu={device}" for device in gpus.devices]
+        yield {"Driver": "cdi", "DeviceIDs": names}
+        return
+    yield {"Driver": "nvidia", "DeviceIDs": list(gpus.devices), "Capabilities": [["gpu"]]}
+
+
+def _resources(resources: Resources) -> dict[str, Any]:
+    values: dict[str, Any] = {
+        "NanoCpus": None if resources.cpus is None else round(resources.cpus * _BILLION),
+        "Memory": resources.memory,
+        "MemorySwap": resources.memory_swap,
+        "ShmSize": resources.shm_size,
+        "PidsLimit": resources.pids,
+        "CgroupParent": resources.cgroup_parent or None,
+        "Tmpfs": {"/tmp": f"size={resources.tmp},mode=1777"} if resources.tmp else None,  # noqa: S108
+    }
+    return {name: value for name, value in values.items() if value is not None}

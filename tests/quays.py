@@ -1,0 +1,74 @@
+"""Containers for people, in real engines: an image with a few tools, and whoever is to use it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from ds01build.container import Identity, Policy, Wish
+from ds01build.workflow.containers import Host
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ds01build.engine.api import Engine
+    from ds01build.events import Event
+
+UID = 1722830498  # what a directory service hands out
+LOGIN = "maximiliana.musterfrau-beispielhausen.jr"  # 40 characters
+PASSWD = "root:x:0:0:root:/root:/bin/bash\nubuntu:x:1000:1000::/home/ubuntu:/bin/bash\n"
+GROUP = "root:x:0:\nubuntu:x:1000:\nvideo:x:44:\n"
+
+
+@dataclass
+class Quay:
+    """An engine with an image, and a directory for homes of people of this host."""
+
+    engine: Engine
+    tag: str
+    root: Path
+    token: str
+    told: list[Event] = field(default_factory=list)
+
+    def host(self, uid: int = UID, login: str = LOGIN, policy: Policy | None = None) -> Host:
+        """Return this host for a user, whose home directory is made."""
+        home = self.root / str(uid)
+        (home / "workspace").mkdir(parents=True, exist_ok=True)
+        return Host(
+            engine=lambda: self.engine,
+            identity=Identity(uid=uid, gid=uid, login=login),
+            home=home,
+            report=self.told.append,
+            now=lambda: "2026-11-28T12:00:00Z",
+            policy=policy or Policy(),
+        )
+
+    def wish(self, host: Host, name: str = "thesis", **more: object) -> Wish:
+        """Return the wish for a container on a workspace that is there, of the host's user."""
+        short = f"{name}-{self.token}"
+        workspace = host.home / "workspace" / short
+        workspace.mkdir(exist_ok=True)
+        for path in (host.home, workspace):
+            path.chmod(0o755)
+        os.chown(workspace, host.identity.uid, host.identity.gid)
+        wish = Wish(name=short, image=self.tag, workspace=str(workspace), network="host")
+        return replace(wish, **more)  # type: ignore[arg-type]
+
+    def says(self, name: str, *argv: str) -> str:
+        """Return what a command prints in a container that runs, as its user, without the end."""
+        client = self.engine.client
+        made = client.exec_create(name, list(argv))["Id"]
+        said: bytes = client.exec_start(made)
+        return said.decode().rstrip("\n")
+
+    def described(self, name: str) -> dict[str, Any]:
+        """Return what the engine says of a container."""
+        found: dict[str, Any] = self.engine.client.inspect_container(name)
+        return found
+
+    @property
+    def names(self) -> list[str]:
+        """The names of all containers of this test, finished or not."""
+        rows = self.engine.client.containers(all=True, filters={"name": self.token})
+        return sorted(name.removeprefix("/") for row in rows for name in row["Names"])

@@ -1,0 +1,244 @@
+"""Containers in real engines: who one is in them, what they may do, and what failures leave."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+from quays import UID
+
+from ds01build.container import Policy, Wish, labels_of, read
+from ds01build.engine import containers as engines
+from ds01build.engine.owner import current
+from ds01build.errors import Ds01Error
+from ds01build.workflow import containers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from quays import Quay
+
+
+pytest_plugins = ("engine_fixtures", "container_fixtures")
+
+
+def test_a_user_with_a_huge_uid_and_a_long_name_works_in_his_container(quay: Quay) -> None:
+    host = quay.host()
+    wish = quay.wish(host)
+    made = containers.bring_up(wish, host)
+    name = "maximiliana_musterfrau_beis"
+    said = quay.says(made.name, "id", "--user", "--name")
+    assert said.startswith(name)
+    assert len(said) == 32
+    assert quay.says(made.name, "id", "-u") == str(UID)
+    assert quay.says(made.name, "bash", "-c", "echo $HOME; pwd") == f"/home/{said}\n/workspace"
+    quay.says(made.name, "bash", "-c", "echo text > /workspace/made; touch ~/made")
+    there = (host.home / "workspace" / wish.name / "made").stat()
+    assert (there.st_uid, there.st_gid, there.st_size) == (UID, UID, 5)
+    assert quay.says(made.name, "stat", "-c", "%u %a", f"/home/{said}") == f"{UID} 700"
+
+
+def test_two_users_have_one_image_and_a_name_each(quay: Quay) -> None:
+    first, second = quay.host(), quay.host(1000, "alice")
+    made = [containers.bring_up(quay.wish(each), each) for each in (first, second)]
+    images = {quay.described(each.name)["Image"] for each in made}
+    assert len(images) == 1
+    assert quay.says(made[1].name, "id", "-un") == "alice"
+    assert quay.says(made[0].name, "id", "-un") == made[0].identity.name
+    assert containers.own(first)[0].name == made[0].name
+    assert [row.name for row in containers.own(second)] == [made[1].name]
+
+
+def test_nothing_is_allowed_that_nobody_asked_for(quay: Quay) -> None:
+    host = quay.host()
+    made = containers.create(quay.wish(host), host)
+    found = quay.described(made.name)
+    assert found["State"]["Status"] == "created"
+    config = found["HostConfig"]
+    assert config["Privileged"] is False
+    assert config["CapAdd"] in (None, [])
+    assert config["SecurityOpt"] == ["no-new-privileges"]
+    assert config["DeviceRequests"] in (None, [])
+    assert "NVIDIA_VISIBLE_DEVICES=void" in found["Config"]["Env"]
+    assert found["Config"]["Labels"].items() >= labels_of(made).items()
+
+
+def test_what_the_site_loosens_is_loosened(quay: Quay) -> None:
+    policy = Policy(sudo=True, capabilities=("SYS_PTRACE",), groups=("44",), seccomp="unconfined")
+    host = quay.host(policy=policy)
+    made = containers.create(quay.wish(host, is_admin=True), host)
+    config = quay.described(made.name)["HostConfig"]
+    assert config["CapAdd"] == ["SYS_PTRACE"]
+    assert config["SecurityOpt"] == ["seccomp=unconfined"]
+    assert config["GroupAdd"] == ["44"]
+
+
+def test_nobody_becomes_root_where_the_site_does_not_say_so(quay: Quay) -> None:
+    host = quay.host()
+    with pytest.raises(Ds01Error, match="nobody may become root"):
+        containers.create(quay.wish(host, is_admin=True), host)
+
+
+def test_labels_say_again_what_was_wished(quay: Quay) -> None:
+    host = quay.host()
+    wish = quay.wish(host, data="/srv", port=8899, project="p", interface="orchestration")
+    made = containers.specified(wish, host)
+    assert read(labels_of(made)) == wish
+
+
+@pytest.mark.parametrize("name", ["a.b", "a/b", "--rm", "-x", "", "a b", "ü", "x" * 101])
+def test_a_name_that_no_container_may_have_is_refused(name: str, quay: Quay) -> None:
+    host = quay.host()
+    with pytest.raises(Ds01Error, match="is no name of a container"):
+        containers.create(replace(quay.wish(host), name=name), host)
+    assert quay.names == []
+
+
+def test_an_image_that_is_gone_is_told_before_anything_is_made(quay: Quay) -> None:
+    host = quay.host()
+    with pytest.raises(Ds01Error, match="has no image ds01-0/nosuch:latest") as caught:
+        containers.create(quay.wish(host, image="ds01-0/nosuch:latest"), host)
+    assert "image-list" in caught.value.hint
+    assert quay.names == []
+
+
+def _workspaces(root: Path) -> Iterator[tuple[str, str]]:
+    (root / "link").symlink_to(root)
+    (root / "file").write_text("")
+    (root / "foreign").mkdir()
+    yield "nosuch", "is no directory"
+    yield "link", "is a link"
+    yield "file", "is no directory"
+    yield "foreign", "belongs to uid 0, and the container runs as"
+
+
+def test_a_workspace_is_a_directory_of_ones_own(quay: Quay, tmp_path: Path) -> None:
+    host = quay.host()
+    for name, problem in _workspaces(tmp_path):
+        with pytest.raises(Ds01Error, match=problem):
+            containers.create(quay.wish(host, workspace=str(tmp_path / name)), host)
+    assert quay.names == []
+
+
+def test_of_two_that_take_a_name_at_once_one_gets_it(quay: Quay) -> None:
+    host = quay.host()
+    wish = quay.wish(host)
+    outcomes: list[object] = []
+
+    def take() -> None:
+        try:
+            outcomes.append(containers.create(wish, host).name)
+        except Ds01Error as error:
+            outcomes.append(error)
+
+    threads = [threading.Thread(target=take) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    names = [each for each in outcomes if isinstance(each, str)]
+    assert names == quay.names
+    assert len(names) == 1
+    assert {str(each) for each in outcomes if each not in names} == {
+        f"there is a container {names[0]} already"
+    }
+
+
+def test_what_fails_half_way_leaves_nothing(quay: Quay, monkeypatch: pytest.MonkeyPatch) -> None:
+    host = quay.host()
+
+    def lost(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(engines, "_name", lost)
+    with pytest.raises(KeyboardInterrupt):
+        containers.create(quay.wish(host), host)
+    assert quay.names == []
+
+
+def test_what_the_dead_left_is_removed_and_what_the_living_make_stays(
+    quay: Quay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = quay.host(0, "root")
+    wish = quay.wish(host)
+    wanted = containers.specified(wish, host)
+    dead = current()._replace(pid=2**22 - 1)
+    for owner in (dead, current()):
+        left = f"{wanted.name}.creating.{str(owner).replace('/', '.')}.0123abcd"
+        quay.engine.client.create_container_from_config({"Image": wish.image, "Cmd": ["sh"]}, left)
+    assert len(quay.names) == 2
+    containers.create(wish, host)
+    assert [name for name in quay.names if str(dead.pid) in name] == []
+    assert len(quay.names) == 2
+    assert [row.name for row in containers.own(host)] == [wanted.name]
+
+
+def test_a_container_that_cannot_be_replaced_runs_as_before(quay: Quay) -> None:
+    host = quay.host()
+    made = containers.bring_up(quay.wish(host), host)
+    before = quay.described(made.name)["Id"]
+    row = containers.find(made.name, host)
+    with pytest.raises(Ds01Error, match="has no image"):
+        containers.recreate(row, host, f"{quay.tag}-gone")
+    assert quay.described(made.name)["Id"] == before
+    with pytest.raises(ZeroDivisionError), engines.aside(quay.engine, made.name):
+        1 / 0  # noqa: B018
+    found = quay.described(made.name)
+    assert found["Id"] == before
+    assert found["State"]["Running"]
+
+
+def test_a_container_is_replaced_with_its_workspace(quay: Quay) -> None:
+    host = quay.host()
+    made = containers.bring_up(quay.wish(host), host)
+    quay.says(made.name, "touch", "/workspace/kept")
+    before = quay.described(made.name)["Id"]
+    again = containers.recreate(containers.find(made.name, host), host)
+    found = quay.described(again.name)
+    assert found["Id"] != before
+    assert found["State"]["Running"]
+    assert quay.says(again.name, "ls", "/workspace") == "kept"
+    assert quay.names == [made.name]
+
+
+def test_a_container_stops_at_once(quay: Quay) -> None:
+    host = quay.host()
+    made = containers.bring_up(quay.wish(host), host)
+    begun = time.monotonic()
+    engines.stop(quay.engine, made.name)
+    assert time.monotonic() - begun < 5
+    assert quay.described(made.name)["State"]["Running"] is False
+
+
+def test_an_engine_that_gives_users_other_uids_is_refused(
+    quay: Quay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = quay.host()
+    monkeypatch.setattr(
+        quay.engine.client, "info", lambda: {"SecurityOptions": ["name=seccomp", "name=userns"]}
+    )
+    with pytest.raises(Ds01Error, match="has user namespaces"):
+        containers.create(quay.wish(host), host)
+
+
+def test_labels_that_anybody_wrote_are_no_wish() -> None:
+    good = Wish(name="a", image="b", workspace="/c")
+    labels = {
+        "ds01.managed": "true",
+        "ds01.name": good.name,
+        "ds01.image": good.image,
+        "ds01.work_mount": good.workspace,
+    }
+    assert read(labels) is not None
+    for key, value in (
+        ("ds01.managed", "yes"),
+        ("ds01.name", "../x"),
+        ("ds01.image", ""),
+        ("ds01.work_mount", "relative"),
+        ("ds01.data_mount", "a\nb"),
+    ):
+        assert read({**labels, key: value}) is None
