@@ -1,0 +1,142 @@
+"""Which GPUs a container gets, who has the others, and whether a container's are still there.
+
+The engine is the only one who knows who holds what: a container holds what its labels name, whether
+it runs or not, from the moment it is made until it is removed.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from ds01build.engine.claims import claims, way
+from ds01build.errors import Ds01Error, Unavailable
+from ds01build.events import Note, Warned
+from ds01build.gpus import Holding, Wanted, allot, busy, concerns, held, unmet
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from ds01build.container import Gpus, Specification, Wish
+    from ds01build.engine.api import Engine, EngineImage
+    from ds01build.engine.claims import Claim
+    from ds01build.gpus import Inventory
+    from ds01build.workflow.containers import Host
+
+__all__ = ["Overview", "allotted", "holdings", "missing", "overview", "settle"]
+
+_PATIENCE, _PAUSE = 30.0, 0.1  # seconds: for another container to be made, and between looks
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overview:
+    """The GPUs of this machine, and who holds them: None where no engine says so."""
+
+    inventory: Inventory
+    holdings: tuple[Holding, ...] | None
+
+
+def overview(host: Host) -> Overview:
+    """Return what there is and who has it. Raises Unavailable for a driver that fails."""
+    inventory = host.inventory()
+    try:
+        found = holdings(host.engine())
+    except Unavailable as error:
+        host.report(Note(f"who holds them is not known: {error}"))
+        return Overview(inventory=inventory, holdings=None)
+    return Overview(inventory=inventory, holdings=found)
+
+
+def holdings(engine: Engine, besides: str = "") -> tuple[Holding, ...]:
+    """Return what the containers of an engine hold, but for the one with the id ``besides``."""
+    found = (_held(each) for each in claims(engine) if each.container_id != besides)
+    return tuple(each for each in found if each is not None)
+
+
+def _held(claim: Claim) -> Holding | None:
+    return held(claim.name, claim.container_id, claim.labels, is_running=claim.is_running)
+
+
+def allotted(wish: Wish, host: Host, image: EngineImage, besides: str = "") -> Gpus | None:
+    """Return the devices that a container of ``image`` gets, None for one that wants none.
+
+    What the container with the id ``besides`` holds is free for it: that is the one it replaces.
+    Raises Ds01Error where there is not enough, or the driver is too old for the image.
+    """
+    if not (wish.gpus or wish.devices):
+        return None
+    inventory, engine = host.inventory(), host.engine()
+    for told in inventory.lost:
+        host.report(Warned(told))
+    wanted = Wanted(uid=host.identity.uid, count=wish.gpus, devices=wish.devices)
+    gpus = allot(inventory, holdings(engine, besides), wanted, host.caps)
+    _preflight(image, inventory, gpus, host)
+    if gpus.vendor != "nvidia":
+        return gpus
+    return replace(gpus, way=way(engine, gpus.devices))
+
+
+def _preflight(image: EngineImage, inventory: Inventory, gpus: Gpus, host: Host) -> None:
+    """Raise Ds01Error where the driver cannot do what the image needs; warn where it may not."""
+    variables = dict(
+        str(each).split("=", 1) for each in image.config.get("Env") or () if "=" in str(each)
+    )
+    devices = [device for device in map(inventory.find, gpus.names) if device]
+    if problem := unmet(variables, inventory, devices):
+        raise Ds01Error(
+            problem, hint="ds01 catalogue list shows bases for older drivers; ds01 rebase takes one"
+        )
+    for concern in concerns(variables, image.labels, inventory):
+        host.report(Warned(concern))
+
+
+def settle(host: Host, container_id: str, wanted: Specification, besides: str = "") -> None:
+    """Make sure that no other container got the devices of one that is about to get its name.
+
+    Each says by its labels what it takes before it looks, so that of two one sees the other: who
+    came later gives way, and who came first waits until the later one has its name, or is gone.
+    Raises Ds01Error where this one has to go.
+    """
+    if wanted.gpus is None:
+        return
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        every = claims(host.engine())
+        rivals = _rivals(every, (container_id, besides), wanted.gpus, host.inventory())
+        if not rivals:
+            return
+        rank = next((each.rank for each in every if each.container_id == container_id), ())
+        first = next((each for each in rivals if each.is_whole or each.rank < rank), None)
+        if first or time.monotonic() > deadline:
+            raise Ds01Error(
+                f"GPU {', '.join(wanted.gpus.slots)} went to the container"
+                f" {(first or rivals[0]).name} at the same moment: {wanted.name} was not made",
+                hint="the same command again takes another one; ds01 gpus shows which are free",
+            )
+        time.sleep(_PAUSE)
+
+
+def _rivals(
+    every: Iterable[Claim], besides: tuple[str, ...], gpus: Gpus, inventory: Inventory
+) -> list[Claim]:
+    """Return the containers that hold any of these devices, first ones first."""
+    others = [(each, _held(each)) for each in every if each.container_id not in besides]
+    return [
+        claim
+        for claim, holding in others
+        if holding and busy(inventory, [holding]).keys() & set(gpus.names)
+    ]
+
+
+def missing(labels: Mapping[str, str], host: Host) -> tuple[str, ...]:
+    """Return the devices that a container's labels name and this machine no longer has.
+
+    A GPU that was whole and is sliced by now is none of them, and a slice that was made anew has
+    another UUID. A container without devices asks no driver.
+    """
+    found = held("", "", labels, is_running=False)
+    if found is None or not found.devices:
+        return ()
+    inventory = host.inventory()
+    return tuple(name for name in found.devices if inventory.find(name) is None)
