@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from fractions import Fraction
 
@@ -23,6 +24,7 @@ from ds01build.gpus import (
     allot,
     busy,
     held,
+    show,
     usage,
     way_of,
 )
@@ -358,3 +360,68 @@ def test_an_engine_is_asked_by_cdi_where_it_knows_the_devices(
 ) -> None:
     assert way_of(info, ["GPU-1"]) == way
     assert way_of(info, ["GPU-1"], is_podman=True) == "cdi"
+
+
+def test_gpus_are_shown_with_who_holds_them() -> None:
+    gpu = sliced(1, 1)
+    named = replace(gpu, slices=(replace(gpu.slices[0], profile="1g.5gb"),))
+    inventory = machine(whole(0), named, whole(2), sliced(3))
+    taken = [
+        holding("0"),
+        holding("MIG-1-0", uid=ANNA, name="a._.1001", is_running=False),
+        holding("GPU-gone", name="old"),
+        holding(name="all", is_all=True),
+    ]
+    shown = [row[:5] for row in show.rows(inventory, taken)]
+    assert shown == [
+        ("0", "A100", "40.0 GiB", "1", "b._.1002"),
+        ("1.0", "1g.5gb of A100", "4.9 GiB", "0.125", "a._.1001 (stopped)"),
+        ("2", "A100", "40.0 GiB", "1", "nobody"),
+    ]
+    assert len(show.HEADING) == 6
+    assert list(show.summary(inventory, taken)) == [
+        "driver of NVIDIA 550.54.15, CUDA 12.4; 1 of 3 devices are free",
+        "GPU 3 is sliced, and no slices were made of it",
+        "old says it holds 1 GPU: GPU-gone",
+        "all says it holds all GPUs: without their names",
+    ]
+    assert next(iter(show.rows(inventory, None)))[4] == "?"
+    assert next(show.summary(inventory, None)) == "driver of NVIDIA 550.54.15, CUDA 12.4"
+    assert list(show.summary(Inventory(), [])) == ["this machine has no GPU, or no driver for it"]
+
+
+def test_what_is_shown_is_json_too() -> None:
+    inventory = machine(whole(0), sliced(1, 4))
+    taken = [holding("GPU-0", uid=ANNA, login="anna"), holding(count=2)]
+    found = show.answer(inventory, taken)
+    assert json.loads(json.dumps(found)) == found
+    assert found["schema"] == "ds01.gpus/1"
+    assert found["devices"] == [
+        {
+            "slot": "0",
+            "uuid": "GPU-0",
+            "name": "A100",
+            "profile": "",
+            "memory": 40 * GIB,
+            "share": 1.0,
+            "held_by": {
+                "container": "b._.1002",
+                "user": "anna",
+                "uid": ANNA,
+                "is_running": True,
+            },
+        },
+        {
+            "slot": "1.0",
+            "uuid": "MIG-1-0",
+            "name": "A100",
+            "profile": "",
+            "memory": 20 * GIB - GIB // 8,
+            "share": 0.5,
+            "held_by": None,
+        },
+    ]
+    others = found["others"]
+    assert isinstance(others, list)
+    assert [(each["container"], each["count"]) for each in others] == [("b._.1002", 2)]
+    assert show.answer(inventory, None)["holders_known"] is False

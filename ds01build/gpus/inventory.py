@@ -62,6 +62,11 @@ class Device:
         return f"{self.gpu.index}.{self.slice.index}" if self.slice else f"{self.gpu.index}"
 
     @property
+    def memory(self) -> int:
+        """Its bytes of memory, 0 where the driver does not say."""
+        return self.slice.memory if self.slice else self.gpu.memory
+
+    @property
     def share(self) -> Fraction:
         """How much of a GPU it is; a slice is as many eighths as it has of the memory."""
         if self.slice is None or not self.gpu.memory:

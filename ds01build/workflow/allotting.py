@@ -7,7 +7,7 @@ it runs or not, from the moment it is made until it is removed.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ds01build.engine.claims import claims, way
@@ -24,28 +24,23 @@ if TYPE_CHECKING:
     from ds01build.gpus import Inventory
     from ds01build.workflow.containers import Host
 
-__all__ = ["Overview", "allotted", "holdings", "missing", "overview", "settle"]
+__all__ = ["allotted", "holdings", "missing", "overview", "settle"]
 
 _PATIENCE, _PAUSE = 30.0, 0.1  # seconds: for another container to be made, and between looks
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Overview:
-    """The GPUs of this machine, and who holds them: None where no engine says so."""
+def overview(host: Host) -> tuple[Inventory, tuple[Holding, ...] | None]:
+    """Return what GPUs there are, and who holds them: None where no engine says so.
 
-    inventory: Inventory
-    holdings: tuple[Holding, ...] | None
-
-
-def overview(host: Host) -> Overview:
-    """Return what there is and who has it. Raises Unavailable for a driver that fails."""
+    Raises Unavailable for a driver that fails.
+    """
     inventory = host.inventory()
     try:
         found = holdings(host.engine())
     except Unavailable as error:
         host.report(Note(f"who holds them is not known: {error}"))
-        return Overview(inventory=inventory, holdings=None)
-    return Overview(inventory=inventory, holdings=found)
+        return inventory, None
+    return inventory, found
 
 
 def holdings(engine: Engine, besides: str = "") -> tuple[Holding, ...]:
