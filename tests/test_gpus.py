@@ -360,6 +360,7 @@ def test_an_engine_is_asked_by_cdi_where_it_knows_the_devices(
 ) -> None:
     assert way_of(info, ["GPU-1"]) == way
     assert way_of(info, ["GPU-1"], is_podman=True) == "cdi"
+    assert way_of({**info, "CDISpecDirs": []}, ["GPU-1", "GPU-2"]) == "request"
 
 
 def test_gpus_are_shown_with_who_holds_them() -> None:

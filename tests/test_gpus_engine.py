@@ -169,6 +169,28 @@ def test_who_comes_later_gives_way_and_leaves_nothing(
     assert quay.names == [other]
 
 
+def test_nobody_gets_more_than_he_may_by_asking_twice_at_once(quay: Quay) -> None:
+    inventory = machine(quay, wholes=4)
+    host = host_with(quay, inventory, caps=Caps(equivalents=1))
+    outcomes: list[object] = []
+
+    def take(number: int) -> None:
+        wish = quay.wish(host, f"n{number}", devices=(str(number),))
+        try:
+            outcomes.append(containers.create(wish, host).name)
+        except Ds01Error as error:
+            outcomes.append(error)
+
+    threads = [threading.Thread(target=take, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    names = [each for each in outcomes if isinstance(each, str)]
+    assert len(names) == 1, outcomes
+    assert quay.names == names
+
+
 def test_who_came_first_waits_until_the_later_one_is_gone(quay: Quay) -> None:
     inventory = machine(quay, wholes=1)
     host = host_with(quay, inventory)

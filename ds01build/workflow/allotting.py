@@ -10,10 +10,11 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ds01build.container import labels_of
 from ds01build.engine.claims import claims, way
 from ds01build.errors import Ds01Error, Unavailable
 from ds01build.events import Note, Warned
-from ds01build.gpus import Holding, Wanted, allot, busy, concerns, held, unmet
+from ds01build.gpus import Holding, Wanted, allot, busy, concerns, held, unmet, usage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -87,7 +88,7 @@ def _preflight(image: EngineImage, inventory: Inventory, gpus: Gpus, host: Host)
 
 
 def settle(host: Host, container_id: str, wanted: Specification, besides: str = "") -> None:
-    """Make sure that no other container got the devices of one that is about to get its name.
+    """Make sure that a container that is about to get its name may have its devices.
 
     Each says by its labels what it takes before it looks, so that of two one sees the other: who
     came later gives way, and who came first waits until the later one has its name, or is gone.
@@ -98,30 +99,33 @@ def settle(host: Host, container_id: str, wanted: Specification, besides: str = 
     deadline = time.monotonic() + _PATIENCE
     while True:
         every = claims(host.engine())
-        rivals = _rivals(every, (container_id, besides), wanted.gpus, host.inventory())
-        if not rivals:
-            return
         rank = next((each.rank for each in every if each.container_id == container_id), ())
-        first = next((each for each in rivals if each.is_whole or each.rank < rank), None)
-        if first or time.monotonic() > deadline:
+        others = [each for each in every if each.container_id not in (container_id, besides)]
+        certain = [each for each in others if each.is_whole or each.rank < rank]
+        problem = _conflict(certain, wanted, host)
+        perhaps = problem or _conflict(others, wanted, host)
+        if not perhaps:
+            return
+        if problem or time.monotonic() > deadline:
             raise Ds01Error(
-                f"GPU {', '.join(wanted.gpus.slots)} went to the container"
-                f" {(first or rivals[0]).name} at the same moment: {wanted.name} was not made",
-                hint="the same command again takes another one; ds01 gpus shows which are free",
+                f"{perhaps} at the same moment: {wanted.name} was not made",
+                hint="ds01 gpus shows what is free by now",
             )
         time.sleep(_PAUSE)
 
 
-def _rivals(
-    every: Iterable[Claim], besides: tuple[str, ...], gpus: Gpus, inventory: Inventory
-) -> list[Claim]:
-    """Return the containers that hold any of these devices, first ones first."""
-    others = [(each, _held(each)) for each in every if each.container_id not in besides]
-    return [
-        claim
-        for claim, holding in others
-        if holding and busy(inventory, [holding]).keys() & set(gpus.names)
-    ]
+def _conflict(others: Iterable[Claim], wanted: Specification, host: Host) -> str:
+    """Say which device of a container is another one's, or that it is too many; else nothing."""
+    inventory, uid = host.inventory(), wanted.identity.uid
+    holdings = [each for each in map(_held, others) if each is not None]
+    taken = busy(inventory, holdings)
+    for slot, name in zip(wanted.gpus.slots, wanted.gpus.names, strict=True) if wanted.gpus else ():
+        if name in taken:
+            return f"GPU {slot} went to the container {taken[name].container}"
+    own = held(wanted.name, "", labels_of(wanted), is_running=False)
+    used = usage(inventory, [*holdings, *([own] if own else [])], uid)
+    most = host.caps.equivalents
+    return "" if most is None or used <= most else "another container of yours got a GPU"
 
 
 def missing(labels: Mapping[str, str], host: Host) -> tuple[str, ...]:
