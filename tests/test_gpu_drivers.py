@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
@@ -161,6 +162,17 @@ def test_a_driver_that_answers_wrongly_is_a_named_error(library: nvidia.Nvml, pr
         nvidia.inventory(library)
     assert problem in str(caught.value)
     assert (caught.value.exit_code, caught.value.hint) == (4, "nvidia-smi -L")
+
+
+def test_a_driver_that_hangs_is_not_waited_for() -> None:
+    ends = threading.Event()
+    with pytest.raises(Unavailable, match=r"the NVIDIA driver did not answer within 0\.05 s"):
+        driver.within(0.05, ends.wait)
+    ends.set()
+    broken = nvml(init=NvmlError(18))
+    with pytest.raises(Unavailable, match="error 18 of NVML"):
+        driver.within(5, lambda: nvidia.inventory(broken))
+    assert driver.within(5, nvidia.library) is nvidia.library()
 
 
 def write(path: Path, text: str) -> None:

@@ -13,9 +13,9 @@ from ds01build.gpus import Gpu, Inventory, Slice
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["Nvml", "inventory", "library"]
+__all__ = ["HINT", "Nvml", "inventory", "library"]
 
-_HINT = "nvidia-smi -L"
+HINT = "nvidia-smi -L"
 _MOST, _MOST_SLICES = 64, 16  # of a machine, and of a GPU
 # Errors of NVML (nvmlReturn_t) that mean something else than that it fails.
 _NOT_SUPPORTED, _NOT_FOUND, _NO_FUNCTION, _LOST = 3, 6, 13, 15
@@ -193,8 +193,8 @@ def _number(error: Exception) -> object:
 
 
 def _failed(error: Exception) -> Unavailable:
-    return Unavailable(f"the NVIDIA driver fails: {error!s:.200}", hint=_HINT)
+    return Unavailable(f"the NVIDIA driver fails: {error!s:.200}", hint=HINT)
 
 
 def _unusable(what: str, found: object) -> Unavailable:
-    return Unavailable(f"the NVIDIA driver gives no usable {what}: {found!r:.100}", hint=_HINT)
+    return Unavailable(f"the NVIDIA driver gives no usable {what}: {found!r:.100}", hint=HINT)
