@@ -69,8 +69,8 @@ class _Case:
 def allot(inventory: Inventory, taken: Iterable[Holding], wanted: Wanted, caps: Caps) -> Gpus:
     """Return the devices for a container: those that are named, or the first that are free.
 
-    Slices come before whole GPUs, those of the GPU that has most of them left before others, then
-    by index. Raises Ds01Error that says what there is and who has it, where it is not enough.
+    Slices come before whole GPUs, those of the GPU that has the fewest in use first, then by
+    index. Raises Ds01Error that says what there is and who has it, where it is not enough.
     """
     holdings = tuple(taken)
     case = _Case(

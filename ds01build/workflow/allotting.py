@@ -131,8 +131,8 @@ def _conflict(others: Iterable[Claim], wanted: Specification, host: Host) -> str
 def missing(labels: Mapping[str, str], host: Host) -> tuple[str, ...]:
     """Return the devices that a container's labels name and this machine no longer has.
 
-    A GPU that was whole and is sliced by now is none of them, and a slice that was made anew has
-    another UUID. A container without devices asks no driver.
+    So is a GPU that was whole and is sliced by now, and a slice that was made anew, which has
+    another UUID. For a container without devices no driver is asked.
     """
     found = held("", "", labels, is_running=False)
     if found is None or not found.devices:
