@@ -156,6 +156,8 @@ def test_gpus_of_nvidia_are_asked_for_by_their_ids(way: str, request_: dict[str,
     wanted = replace(WANTED, gpus=gpus)
     assert payload(wanted)["HostConfig"]["DeviceRequests"] == [request_]
     assert labels_of(wanted)["ds01.gpu.uuids"] == "GPU-1"
+    visible = environment(wanted)["NVIDIA_VISIBLE_DEVICES"]
+    assert visible == ("void" if way == "cdi" else "GPU-1"), "the image's own says all"
 
 
 def test_gpus_of_amd_are_devices() -> None:
@@ -163,6 +165,7 @@ def test_gpus_of_amd_are_devices() -> None:
     host = payload(replace(WANTED, gpus=gpus))["HostConfig"]
     assert [each["PathOnHost"] for each in host["Devices"]] == list(gpus.devices)
     assert (host["DeviceRequests"], host["GroupAdd"]) == ([], ["44"])
+    assert environment(replace(WANTED, gpus=gpus))["NVIDIA_VISIBLE_DEVICES"] == "void"
 
 
 def test_resources_are_said_as_the_engine_counts_them() -> None:

@@ -61,12 +61,13 @@ VALUES = (
         "exporting",
         "configuration",
         "container",
+        "gpus",
         "wizard",
         "importing",
     ),
 )
 SYSTEM = ("process", "beneath", "flock", "once", "http")
-EDGES = ("store", "fetch", "registry", "resolve", "realise", "engine")
+EDGES = ("store", "fetch", "registry", "resolve", "realise", "engine", "driver")
 
 # What only one place may import, and what is never imported.
 OWNERS = {
@@ -88,6 +89,7 @@ OWNERS = {
     "compression": ("base.unpack",),
     "tomlkit": ("recipe.located",),
     "debian": ("layers.deb", "resolve"),
+    "pynvml": ("driver.nvidia",),
     "pickle": (),
     "marshal": (),
     "yaml": ("importing.documents",),

@@ -50,6 +50,7 @@ _COMMANDS = {
     "dockerfile": "dockerfile:dockerfile",
     "explain": "explain:explain",
     "export": "export:export",
+    "gpus": "gpus:gpus",
     "graph": "graph:graph",
     "image": "image:image",
     "import": "importing:import_",

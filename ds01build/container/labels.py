@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from ds01build.container.devices import device_names
 from ds01build.container.names import check_name
 from ds01build.container.specification import Wish
 
@@ -79,16 +80,21 @@ def _wished(wish: Wish) -> dict[str, str]:
 
 def _gpus(wanted: Specification) -> dict[str, str]:
     gpus = wanted.gpus
-    if gpus is None:
-        return {"gpus": "none", "gpu.count": str(wanted.wish.gpus)}
-    return {
-        "gpus": ",".join(gpus.devices),
+    wished = {
         "gpu.count": str(wanted.wish.gpus),
-        "gpu.uuids": ",".join(gpus.devices),
-        "gpu.uuid": gpus.devices[0],
+        "gpu.devices": ",".join(wanted.wish.devices),
+    }
+    if gpus is None:
+        return {"gpus": "none", **wished}
+    return {
+        **wished,
+        "gpus": ",".join(gpus.names),
+        "gpu.uuids": ",".join(gpus.names),
+        "gpu.uuid": gpus.names[0],
         "gpu.slots": ",".join(gpus.slots),
-        "gpu.slot_count": str(len(gpus.devices)),
+        "gpu.slot_count": str(len(gpus.names)),
         "gpu.allocated": ",".join(gpus.slots),
+        "gpu.allocated_at": dict(wanted.facts).get("created_at", ""),
     }
 
 
@@ -113,6 +119,7 @@ def read(labels: Mapping[str, str]) -> Wish | None:
         data=mounts[1] or "",
         models=mounts[2] or "",
         gpus=_number(labels.get("ds01.gpu.count", "")),
+        devices=device_names(labels.get("ds01.gpu.devices", "")) or (),
         network=network,
         port=_number(said["port"]),
         is_admin=said["sudo"] == "true",

@@ -18,9 +18,10 @@ JUPYTER = 8888  # the port that Jupyter listens on where a container has a netwo
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _SHELL = "[ -x /bin/bash ] && exec /bin/bash; exec /bin/sh"
 _BILLION = 1_000_000_000
+# An engine whose default runtime is NVIDIA's obeys what the image says, and that says "all".
+_VOID = {"NVIDIA_VISIBLE_DEVICES": "void"}
 _CPU_ONLY = {
-    # An engine whose default runtime is NVIDIA's obeys what the image says, and that says "all".
-    "NVIDIA_VISIBLE_DEVICES": "void",
+    **_VOID,
     "CUDA_VISIBLE_DEVICES": "",
     "HIP_VISIBLE_DEVICES": "",
 }
@@ -66,7 +67,7 @@ def _environment(wanted: Specification) -> dict[str, str]:
 
 def _visible(gpus: Gpus) -> dict[str, str]:
     if gpus.vendor == "rocm" or gpus.way == "cdi":
-        return {}
+        return _VOID
     return {"NVIDIA_VISIBLE_DEVICES": ",".join(gpus.devices)}
 
 

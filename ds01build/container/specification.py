@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from ds01build.container.devices import MOST, device_names
 from ds01build.container.names import check_name, full_name
 from ds01build.container.policy import Policy
 from ds01build.errors import Ds01Error
@@ -29,7 +30,8 @@ class Wish:
     workspace: str
     data: str = ""
     models: str = ""
-    gpus: int = 0  # how many; 0 is none at all
+    gpus: int = 0  # how many; 0 is none at all, unless they are named:
+    devices: tuple[str, ...] = ()  # GPUs or slices by UUID or slot, instead of so many
     network: Network = "bridge"
     port: int = 0  # of the host, where Jupyter is reached; 0 for none
     is_admin: bool = False  # may become root in it
@@ -54,8 +56,8 @@ class Resources:
 class Gpus:
     """The devices that a container gets.
 
-    ``devices`` are UUIDs of GPUs or MIG slices for NVIDIA, paths below /dev for ROCm. ``slots`` are
-    what they are called in labels, ``groups`` who may open ROCm's.
+    ``devices`` are UUIDs of GPUs or MIG slices for NVIDIA, paths below /dev for ROCm, whose GPUs'
+    own names ``uuids`` are. ``slots`` are what people call them, ``groups`` who may open ROCm's.
     """
 
     vendor: Literal["nvidia", "rocm"]
@@ -63,6 +65,12 @@ class Gpus:
     way: Literal["request", "cdi"] = "request"
     slots: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
+    uuids: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What labels call them, each of them one GPU or slice."""
+        return self.uuids or self.devices
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +99,7 @@ class Specification:
 
 
 def check(wish: Wish, policy: Policy) -> Wish:
-    """Return ``wish`` if it may be: its name can be one, and the site allows what it asks for.
+    """Return ``wish`` if it may be: names can be such, and the site allows what it asks for.
 
     Raises Ds01Error.
     """
@@ -99,6 +107,11 @@ def check(wish: Wish, policy: Policy) -> Wish:
         check_name(wish.name)
     except ValueError as error:
         raise Ds01Error(str(error)) from error
+    if not 0 <= wish.gpus <= MOST:
+        raise Ds01Error(f"{wish.gpus} is no number of GPUs: it is one of 0 to {MOST}")
+    if device_names(",".join(wish.devices)) != wish.devices:
+        named = ", ".join(map(repr, wish.devices))
+        raise Ds01Error(f"{named:.100} are not GPUs, each named once by UUID or slot, as 0 or 0.1")
     if wish.is_admin and not policy.sudo:
         raise Ds01Error(
             "nobody may become root in a container on this machine",

@@ -18,18 +18,20 @@ from ds01build.engine.owner import Owner, current
 from ds01build.errors import Ds01Error
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from ds01build.container import Specification
     from ds01build.engine.api import Engine
 
 __all__ = [
+    "UNFINISHED",
     "Row",
     "aside",
     "create",
     "find",
     "maps_users",
     "origin",
+    "owner_of",
     "pause",
     "remove",
     "rows",
@@ -45,7 +47,7 @@ _STOP = 10  # seconds that a container has to end
 _BASH = "/bin/bash"
 _STATE = re.compile(r"[a-z]{1,20}")
 # A container that is not whole yet: what it is going to be called, and by whom it is made.
-_UNFINISHED = re.compile(r"(?P<name>.{1,120})\.creating\.(?P<owner>[0-9a-f.-]{1,120})\.[0-9a-f]{8}")
+UNFINISHED = re.compile(r"(?P<name>.{1,120})\.creating\.(?P<owner>[0-9a-f.-]{1,120})\.[0-9a-f]{8}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +88,7 @@ def find(engine: Engine, name: str) -> Row | None:
 def _row(answer: Mapping[str, Any]) -> Row | None:
     names = [str(each).removeprefix("/") for each in answer.get("Names") or ()]
     name = next((each for each in names if "/" not in each), "")  # others are those of links
-    if not name or _UNFINISHED.fullmatch(name):
+    if not name or UNFINISHED.fullmatch(name):
         return None
     state, labels = str(answer.get("State") or ""), answer.get("Labels") or {}
     return Row(
@@ -111,11 +113,14 @@ def maps_users(engine: Engine) -> bool:
     return any(str(each).partition(",")[0] in ("name=rootless", "name=userns") for each in options)
 
 
-def create(engine: Engine, wanted: Specification) -> str:
+def create(
+    engine: Engine, wanted: Specification, settle: Callable[[str], None] = lambda _: None
+) -> str:
     """Create a container that is stopped, with its user in it, and return its id.
 
     It gets its name when it is whole: what fails or dies before leaves nothing of that name, and
-    ``sweep`` removes it. Raises Ds01Error for a name that is taken, Unavailable.
+    ``sweep`` removes it. ``settle`` gets its id right before, and raises where it may not be.
+    Raises Ds01Error for a name that is taken, Unavailable.
     """
     client = engine.client
     aside_name = f"{wanted.name}.creating.{_told(current())}.{secrets.token_hex(4)}"
@@ -123,6 +128,7 @@ def create(engine: Engine, wanted: Specification) -> str:
         made = client.create_container_from_config(payload(wanted), aside_name)["Id"]
         try:
             _furnish(engine, made, wanted)
+            settle(str(made))
             _name(engine, made, wanted.name)
         except BaseException:
             with suppress(Exception):
@@ -187,8 +193,8 @@ def sweep(engine: Engine, uid: int) -> tuple[str, ...]:
         answer = engine.client.containers(all=True, filters={"name": ".creating."})
         for each in answer:
             names = [str(name).removeprefix("/") for name in each.get("Names") or ()]
-            match = next(filter(None, map(_UNFINISHED.fullmatch, names)), None)
-            owner = _owner(match["owner"]) if match else None
+            match = next(filter(None, map(UNFINISHED.fullmatch, names)), None)
+            owner = owner_of(match["owner"]) if match else None
             if match and owner and owner.uid == uid and not owner.may_live:
                 with suppress(NotFound):
                     engine.client.remove_container(each["Id"], force=True)
@@ -201,7 +207,8 @@ def _told(owner: Owner) -> str:
     return str(owner).replace("/", ".")
 
 
-def _owner(text: str) -> Owner | None:
+def owner_of(text: str) -> Owner | None:
+    """Return who makes a container, by the part of its name; None where it names nobody."""
     return Owner.parse(text.replace(".", "/"))
 
 

@@ -23,6 +23,8 @@ from ds01build.container.labels import uid_of
 from ds01build.engine import containers
 from ds01build.errors import Ds01Error
 from ds01build.events import Note
+from ds01build.gpus import Caps, Inventory
+from ds01build.workflow import allotting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,6 +58,8 @@ class Host:
     now: Callable[[], str]  # the time in UTC, RFC 3339
     network: Network = "bridge"  # of containers that ask for no other
     policy: Policy = field(default_factory=Policy)
+    inventory: Callable[[], Inventory] = Inventory  # its GPUs; raises Unavailable
+    caps: Caps = field(default_factory=Caps)  # how many of them the user may have
 
 
 def wish_for(name: str, image: str, host: Host) -> Wish:
@@ -69,11 +73,12 @@ def wish_for(name: str, image: str, host: Host) -> Wish:
     )
 
 
-def specified(wish: Wish, host: Host) -> Specification:
+def specified(wish: Wish, host: Host, besides: str = "") -> Specification:
     """Return what a container of ``wish`` is going to be; nothing is made of it yet.
 
-    Raises Ds01Error for what cannot be: a name, a workspace, an image that is not there, an engine
-    that gives users other uids.
+    GPUs of the container with the id ``besides`` are free for it. Raises Ds01Error for what cannot
+    be: a name, a workspace, an image that is not there or needs a newer driver, GPUs that others
+    hold, an engine that gives users other uids.
     """
     check(wish, host.policy)
     engine = host.engine()
@@ -99,18 +104,20 @@ def specified(wish: Wish, host: Host) -> Specification:
         wish=wish,
         identity=host.identity,
         policy=host.policy,
+        gpus=allotting.allotted(wish, host, image, besides),
         path=variables.get("PATH", ""),
         facts=tuple(sorted(facts.items())),
         legacy=host.policy.mlc_labels,
     )
 
 
-def create(wish: Wish, host: Host) -> Specification:
+def create(wish: Wish, host: Host, besides: str = "") -> Specification:
     """Create a container that is stopped, and its workspace where there is none.
 
-    What died half-way before is removed first. Raises Ds01Error, Unavailable.
+    What died half-way before is removed first. The container with the id ``besides`` is the one
+    that it replaces. Raises Ds01Error, Unavailable.
     """
-    wanted = specified(wish, host)
+    wanted = specified(wish, host, besides)
     engine = host.engine()
     for name in containers.sweep(engine, host.identity.uid):
         host.report(Note(f"removed what was left of creating {name}"))
@@ -118,7 +125,11 @@ def create(wish: Wish, host: Host) -> Specification:
         raise containers.taken(wanted.name)
     for path in filter(None, (wish.workspace, wish.data, wish.models)):
         _require(Path(path), host, is_own=path == wish.workspace)
-    containers.create(engine, wanted)
+    containers.create(
+        engine,
+        wanted,
+        lambda made: allotting.settle(host, made, wanted, besides),
+    )
     return wanted
 
 
@@ -195,9 +206,9 @@ def recreate(row: Row, host: Host, image: str = "") -> Specification:
         )
     engine = host.engine()
     wish = replace(wish, image=image or wish.image)
-    specified(wish, host)  # which fails before anything is stopped
+    specified(wish, host, row.container_id)  # which fails before anything is stopped
     with containers.aside(engine, row.name):
-        made = create(wish, host)
+        made = create(wish, host, row.container_id)
         if row.is_running:
             containers.start(engine, row.name)
     return made

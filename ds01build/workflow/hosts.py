@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ds01build.container import Identity, policy_in
+from ds01build.driver import inventory
 from ds01build.errors import Ds01Error
 from ds01build.once import once
 from ds01build.workflow.configured import (
@@ -46,6 +47,7 @@ def host(environment: Mapping[str, str], home: Path, report: Report) -> Host:
         now=now,
         network=configuration_of(environment, home).network,
         policy=_policy(),
+        inventory=once(inventory),
     )
 
 

@@ -1,0 +1,141 @@
+"""Which GPUs a container gets, who has the others, and whether a container's are still there.
+
+The engine is the only one who knows who holds what: a container holds what its labels name, whether
+it runs or not, from the moment it is made until it is removed.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ds01build.container import labels_of
+from ds01build.engine.claims import claims, way
+from ds01build.errors import Ds01Error, Unavailable
+from ds01build.events import Note, Warned
+from ds01build.gpus import Holding, Wanted, allot, busy, concerns, held, unmet, usage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from ds01build.container import Gpus, Specification, Wish
+    from ds01build.engine.api import Engine, EngineImage
+    from ds01build.engine.claims import Claim
+    from ds01build.gpus import Inventory
+    from ds01build.workflow.containers import Host
+
+__all__ = ["allotted", "holdings", "missing", "overview", "settle"]
+
+_PATIENCE, _PAUSE = 30.0, 0.1  # seconds: for another container to be made, and between looks
+
+
+def overview(host: Host) -> tuple[Inventory, tuple[Holding, ...] | None]:
+    """Return what GPUs there are, and who holds them: None where no engine says so.
+
+    Raises Unavailable for a driver that fails.
+    """
+    inventory = host.inventory()
+    try:
+        found = holdings(host.engine())
+    except Unavailable as error:
+        host.report(Note(f"who holds them is not known: {error}"))
+        return inventory, None
+    return inventory, found
+
+
+def holdings(engine: Engine, besides: str = "") -> tuple[Holding, ...]:
+    """Return what the containers of an engine hold, but for the one with the id ``besides``."""
+    found = (_held(each) for each in claims(engine) if each.container_id != besides)
+    return tuple(each for each in found if each is not None)
+
+
+def _held(claim: Claim) -> Holding | None:
+    return held(claim.name, claim.container_id, claim.labels, is_running=claim.is_running)
+
+
+def allotted(wish: Wish, host: Host, image: EngineImage, besides: str = "") -> Gpus | None:
+    """Return the devices that a container of ``image`` gets, None for one that wants none.
+
+    What the container with the id ``besides`` holds is free for it: that is the one it replaces.
+    Raises Ds01Error where there is not enough, or the driver is too old for the image.
+    """
+    if not (wish.gpus or wish.devices):
+        return None
+    inventory, engine = host.inventory(), host.engine()
+    for told in inventory.lost:
+        host.report(Warned(told))
+    wanted = Wanted(uid=host.identity.uid, count=wish.gpus, devices=wish.devices)
+    gpus = allot(inventory, holdings(engine, besides), wanted, host.caps)
+    _preflight(image, inventory, gpus, host)
+    if gpus.vendor != "nvidia":
+        return gpus
+    return replace(gpus, way=way(engine, gpus.devices))
+
+
+def _preflight(image: EngineImage, inventory: Inventory, gpus: Gpus, host: Host) -> None:
+    """Raise Ds01Error where the driver cannot do what the image needs; warn where it may not."""
+    variables = dict(
+        str(each).split("=", 1) for each in image.config.get("Env") or () if "=" in str(each)
+    )
+    devices = [device for device in map(inventory.find, gpus.names) if device]
+    if problem := unmet(variables, inventory, devices):
+        raise Ds01Error(
+            problem, hint="ds01 catalogue list shows bases for older drivers; ds01 rebase takes one"
+        )
+    for concern in concerns(variables, image.labels, inventory):
+        host.report(Warned(concern))
+
+
+def settle(host: Host, container_id: str, wanted: Specification, besides: str = "") -> None:
+    """Make sure that a container that is about to get its name may have its devices.
+
+    Each says by its labels what it takes before it looks, so that of two one sees the other: who
+    came later gives way, and who came first waits until the later one has its name, or is gone.
+    Raises Ds01Error where this one has to go.
+    """
+    if wanted.gpus is None:
+        return
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        every = claims(host.engine())
+        rank = next((each.rank for each in every if each.container_id == container_id), ())
+        others = [each for each in every if each.container_id not in (container_id, besides)]
+        certain = [each for each in others if each.is_whole or each.rank < rank]
+        problem = _conflict(certain, wanted, host)
+        perhaps = problem or _conflict(others, wanted, host)
+        if not perhaps:
+            return
+        if problem or time.monotonic() > deadline:
+            raise Ds01Error(
+                f"{perhaps} at the same moment: {wanted.name} was not made",
+                hint="ds01 gpus shows what is free by now",
+            )
+        time.sleep(_PAUSE)
+
+
+def _conflict(others: Iterable[Claim], wanted: Specification, host: Host) -> str:
+    """Say which device of a container is another one's, or that it is too many; else nothing."""
+    inventory, uid = host.inventory(), wanted.identity.uid
+    holdings = [each for each in map(_held, others) if each is not None]
+    taken = busy(inventory, holdings)
+    for slot, name in zip(wanted.gpus.slots, wanted.gpus.names, strict=True) if wanted.gpus else ():
+        if name in taken:
+            return f"GPU {slot} went to the container {taken[name].container}"
+    own = held(wanted.name, "", labels_of(wanted), is_running=False)
+    used = usage(inventory, [*holdings, *([own] if own else [])], uid)
+    most = host.caps.equivalents
+    return "" if most is None or used <= most else "another container of yours got a GPU"
+
+
+def missing(labels: Mapping[str, str], host: Host) -> tuple[str, ...]:
+    """Return the devices that a container's labels name and this machine no longer has.
+
+    So is a GPU that was whole and is sliced by now, and a slice that was made anew, which has
+    another UUID. For a container without devices no driver is asked.
+    """
+    found = held("", "", labels, is_running=False)
+    if found is None or not found.devices:
+        return ()
+    inventory = host.inventory()
+    return tuple(name for name in found.devices if inventory.find(name) is None)
