@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from ds01build.container import Identity, Policy, Wish
+from ds01build.limits import Limits
 from ds01build.workflow.containers import Host
 
 if TYPE_CHECKING:
@@ -31,7 +32,13 @@ class Quay:
     token: str
     told: list[Event] = field(default_factory=list)
 
-    def host(self, uid: int = UID, login: str = LOGIN, policy: Policy | None = None) -> Host:
+    def host(
+        self,
+        uid: int = UID,
+        login: str = LOGIN,
+        policy: Policy | None = None,
+        limits: Limits | None = None,
+    ) -> Host:
         """Return this host for a user, whose home directory is made."""
         home = self.root / str(uid)
         (home / "workspace").mkdir(parents=True, exist_ok=True)
@@ -42,6 +49,7 @@ class Quay:
             report=self.told.append,
             now=lambda: "2026-11-28T12:00:00Z",
             policy=policy or Policy(),
+            limits=lambda: limits or Limits(),
         )
 
     def wish(self, host: Host, name: str = "thesis", **more: object) -> Wish:

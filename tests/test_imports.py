@@ -61,6 +61,7 @@ VALUES = (
         "exporting",
         "configuration",
         "container",
+        "limits",
         "wizard",
         "importing",
     ),
@@ -90,7 +91,7 @@ OWNERS = {
     "debian": ("layers.deb", "resolve"),
     "pickle": (),
     "marshal": (),
-    "yaml": ("importing.documents",),
+    "yaml": ("importing.documents", "limits.document"),
 }
 
 

@@ -18,7 +18,7 @@ from ds01build.engine.owner import Owner, current
 from ds01build.errors import Ds01Error
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from ds01build.container import Specification
     from ds01build.engine.api import Engine
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Row",
     "aside",
+    "claims",
     "create",
     "find",
     "maps_users",
@@ -60,6 +61,7 @@ class Row:
     status: str  # the same in the engine's words, with since when
     created: int  # seconds since the epoch
     labels: Mapping[str, str]
+    is_whole: bool = True  # or it is being created, and ``name`` is what it is going to be called
 
     @property
     def is_running(self) -> bool:
@@ -72,6 +74,11 @@ def rows(engine: Engine, label: str = "") -> tuple[Row, ...]:
 
     What is not whole yet is left out.
     """
+    return tuple(row for row in claims(engine, label) if row.is_whole)
+
+
+def claims(engine: Engine, label: str = "") -> tuple[Row, ...]:
+    """Return the containers of an engine as ``rows`` does, and those that are being created."""
     with asking(engine.place, "for its containers"):
         answer = engine.client.containers(all=True, filters={"label": label} if label else None)
     found = (_row(each) for each in answer)
@@ -86,18 +93,20 @@ def find(engine: Engine, name: str) -> Row | None:
 def _row(answer: Mapping[str, Any]) -> Row | None:
     names = [str(each).removeprefix("/") for each in answer.get("Names") or ()]
     name = next((each for each in names if "/" not in each), "")  # others are those of links
-    if not name or _UNFINISHED.fullmatch(name):
+    if not name:
         return None
+    unfinished = _UNFINISHED.fullmatch(name)
     state, labels = str(answer.get("State") or ""), answer.get("Labels") or {}
     return Row(
         container_id=str(answer.get("Id") or ""),
-        name=name,
+        name=unfinished["name"] if unfinished else name,
         image=str(answer.get("Image") or ""),
         image_id=str(answer.get("ImageID") or ""),
         state=state if _STATE.fullmatch(state) else "unknown",
         status=str(answer.get("Status") or ""),
         created=int(answer.get("Created") or 0),
         labels={str(key): str(value) for key, value in labels.items()},
+        is_whole=not unfinished,
     )
 
 
@@ -111,17 +120,21 @@ def maps_users(engine: Engine) -> bool:
     return any(str(each).partition(",")[0] in ("name=rootless", "name=userns") for each in options)
 
 
-def create(engine: Engine, wanted: Specification) -> str:
+def create(
+    engine: Engine, wanted: Specification, begun: Callable[[], object] = lambda: None
+) -> str:
     """Create a container that is stopped, with its user in it, and return its id.
 
     It gets its name when it is whole: what fails or dies before leaves nothing of that name, and
-    ``sweep`` removes it. Raises Ds01Error for a name that is taken, Unavailable.
+    ``sweep`` removes it. ``begun`` is called in between, when others see it among the ``claims``.
+    Raises Ds01Error for a name that is taken, Unavailable.
     """
     client = engine.client
     aside_name = f"{wanted.name}.creating.{_told(current())}.{secrets.token_hex(4)}"
     with asking(engine.place, f"to create the container {wanted.name}"):
         made = client.create_container_from_config(payload(wanted), aside_name)["Id"]
         try:
+            begun()
             _furnish(engine, made, wanted)
             _name(engine, made, wanted.name)
         except BaseException:

@@ -21,8 +21,11 @@ from ds01build.container import (
 )
 from ds01build.container.labels import uid_of
 from ds01build.engine import containers
+from ds01build.engine.capacity import capacity
 from ds01build.errors import Ds01Error
 from ds01build.events import Note
+from ds01build.limits import Limits, resources
+from ds01build.workflow import limiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,6 +59,7 @@ class Host:
     now: Callable[[], str]  # the time in UTC, RFC 3339
     network: Network = "bridge"  # of containers that ask for no other
     policy: Policy = field(default_factory=Policy)
+    limits: Callable[[], Limits] = Limits  # of the user; read once, raises Ds01Error
 
 
 def wish_for(name: str, image: str, host: Host) -> Wish:
@@ -98,6 +102,7 @@ def specified(wish: Wish, host: Host) -> Specification:
     return Specification(
         wish=wish,
         identity=host.identity,
+        resources=resources(host.limits(), capacity(engine)),
         policy=host.policy,
         path=variables.get("PATH", ""),
         facts=tuple(sorted(facts.items())),
@@ -108,18 +113,29 @@ def specified(wish: Wish, host: Host) -> Specification:
 def create(wish: Wish, host: Host) -> Specification:
     """Create a container that is stopped, and its workspace where there is none.
 
-    What died half-way before is removed first. Raises Ds01Error, Unavailable.
+    What died half-way before is removed first. Raises Ds01Error, also for one container more than
+    the user may have, Unavailable.
     """
     wanted = specified(wish, host)
+    _make_way(wanted, host)
+    limiting.require_room(host.engine(), host.identity.uid, host.limits())
+    _require_mounts(wish, host)
+    limiting.create(host.engine(), wanted, host.limits())
+    return wanted
+
+
+def _make_way(wanted: Specification, host: Host) -> None:
+    """Remove what died half-way before. Raises Ds01Error for a name that is taken."""
     engine = host.engine()
     for name in containers.sweep(engine, host.identity.uid):
         host.report(Note(f"removed what was left of creating {name}"))
     if containers.find(engine, wanted.name) is not None:
         raise containers.taken(wanted.name)
+
+
+def _require_mounts(wish: Wish, host: Host) -> None:
     for path in filter(None, (wish.workspace, wish.data, wish.models)):
         _require(Path(path), host, is_own=path == wish.workspace)
-    containers.create(engine, wanted)
-    return wanted
 
 
 def bring_up(wish: Wish, host: Host) -> Specification:
@@ -185,8 +201,9 @@ def of_image(name: str, host: Host) -> Row | None:
 def recreate(row: Row, host: Host, image: str = "") -> Specification:
     """Put a new container in the place of another, of ``image`` if given, as it was wished.
 
-    It runs if the other one did. That is removed last: where anything fails it is as before.
-    Raises Ds01Error, Unavailable.
+    It runs if the other one did. That is removed last: where anything fails it is as before. There
+    are no more containers than before, so that their number does not matter. Raises Ds01Error,
+    Unavailable.
     """
     wish = read(row.labels)
     if wish is None:
@@ -195,9 +212,11 @@ def recreate(row: Row, host: Host, image: str = "") -> Specification:
         )
     engine = host.engine()
     wish = replace(wish, image=image or wish.image)
-    specified(wish, host)  # which fails before anything is stopped
+    made = specified(wish, host)  # which fails before anything is stopped
     with containers.aside(engine, row.name):
-        made = create(wish, host)
+        _make_way(made, host)
+        _require_mounts(wish, host)
+        containers.create(engine, made)
         if row.is_running:
             containers.start(engine, row.name)
     return made
