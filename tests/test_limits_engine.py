@@ -13,17 +13,16 @@ from ds01build.cli import run
 from ds01build.container import Resources
 from ds01build.engine import containers as engines
 from ds01build.engine.capacity import capacity
+from ds01build.engine.owner import current
 from ds01build.errors import Ds01Error
 from ds01build.limits import Limits, resources
-from ds01build.workflow import containers
-from ds01build.workflow.limiting import held
+from ds01build.workflow import containers, limiting
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from quays import Quay
 
-    from ds01build.container import Specification
     from ds01build.engine.api import Engine
     from ds01build.workflow.containers import Host
 
@@ -203,15 +202,60 @@ def test_the_one_that_began_later_goes_also_if_it_is_whole_first(
     assert begun.wait(30)
     time.sleep(1.1)  # an engine's list counts in seconds
     with pytest.raises(Ds01Error, match="is removed again, since others were made at once"):
-        _place(later, host)
+        limiting.create(quay.engine, later, host.limits())
     thread.join()
     assert quay.names == told == [f"w0-{quay.token}._.{host.identity.uid}"]
 
 
-def _place(wanted: Specification, host: Host) -> None:
-    from ds01build.workflow import limiting  # noqa: PLC0415
+def test_one_that_was_whole_before_another_began_stays_whatever_the_clock_says(
+    quay: Quay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = _limited(quay, 1)
+    first = containers.create(quay.wish(host, "first"), host)
+    monkeypatch.setattr(limiting, "_order", lambda row: (row.name == first.name, ""))
+    second = containers.specified(quay.wish(host, "second"), host)
+    with pytest.raises(Ds01Error, match="is removed again"):
+        limiting.create(quay.engine, second, host.limits())
+    assert quay.names == [first.name]
 
-    limiting.create(host.engine(), wanted, host.limits())
+
+def test_one_that_never_becomes_whole_takes_no_place(
+    quay: Quay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = _limited(quay, 1)
+    wanted = containers.specified(quay.wish(host), host)
+    other = f"other-{quay.token}._.{host.identity.uid}.creating.{_alive()}.0123abcd"
+    config = {"Image": quay.tag, "Cmd": ["bash"]}
+    left = quay.engine.client.create_container_from_config(config, other)["Id"]
+    waited: list[float] = []
+
+    def wait(seconds: float) -> None:
+        waited.append(seconds)
+        quay.engine.client.remove_container(left)
+
+    monkeypatch.setattr(time, "sleep", wait)
+    monkeypatch.setattr(limiting, "_order", lambda row: (row.is_whole, ""))
+    limiting.create(quay.engine, wanted, host.limits())
+    assert quay.names == [wanted.name]
+    assert len(waited) == 1
+
+
+def _alive() -> str:
+    return str(current()).replace("/", ".")
+
+
+def test_one_of_which_nobody_knows_whether_it_may_be_goes(
+    quay: Quay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = _limited(quay, 1)
+
+    def lost(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(limiting, "_before", lost)
+    with pytest.raises(KeyboardInterrupt):
+        containers.create(quay.wish(host), host)
+    assert quay.names == []
 
 
 def test_what_is_being_made_counts_and_is_listed_nowhere_else(
@@ -221,7 +265,7 @@ def test_what_is_being_made_counts_and_is_listed_nowhere_else(
     seen: list[tuple[str, bool]] = []
 
     def look(engine: Engine, *_: object) -> None:
-        seen.extend((row.name, row.is_whole) for row in held(engine, host.identity.uid))
+        seen.extend((row.name, row.is_whole) for row in limiting.held(engine, host.identity.uid))
         assert containers.own(host) == ()
         raise KeyboardInterrupt
 
