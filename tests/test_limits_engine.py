@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,7 +17,7 @@ from ds01build.engine.capacity import capacity
 from ds01build.engine.owner import current
 from ds01build.errors import Ds01Error
 from ds01build.limits import Limits, resources
-from ds01build.workflow import containers, limiting
+from ds01build.workflow import containers, hosts, limiting
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,6 +66,27 @@ def test_the_engine_says_the_limits_that_it_was_given(quay: Quay) -> None:
     assert (found["NanoCpus"], found["Memory"]) == (500_000_000, 96 * MIB)
     assert (found["ShmSize"], found["PidsLimit"]) == (24 * MIB, 77)
     assert found["MemorySwap"] in (128 * MIB, -1), "-1 where the kernel does not count swap"
+
+
+def test_a_file_of_the_site_comes_to_the_engine_and_a_wrong_one_lets_nothing_be_made(
+    quay: Quay, tmp_path: Path
+) -> None:
+    file = tmp_path / "resource-limits.yaml"
+    environment = {"DOCKER_HOST": quay.engine.url, "DS01_LIMITS": str(file)}
+    file.write_text("defaults: {memory: 64m, memory_swap: 32m}")
+    host = hosts.host(environment, quay.host().home, quay.told.append)
+    wish = quay.wish(replace(quay.host(), identity=host.identity))
+    with pytest.raises(Ds01Error) as caught:
+        containers.create(wish, host)
+    assert str(caught.value) == (
+        f"{file}: defaults.memory_swap: 32.0 MiB are less than memory, which is 64.0 MiB"
+        " (defaults.memory)"
+    )
+    assert quay.names == []
+    file.write_text("defaults: {max_cpus: 0.25, memory: 64m, max_containers_per_user: 9999}")
+    found = quay.described(containers.create(wish, host).name)["HostConfig"]
+    assert (found["NanoCpus"], found["Memory"]) == (250_000_000, 64 * MIB)
+    assert (found["ShmSize"], found["PidsLimit"]) == (64 * MIB, 4096)
 
 
 def test_no_limit_is_none_for_the_engine(quay: Quay) -> None:

@@ -83,7 +83,7 @@ def _number(value: object, what: str = "a number") -> float | int:
         problem = f"expected {what}, or null for no limit, found {shown}"
         raise ValueError(problem)  # noqa: TRY004 (what a check raises)
     if not isfinite(value) or abs(value) > _MOST:
-        raise ValueError(f"expected {what} up to 2**53")
+        raise ValueError(f"expected {what}, at most 2**53")
     if value < 0:
         raise ValueError(f"{value:g} is negative; null is for no limit")
     return value

@@ -153,7 +153,7 @@ def _checked(limits: Limits, chosen: Mapping[str, Setting | None]) -> Limits:
     if shm is not None and memory is not None and shm > memory:
         problems.append(f"{chosen['shm_size']}: {readable(shm)} are more than {told}")
     if problems:
-        raise Ds01Error("\n".join(problems), hint="a section that sets memory sets these, too")
+        raise Ds01Error("\n".join(problems))
     return limits
 
 
