@@ -16,7 +16,7 @@ from ds01build.errors import Issue
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-__all__ = ["Fields", "Issues", "did_you_mean", "load", "single_line"]
+__all__ = ["Fields", "Issues", "below", "did_you_mean", "load", "single_line"]
 
 T = TypeVar("T")
 
@@ -92,7 +92,7 @@ class Fields:
         """Note ``problem`` at the value that ``keys`` lead to, or at the table itself."""
         path = self.path
         for key in keys:
-            path = _below(path, key)
+            path = below(path, key)
         self._issues.add(path, problem)
 
     def text(self, key: str, check: Callable[[str], str]) -> str:
@@ -168,11 +168,11 @@ class Fields:
     def table(self, key: str) -> Fields:
         """Return the table at ``key``; an empty one when there is none."""
         value = self._value(key)
-        return self._table({} if value is None else value, _below(self.path, key))
+        return self._table({} if value is None else value, below(self.path, key))
 
     def tables(self, key: str) -> tuple[Fields, ...]:
         """Return the array of tables at ``key``."""
-        path = _below(self.path, key)
+        path = below(self.path, key)
         return tuple(self._table(it, f"{path}[{n}]") for n, it in enumerate(self._array(key)))
 
     def sections(self) -> tuple[tuple[str, Fields], ...]:
@@ -219,7 +219,7 @@ class Fields:
         try:
             return check(value)
         except ValueError as error:
-            self._issues.add(_below(self.path, key) + position, str(error))
+            self._issues.add(below(self.path, key) + position, str(error))
             return None
 
 
@@ -287,7 +287,8 @@ def _expected(wanted: str, value: object) -> str:
     return f"expected {wanted}, found {kinds.get(type(value), 'a date or time')}"
 
 
-def _below(path: str, key: str) -> str:
+def below(path: str, key: str) -> str:
+    """Return the dotted path of a key in the table at ``path``; a strange one is quoted."""
     shown = key if _BARE.fullmatch(key) else repr(key[:WORD_LIMIT])
     return f"{path}.{shown}" if path else shown
 

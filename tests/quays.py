@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from ds01build.container import Identity, Policy, Wish
+from ds01build.limits import Limits
 from ds01build.workflow.containers import Host
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from ds01build.engine.api import Engine
     from ds01build.events import Event
 
-UID = 1722830498  # what a directory service hands out
+UID = 1722830498  # what a directory service hands out; each test has one near it
 LOGIN = "maximiliana.musterfrau-beispielhausen.jr"  # 40 characters
 PASSWD = "root:x:0:0:root:/root:/bin/bash\nubuntu:x:1000:1000::/home/ubuntu:/bin/bash\n"
 GROUP = "root:x:0:\nubuntu:x:1000:\nvideo:x:44:\n"
@@ -31,8 +32,20 @@ class Quay:
     token: str
     told: list[Event] = field(default_factory=list)
 
-    def host(self, uid: int = UID, login: str = LOGIN, policy: Policy | None = None) -> Host:
+    @property
+    def uid(self) -> int:
+        """The uid of a user whom no other test has."""
+        return UID + int(self.token, 16) % (1 << 24)
+
+    def host(
+        self,
+        uid: int | None = None,
+        login: str = LOGIN,
+        policy: Policy | None = None,
+        limits: Limits | None = None,
+    ) -> Host:
         """Return this host for a user, whose home directory is made."""
+        uid = self.uid if uid is None else uid
         home = self.root / str(uid)
         (home / "workspace").mkdir(parents=True, exist_ok=True)
         return Host(
@@ -42,6 +55,7 @@ class Quay:
             report=self.told.append,
             now=lambda: "2026-11-28T12:00:00Z",
             policy=policy or Policy(),
+            limits=lambda: limits or Limits(),
         )
 
     def wish(self, host: Host, name: str = "thesis", **more: object) -> Wish:

@@ -172,7 +172,7 @@ def test_resources_are_said_as_the_engine_counts_them() -> None:
     resources = Resources(cpus=1.5, memory=1 << 30, shm_size=1 << 20, pids=99, tmp=1 << 20)
     host = payload(replace(WANTED, resources=resources))["HostConfig"]
     assert (host["NanoCpus"], host["Memory"], host["PidsLimit"]) == (1_500_000_000, 1 << 30, 99)
-    assert host["Tmpfs"] == {"/tmp": "size=1048576,mode=1777"}
+    assert host["Tmpfs"] == {"/tmp": "size=1048576,mode=1777,exec"}
     assert "MemorySwap" not in host, "None is no limit"
 
 

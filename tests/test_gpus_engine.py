@@ -19,7 +19,9 @@ from ds01build.engine.owner import current
 from ds01build.errors import Ds01Error, Unavailable
 from ds01build.events import Note, Warned
 from ds01build.gpus import Caps, Gpu, Inventory, Slice
+from ds01build.limits import Limits
 from ds01build.workflow import allotting, containers
+from ds01build.workflow.settling import settle
 
 if TYPE_CHECKING:
     from quays import Quay
@@ -56,7 +58,13 @@ def user(quay: Quay, number: int = 1) -> int:
 def host_with(quay: Quay, inventory: Inventory, number: int = 1, caps: Caps | None = None) -> Host:
     uid = user(quay, number)
     host = quay.host(uid, f"user{uid}")
-    return replace(host, inventory=lambda: inventory, caps=caps or Caps())
+    given = caps or Caps()
+    limits = Limits(
+        max_gpu_slots_per_container=given.slots,
+        max_gpu_equivalents=given.equivalents,
+        allow_full_gpu=given.allows_whole,
+    )
+    return replace(host, inventory=lambda: inventory, limits=lambda: limits)
 
 
 def requested(quay: Quay, name: str) -> list[str]:
@@ -202,10 +210,10 @@ def test_who_came_first_waits_until_the_later_one_is_gone(quay: Quay) -> None:
     if ranks[first] > ranks[later]:  # they were made within a second
         first, later = later, first
     with pytest.raises(Ds01Error, match="at the same moment"):
-        allotting.settle(host, later, wanted)
+        settle(quay.engine, later, allotting.objections(wanted, host))
     timer = threading.Timer(0.5, quay.engine.client.remove_container, [later])
     timer.start()
-    allotting.settle(host, first, wanted)
+    settle(quay.engine, first, allotting.objections(wanted, host))
     timer.join()
     assert not any(each.container_id == later for each in claims(quay.engine))
 

@@ -62,6 +62,7 @@ VALUES = (
         "configuration",
         "container",
         "gpus",
+        "limits",
         "wizard",
         "importing",
     ),
@@ -92,7 +93,7 @@ OWNERS = {
     "pynvml": ("driver.nvidia",),
     "pickle": (),
     "marshal": (),
-    "yaml": ("importing.documents",),
+    "yaml": ("importing.documents", "limits.document"),
 }
 
 

@@ -54,6 +54,7 @@ _COMMANDS = {
     "graph": "graph:graph",
     "image": "image:image",
     "import": "importing:import_",
+    "limits": "limits:limits",
     "lock": "lock:lock",
     "man": "man:man",
     "plan": "plan:plan",

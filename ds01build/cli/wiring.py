@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ds01build.store import DirStore
     from ds01build.workflow.built import Built
     from ds01build.workflow.containers import Host
+    from ds01build.workflow.limiting import Standing
     from ds01build.workflow.steps import Choices, Edges
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "examined_store",
     "host",
     "open_store",
+    "standing",
     "still_loaded",
     "where",
 ]
@@ -102,6 +104,13 @@ def host(report: Report) -> Host:
     from ds01build.workflow import hosts
 
     return hosts.host(os.environ, Path.home(), report)
+
+
+def standing(login: str, report: Report) -> Standing:
+    """Return what a user may have and has; without a login, the user of this process."""
+    from ds01build.workflow import hosts
+
+    return hosts.standing(os.environ, Path.home(), report, login)
 
 
 def edges(report: Report, choices: Choices) -> Edges:

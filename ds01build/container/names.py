@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 
-__all__ = ["check_name", "container_name", "full_name", "short_name", "user_name"]
+__all__ = ["check_name", "container_name", "full_name", "plain_name", "short_name", "user_name"]
 
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,99}")
 _FULL = re.compile(r"(?P<name>[a-zA-Z0-9][a-zA-Z0-9_-]{0,99})\._\.(?P<uid>[0-9]{1,10})")
@@ -45,10 +45,26 @@ def user_name(login: str, uid: int) -> str:
     LDAP has names with a domain, with dots, and longer ones; two that begin alike stay apart by
     the MD5 of the whole, as before. A name of digits alone would be taken for a uid.
     """
-    plain = re.sub(r"[^A-Za-z0-9_]+", "_", login.partition("@")[0])
-    name = re.sub(r"_{2,}", "_", plain).strip("_")
+    name = _plain(login)
     if not name or name.isdigit():
         name = f"u{name or uid}"
+    return _shortened(name, login)
+
+
+def plain_name(login: str) -> str:
+    """Return a login as slices of systemd and files of limits have it: digits alone stay as such.
+
+    Empty where nothing of it can stand in a name.
+    """
+    return _shortened(_plain(login), login)
+
+
+def _plain(login: str) -> str:
+    plain = re.sub(r"[^A-Za-z0-9_]+", "_", login.partition("@")[0])
+    return re.sub(r"_{2,}", "_", plain).strip("_")
+
+
+def _shortened(name: str, login: str) -> str:
     if len(name) <= _LONGEST_USER:
         return name
     hashed = hashlib.md5(login.encode(), usedforsecurity=False).hexdigest()

@@ -133,6 +133,6 @@ def _resources(resources: Resources) -> dict[str, Any]:
         "ShmSize": resources.shm_size,
         "PidsLimit": resources.pids,
         "CgroupParent": resources.cgroup_parent or None,
-        "Tmpfs": {"/tmp": f"size={resources.tmp},mode=1777"} if resources.tmp else None,  # noqa: S108
+        "Tmpfs": {"/tmp": f"size={resources.tmp},mode=1777,exec"} if resources.tmp else None,  # noqa: S108
     }
     return {name: value for name, value in values.items() if value is not None}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ds01build.engine.api import asking
-from ds01build.engine.containers import UNFINISHED, owner_of
+from ds01build.engine.containers import RUNNING, UNFINISHED, owner_of, state_of
 from ds01build.gpus import way_of
 
 if TYPE_CHECKING:
@@ -26,8 +26,13 @@ class Claim:
     name: str
     created: int  # seconds since the epoch
     is_whole: bool  # it has its name; another one is being made by a process that may live
-    is_running: bool
+    state: str  # created, running, paused, exited, ...
     labels: Mapping[str, str]
+
+    @property
+    def is_running(self) -> bool:
+        """Whether something runs in it; one that is paused is running, too."""
+        return self.state in RUNNING
 
     @property
     def rank(self) -> tuple[int, str]:
@@ -56,7 +61,7 @@ def _claim(answer: Mapping[str, Any]) -> Claim | None:
         name=match["name"] if match else name,
         created=int(answer.get("Created") or 0),
         is_whole=match is None,
-        is_running=answer.get("State") in ("running", "paused", "restarting"),
+        state=state_of(answer.get("State")),
         labels={str(key): str(value) for key, value in labels.items()},
     )
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ds01build.engine.api import Engine
 
 __all__ = [
+    "RUNNING",
     "UNFINISHED",
     "Row",
     "aside",
@@ -36,6 +37,7 @@ __all__ = [
     "remove",
     "rows",
     "start",
+    "state_of",
     "stop",
     "stop_and_remove",
     "sweep",
@@ -45,6 +47,7 @@ __all__ = [
 _CONFLICT = 409
 _STOP = 10  # seconds that a container has to end
 _BASH = "/bin/bash"
+RUNNING = ("running", "paused", "restarting")
 _STATE = re.compile(r"[a-z]{1,20}")
 # A container that is not whole yet: what it is going to be called, and by whom it is made.
 UNFINISHED = re.compile(r"(?P<name>.{1,120})\.creating\.(?P<owner>[0-9a-f.-]{1,120})\.[0-9a-f]{8}")
@@ -66,7 +69,7 @@ class Row:
     @property
     def is_running(self) -> bool:
         """Whether something runs in it; one that is paused is running, too."""
-        return self.state in ("running", "paused", "restarting")
+        return self.state in RUNNING
 
 
 def rows(engine: Engine, label: str = "") -> tuple[Row, ...]:
@@ -80,6 +83,11 @@ def rows(engine: Engine, label: str = "") -> tuple[Row, ...]:
     return tuple(sorted((row for row in found if row is not None), key=lambda row: row.name))
 
 
+def state_of(said: object) -> str:
+    """Return what an engine says that a container does: one word."""
+    return said if isinstance(said, str) and _STATE.fullmatch(said) else "unknown"
+
+
 def find(engine: Engine, name: str) -> Row | None:
     """Return the container of that very name, None where there is none."""
     return next((row for row in rows(engine) if row.name == name), None)
@@ -90,13 +98,13 @@ def _row(answer: Mapping[str, Any]) -> Row | None:
     name = next((each for each in names if "/" not in each), "")  # others are those of links
     if not name or UNFINISHED.fullmatch(name):
         return None
-    state, labels = str(answer.get("State") or ""), answer.get("Labels") or {}
+    labels = answer.get("Labels") or {}
     return Row(
         container_id=str(answer.get("Id") or ""),
         name=name,
         image=str(answer.get("Image") or ""),
         image_id=str(answer.get("ImageID") or ""),
-        state=state if _STATE.fullmatch(state) else "unknown",
+        state=state_of(answer.get("State")),
         status=str(answer.get("Status") or ""),
         created=int(answer.get("Created") or 0),
         labels={str(key): str(value) for key, value in labels.items()},

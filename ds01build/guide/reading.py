@@ -45,6 +45,7 @@ _COMMANDS = (
     "exchange.toml",
     "containers.toml",
     "gpus.toml",
+    "limits.toml",
 )
 
 

@@ -6,7 +6,6 @@ it runs or not, from the moment it is made until it is removed.
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -17,17 +16,16 @@ from ds01build.events import Note, Warned
 from ds01build.gpus import Holding, Wanted, allot, busy, concerns, held, unmet, usage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from ds01build.container import Gpus, Specification, Wish
     from ds01build.engine.api import Engine, EngineImage
     from ds01build.engine.claims import Claim
     from ds01build.gpus import Inventory
     from ds01build.workflow.containers import Host
+    from ds01build.workflow.settling import Objection
 
-__all__ = ["allotted", "holdings", "missing", "overview", "settle"]
-
-_PATIENCE, _PAUSE = 30.0, 0.1  # seconds: for another container to be made, and between looks
+__all__ = ["allotted", "holdings", "missing", "objections", "overview"]
 
 
 def overview(host: Host) -> tuple[Inventory, tuple[Holding, ...] | None]:
@@ -87,31 +85,27 @@ def _preflight(image: EngineImage, inventory: Inventory, gpus: Gpus, host: Host)
         host.report(Warned(concern))
 
 
-def settle(host: Host, container_id: str, wanted: Specification, besides: str = "") -> None:
-    """Make sure that a container that is about to get its name may have its devices.
+def objections(wanted: Specification, host: Host, besides: str = "") -> tuple[Objection, ...]:
+    """Return what may be said against a container beside others, nothing for one without GPUs.
 
-    Each says by its labels what it takes before it looks, so that of two one sees the other: who
-    came later gives way, and who came first waits until the later one has its name, or is gone.
-    Raises Ds01Error where this one has to go.
+    The container with the id ``besides`` holds none any more.
     """
     if wanted.gpus is None:
-        return
-    deadline = time.monotonic() + _PATIENCE
-    while True:
-        every = claims(host.engine())
-        rank = next((each.rank for each in every if each.container_id == container_id), ())
-        others = [each for each in every if each.container_id not in (container_id, besides)]
-        certain = [each for each in others if each.is_whole or each.rank < rank]
-        problem = _conflict(certain, wanted, host)
-        perhaps = problem or _conflict(others, wanted, host)
-        if not perhaps:
-            return
-        if problem or time.monotonic() > deadline:
-            raise Ds01Error(
-                f"{perhaps} at the same moment: {wanted.name} was not made",
+        return ()
+
+    def object_to(others: Sequence[Claim]) -> Ds01Error | None:
+        there = [each for each in others if each.container_id != besides]
+        problem = _conflict(there, wanted, host)
+        return (
+            Ds01Error(
+                f"{problem} at the same moment: {wanted.name} was not made",
                 hint="ds01 gpus shows what is free by now",
             )
-        time.sleep(_PAUSE)
+            if problem
+            else None
+        )
+
+    return (object_to,)
 
 
 def _conflict(others: Iterable[Claim], wanted: Specification, host: Host) -> str:

@@ -21,10 +21,13 @@ from ds01build.container import (
 )
 from ds01build.container.labels import uid_of
 from ds01build.engine import containers
+from ds01build.engine.capacity import capacity
 from ds01build.errors import Ds01Error
 from ds01build.events import Note
 from ds01build.gpus import Caps, Inventory
-from ds01build.workflow import allotting
+from ds01build.limits import Limits, resources
+from ds01build.workflow import allotting, limiting
+from ds01build.workflow.settling import settle
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,7 +62,17 @@ class Host:
     network: Network = "bridge"  # of containers that ask for no other
     policy: Policy = field(default_factory=Policy)
     inventory: Callable[[], Inventory] = Inventory  # its GPUs; raises Unavailable
-    caps: Caps = field(default_factory=Caps)  # how many of them the user may have
+    limits: Callable[[], Limits] = Limits  # of the user; read once, raises Ds01Error
+
+    @property
+    def caps(self) -> Caps:
+        """How many GPUs the user may have."""
+        limits = self.limits()
+        return Caps(
+            slots=limits.max_gpu_slots_per_container,
+            equivalents=limits.max_gpu_equivalents,
+            allows_whole=limits.allow_full_gpu,
+        )
 
 
 def wish_for(name: str, image: str, host: Host) -> Wish:
@@ -103,6 +116,7 @@ def specified(wish: Wish, host: Host, besides: str = "") -> Specification:
     return Specification(
         wish=wish,
         identity=host.identity,
+        resources=resources(host.limits(), capacity(engine)),
         policy=host.policy,
         gpus=allotting.allotted(wish, host, image, besides),
         path=variables.get("PATH", ""),
@@ -115,21 +129,23 @@ def create(wish: Wish, host: Host, besides: str = "") -> Specification:
     """Create a container that is stopped, and its workspace where there is none.
 
     What died half-way before is removed first. The container with the id ``besides`` is the one
-    that it replaces. Raises Ds01Error, Unavailable.
+    that it replaces. Raises Ds01Error, also for one container more than the user may have,
+    Unavailable.
     """
     wanted = specified(wish, host, besides)
     engine = host.engine()
+    objections = [
+        *limiting.objections(wanted, host.limits()),
+        *allotting.objections(wanted, host, besides),
+    ]
+    limiting.require_room(engine, host.identity.uid, host.limits(), besides)
     for name in containers.sweep(engine, host.identity.uid):
         host.report(Note(f"removed what was left of creating {name}"))
     if containers.find(engine, wanted.name) is not None:
         raise containers.taken(wanted.name)
     for path in filter(None, (wish.workspace, wish.data, wish.models)):
         _require(Path(path), host, is_own=path == wish.workspace)
-    containers.create(
-        engine,
-        wanted,
-        lambda made: allotting.settle(host, made, wanted, besides),
-    )
+    containers.create(engine, wanted, lambda made: settle(engine, made, objections, besides))
     return wanted
 
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from ds01build.container import Identity, policy_in
 from ds01build.driver import inventory
-from ds01build.errors import Ds01Error
+from ds01build.errors import Ds01Error, Unavailable
+from ds01build.events import Note, Warned
 from ds01build.once import once
 from ds01build.workflow.configured import (
     SITE,
@@ -21,14 +22,16 @@ from ds01build.workflow.configured import (
     user_file,
 )
 from ds01build.workflow.containers import Host
+from ds01build.workflow.limiting import SITE_LIMITS, Standing, held, limits_at
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ds01build.container import Policy
     from ds01build.events import Report
+    from ds01build.limits import Limits
 
-__all__ = ["host"]
+__all__ = ["host", "standing"]
 
 
 def host(environment: Mapping[str, str], home: Path, report: Report) -> Host:
@@ -39,16 +42,53 @@ def host(environment: Mapping[str, str], home: Path, report: Report) -> Host:
     own = user_file(environment, home)
     if policy_in(str(own), text_of(own)) != policy_in(str(own), ""):
         raise Ds01Error(f"{own}: [containers] has a place in {SITE} alone: it is the machine's")
+    identity = _identity()
     return Host(
         engine=once(lambda: connected(environment, home)),
-        identity=_identity(),
+        identity=identity,
         home=home,
         report=report,
         now=now,
         network=configuration_of(environment, home).network,
         policy=_policy(),
         inventory=once(inventory),
+        limits=once(lambda: _limits(environment, home, report, identity.login)),
     )
+
+
+def standing(
+    environment: Mapping[str, str], home: Path, report: Report, login: str = ""
+) -> Standing:
+    """Return what a user may have and has; without a login, the user of this process.
+
+    Raises Ds01Error for files of limits that are wrong, none where no engine answers.
+    """
+    own = _identity()
+    login = login or own.login
+    limits = _limits(environment, home, report, login)
+    uid = own.uid if login == own.login else _uid(login, report)
+    try:
+        containers = held(connected(environment, home), uid, login)
+    except Unavailable as error:
+        report(Note(f"which containers there are is not known: {error}"))
+        return Standing(limits=limits, containers=None)
+    return Standing(limits=limits, containers=containers)
+
+
+def _limits(environment: Mapping[str, str], home: Path, report: Report, login: str) -> Limits:
+    own = user_file(environment, home).with_name(SITE_LIMITS.name)
+    if own.exists():
+        report(Warned(f"{own} is not read: limits are the machine's, in {SITE_LIMITS}"))
+    path = Path(environment.get("DS01_LIMITS") or SITE_LIMITS)
+    return limits_at(path.absolute(), login, report)
+
+
+def _uid(login: str, report: Report) -> int | None:
+    try:
+        return pwd.getpwnam(login).pw_uid
+    except KeyError:
+        report(Note(f"there is no user {login!r:.100} on this machine"))
+        return None
 
 
 def _identity() -> Identity:
