@@ -1,0 +1,129 @@
+"""People of this machine, each with a uid of his own, who use the commands of containers."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from engines import place
+from relays import relayed
+from terminals import terminal
+from world import Outcome
+
+from ds01build.container import Identity, full_name
+from ds01build.workflow import containers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from quays import Quay
+    from relays import Relay
+    from terminals import Terminal
+
+    from ds01build.container import Specification
+    from ds01build.workflow.containers import Host
+
+_PROGRAM = """
+import os, sys
+uid, name = int(sys.argv[1]), sys.argv[2]
+os.setgroups([]); os.setgid(uid); os.setuid(uid)
+sys.argv = [name, *sys.argv[3:]]
+from ds01build import entry
+entry.main()
+"""
+
+
+@dataclass
+class Sailor:
+    """Somebody with a home and a way to an engine; all containers of his are of one test."""
+
+    quay: Quay
+    relay: Relay
+    home: Path
+    uid: int
+
+    @property
+    def host(self) -> Host:
+        """What his commands see."""
+        host = self.quay.host(self.uid, str(self.uid))
+        return containers.Host(
+            engine=host.engine,
+            identity=Identity(uid=self.uid, gid=self.uid, login=str(self.uid)),
+            home=self.home,
+            report=host.report,
+            now=host.now,
+        )
+
+    def create(self, name: str = "thesis", *, runs: bool = False) -> str:
+        """Create a container of that name, and return what the engine calls it."""
+        host = self.host
+        wish = self.quay.wish(self.quay.host(self.uid), name)
+        make = containers.bring_up if runs else containers.create
+        made: Specification = make(wish, host)
+        return made.name
+
+    def short(self, name: str = "thesis") -> str:
+        """Return what he calls a container of this test."""
+        return f"{name}-{self.quay.token}"
+
+    def full(self, name: str = "thesis") -> str:
+        return full_name(self.short(name), self.uid)
+
+    def state(self, name: str = "thesis") -> str:
+        return str(self.quay.described(self.full(name))["State"]["Status"])
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
+            "PATH": "/usr/bin:/bin",
+            "HOME": str(self.home),
+            "DOCKER_HOST": self.relay.url,
+            "DS01_STORE": str(self.home / "store"),
+        }
+
+    def command(self, name: str, *arguments: str) -> list[str]:
+        return [sys.executable, "-c", _PROGRAM, str(self.uid), name, *arguments]
+
+    def does(self, name: str, *arguments: str, typed: bytes = b"") -> Outcome:
+        """Run a command without a terminal, to its end."""
+        done = subprocess.run(
+            self.command(name, *arguments),
+            env=self.environment,
+            cwd=self.home,
+            input=typed,
+            capture_output=True,
+            check=False,
+            timeout=60,
+        )
+        assert b"Traceback" not in done.stderr, done.stderr.decode()
+        return Outcome(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    @contextmanager
+    def sits(self, name: str, *arguments: str) -> Iterator[Terminal]:
+        """Run a command on a terminal."""
+        with terminal(self.command(name, *arguments), self.environment, self.home) as shown:
+            yield shown
+
+
+@pytest.fixture
+def sailor(quay: Quay) -> Iterator[Sailor]:
+    uid = 3_000_000_000 + secrets.randbelow(1_000_000_000)
+    home = Path(tempfile.mkdtemp(prefix="home"))
+    try:
+        home.chmod(0o755)
+        shutil.chown(home, uid, uid)
+        with relayed(place(quay.engine.kind)) as relay:
+            found = Sailor(quay, relay, home, uid)
+            if found.does("ds01", "--version").code != 0:
+                pytest.skip("only the owner of this directory may read the code that is tested")
+            yield found
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
