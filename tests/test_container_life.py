@@ -26,7 +26,7 @@ pytest_plugins = ("engine_fixtures", "container_fixtures")
 @pytest.fixture
 def host(quay: Quay) -> Host:
     """A user whom nobody else is, so that all his containers are this test's."""
-    uid = 2_000_000_000 + secrets.randbelow(1_000_000_000)
+    uid = 1_900_000_000 + secrets.randbelow(100_000_000)
     return quay.host(uid, f"u{uid}")
 
 
@@ -98,14 +98,8 @@ def test_what_ends_as_soon_as_it_starts_is_told(quay: Quay, host: Host) -> None:
     quay.engine.client.create_container_from_config(
         {**body, "HostConfig": {"NetworkMode": "none"}}, name
     )
-
-    def woken() -> None:
-        until = time.monotonic() + 10
-        while time.monotonic() < until:  # one may look before it has ended
-            lives.wake(lives.find(name, host), host)
-
     with pytest.raises(Ds01Error, match=r"soon as it was started \(Exited \(3\)") as caught:
-        woken()
+        lives.wake(lives.find(name, host), host)
     assert caught.value.hint == f"docker logs --tail 20 {name}"
 
 
@@ -179,7 +173,7 @@ def test_what_a_container_uses_is_measured(quay: Quay, host: Host) -> None:
     before = measuring.samples([row], host)
     time.sleep(0.5)
     (found,) = measuring.measured([row], before, measuring.samples([row], host), host)
-    assert 0.2 < found.cpu < 1.5
+    assert 0.02 < found.cpu < 1.5  # of a machine that may be busy
     assert found.now.memory > 0
     assert found.now.processes >= 2
     assert found.answer()["cpu_percent"] == round(found.cpu * 100, 2)

@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 
     from ds01build.engine.api import Engine
 
-__all__ = ["Near", "on_terminal", "piped"]
+__all__ = ["KILLED", "Near", "on_terminal", "piped"]
 
 _PIECE = 1 << 16  # bytes
 _HEAD = struct.Struct(">B3xI")  # channel and size, as "Attach to a container" of the API has them
-_KILLED = 137  # what a command ends with whose container is stopped
+KILLED = 137  # what a command ends with whose container is stopped
 _PATIENCE = 10.0  # seconds until an engine knows how a command ended
 _PAUSE = 0.05
 
@@ -118,7 +118,7 @@ def _code(engine: Engine, created: str) -> int:
             try:
                 found: dict[str, Any] = engine.client.exec_inspect(created)
             except docker.errors.NotFound:  # gone with its container
-                return _KILLED
+                return KILLED
         if not found.get("Running") and found.get("ExitCode") is not None:
             return int(found["ExitCode"])
         time.sleep(_PAUSE)

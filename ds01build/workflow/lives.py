@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from time import monotonic
+from time import monotonic, sleep
 from typing import TYPE_CHECKING, Literal
 
 from ds01build.container import full_name
@@ -31,6 +31,7 @@ __all__ = [
     "wake",
 ]
 
+_MOMENT = 0.3  # seconds in which ends what does not work at all
 Woken = Literal["started", "unpaused", "running"]
 
 
@@ -82,6 +83,7 @@ def wake(row: Row, host: Host) -> Woken:
     if row.is_running:
         return "running"
     containers.start(engine, row.name)
+    sleep(_MOMENT)
     now = containers.find(engine, row.name)
     if now is None or not now.is_running:
         raise Ds01Error(
