@@ -8,6 +8,7 @@ import signal
 import subprocess
 import termios
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,16 @@ MENU, PROMPT = "What becomes of", "$"
 def flags(shown: Terminal) -> int:
     """Return the local flags of the terminal: ECHO, ICANON, ISIG and others."""
     return int(termios.tcgetattr(shown.descriptor)[3])
+
+
+def paste(shown: Terminal, content: bytes) -> None:
+    """Type much at a time; what is echoed meanwhile is read, as a screen does it."""
+    os.set_blocking(shown.descriptor, False)
+    while content:
+        with suppress(BlockingIOError):
+            content = content[os.write(shown.descriptor, content[:1000]) :]
+        shown._read(0.001)
+    os.set_blocking(shown.descriptor, True)
 
 
 def test_a_person_works_in_a_shell_and_lets_the_container_run_on(sailor: Sailor) -> None:
@@ -113,9 +124,7 @@ def test_what_is_pasted_arrives_whole(sailor: Sailor) -> None:
     program = "echo re''ady; head -c 300000 >/workspace/pasted; echo do''ne"
     with sailor.sits("container-run", sailor.short(), "--", "bash", "-c", program) as shown:
         shown.await_text("ready")
-        for _ in range(300):
-            os.write(shown.descriptor, (b"x" * 99 + b"\n") * 10)
-            shown._read(0.001)  # what is echoed has to go somewhere, as on a screen
+        paste(shown, (b"x" * 99 + b"\n") * 3000)
         shown.await_text("done")
         assert shown.end() == 0
     pasted = next((sailor.quay.root / str(sailor.uid) / "workspace").glob("*/pasted"))
