@@ -67,7 +67,17 @@ _COMMANDS = {
 }
 # Those of groups that are programs of their own, too.
 _PROGRAMS = {
+    "container-attach": "running:attach",
     "container-create": "containing:create",
+    "container-exit": "living:leave",
+    "container-list": "containers:containers",
+    "container-pause": "living:pause",
+    "container-remove": "removal:remove",
+    "container-run": "running:run",
+    "container-start": "living:start",
+    "container-stats": "stats:stats",
+    "container-stop": "living:stop",
+    "container-unpause": "living:unpause",
     "image-create": "create:create",
     "image-delete": "delete:delete",
     "image-list": "images:images",
@@ -127,7 +137,7 @@ def _complete(program: click.Command, name: str) -> NoReturn:
 def run(arguments: list[str], program: click.Command = ds01, name: str = "ds01") -> int:
     """Run the command line and return its exit code; errors are printed, never raised."""
     try:
-        program.main(args=arguments, prog_name=name, standalone_mode=False)
+        code = program.main(args=arguments, prog_name=name, standalone_mode=False)
     except click.ClickException as error:
         error.show()
         return error.exit_code
@@ -141,7 +151,7 @@ def run(arguments: list[str], program: click.Command = ds01, name: str = "ds01")
         return _show_unwritable(error)
     except Exception:  # noqa: BLE001 (the one place where a bug ends)
         return _show_bug()
-    return 0
+    return code if isinstance(code, int) else 0
 
 
 def _show_unwritable(error: OSError) -> int:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "bundles",
+    "containers",
     "frameworks",
     "generations",
     "images",
@@ -135,6 +136,16 @@ def bundles(_context: click.Context, _incomplete: str) -> Iterable[tuple[str, st
     from ds01build import catalogue
 
     return [(name, each.title) for name, each in catalogue.bundles().items()]
+
+
+@_completer
+def containers(_context: click.Context, _incomplete: str) -> Iterable[tuple[str, str]]:
+    """Complete to the user's containers, as the engine has them by now."""
+    from ds01build.cli import wiring
+    from ds01build.workflow.lives import called, mine
+
+    host = wiring.host(lambda _: None)
+    return [(called(row, host), row.state) for row in mine(host)]
 
 
 def _names() -> Iterable[tuple[str, str]]:

@@ -12,7 +12,17 @@ __all__ = ["container"]
 @click.group(
     cls=LazyGroup,
     places={
+        "attach": "running:attach",
         "create": "containing:create",
+        "exit": "living:leave",
+        "list": "containers:containers",
+        "pause": "living:pause",
+        "remove": "removal:remove",
+        "run": "running:run",
+        "start": "living:start",
+        "stats": "stats:stats",
+        "stop": "living:stop",
+        "unpause": "living:unpause",
     },
 )
 def container() -> None:

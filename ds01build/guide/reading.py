@@ -46,6 +46,7 @@ _COMMANDS = (
     "containers.toml",
     "gpus.toml",
     "limits.toml",
+    "container-life.toml",
 )
 
 

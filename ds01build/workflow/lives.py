@@ -1,0 +1,159 @@
+"""The life of a user's containers: how they are found, start, pause, stop."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from time import monotonic, sleep
+from typing import TYPE_CHECKING, Literal
+
+from ds01build.container import full_name
+from ds01build.container.ownership import belongs, shown_name
+from ds01build.engine import containers
+from ds01build.errors import Ds01Error, Unavailable
+from ds01build.fields import did_you_mean
+from ds01build.workflow import allotting
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from ds01build.engine.containers import Row
+    from ds01build.workflow.containers import Host
+
+__all__ = [
+    "Outcome",
+    "called",
+    "each",
+    "find",
+    "mine",
+    "pause",
+    "start",
+    "stop",
+    "unpause",
+    "wake",
+]
+
+_MOMENT = 0.3  # seconds in which ends what does not work at all
+Woken = Literal["started", "unpaused", "running"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What came of one container of several. ``hint`` is a command that helps where it failed."""
+
+    name: str  # the engine's
+    outcome: str  # started, stopped, ...; skipped where there was nothing to do; failed
+    reason: str = ""
+    hint: str = ""
+
+    def answer(self) -> dict[str, object]:
+        """Return the object that commands print of it."""
+        return {"name": self.name, "outcome": self.outcome, "reason": self.reason}
+
+
+def mine(host: Host) -> tuple[Row, ...]:
+    """Return all containers of the user, running or not, by name, whatever tool made them."""
+    found = containers.rows(host.engine())
+    home = str(host.home)
+    return tuple(row for row in found if belongs(row.name, row.labels, host.identity, home))
+
+
+def find(name: str, host: Host) -> Row:
+    """Return the user's container of that name, short or full. Raises Ds01Error without one."""
+    found = {row.name: row for row in mine(host)}
+    for each in (full_name(name, host.identity.uid), name):
+        if each in found:
+            return found[each]
+    near = did_you_mean(name, [called(row, host) for row in found.values()])
+    raise Ds01Error(f"you have no container {name!r:.130}{near}", hint="container-list --all")
+
+
+def called(row: Row, host: Host) -> str:
+    """Return what the user calls a container of his."""
+    return shown_name(row.name, host.identity.uid)
+
+
+def wake(row: Row, host: Host) -> Woken:
+    """Let a container run, and say what that took.
+
+    Raises Ds01Error where the engine cannot start it, where it ends at once, and where a GPU that it
+    was given is gone.
+    """
+    engine = host.engine()
+    if row.state == "paused":
+        containers.unpause(engine, row.name)
+        return "unpaused"
+    if row.is_running:
+        return "running"
+    if gone := allotting.missing(row.labels, host):
+        raise Ds01Error(
+            f"{row.name} was given {', '.join(gone)}, which this machine has no more",
+            hint=f"container-upgrade {called(row, host)} --force makes it anew with others",
+        )
+    containers.start(engine, row.name)
+    sleep(_MOMENT)
+    now = containers.find(engine, row.name)
+    if now is None or not now.is_running:
+        raise Ds01Error(
+            f"{row.name} ended as soon as it was started ({now.status if now else 'gone'})",
+            hint=f"docker logs --tail 20 {row.name}",
+        )
+    return "started"
+
+
+def start(row: Row, host: Host) -> Outcome:
+    """Start a container; one that is paused goes on."""
+    woken = wake(row, host)
+    is_new = woken != "running"
+    return Outcome(
+        name=row.name,
+        outcome=woken if is_new else "skipped",
+        reason="" if is_new else "it runs already",
+    )
+
+
+def stop(row: Row, host: Host, seconds: int = 10, *, is_killed: bool = False) -> Outcome:
+    """Stop a container within ``seconds``, after which it is killed; or kill it at once.
+
+    What is written in it stays: it can be started again.
+    """
+    if not row.is_running:
+        return Outcome(name=row.name, outcome="skipped", reason="it is stopped already")
+    begun = monotonic()
+    containers.stop(host.engine(), row.name, seconds, is_killed=is_killed)
+    took = monotonic() - begun
+    end = "killed" if is_killed or took >= seconds else "ended by itself"
+    return Outcome(name=row.name, outcome="stopped", reason=f"{end}, after {took:.1f} s")
+
+
+def pause(row: Row, host: Host) -> Outcome:
+    """Freeze what runs in a container; memory and GPUs stay taken."""
+    if row.state != "running":
+        state = "it is paused already" if row.state == "paused" else "it does not run"
+        return Outcome(name=row.name, outcome="skipped", reason=state)
+    containers.pause(host.engine(), row.name)
+    return Outcome(name=row.name, outcome="paused")
+
+
+def unpause(row: Row, host: Host) -> Outcome:
+    """Let what runs in a container go on."""
+    if row.state != "paused":
+        return Outcome(name=row.name, outcome="skipped", reason="it is not paused")
+    containers.unpause(host.engine(), row.name)
+    return Outcome(name=row.name, outcome="unpaused")
+
+
+def each(rows: Iterable[Row], act: Callable[[Row], Outcome]) -> tuple[Outcome, ...]:
+    """Do something with containers; where one fails, the others have their turn.
+
+    Raises Unavailable where the engine does not answer any more.
+    """
+    return tuple(_tried(row, act) for row in rows)
+
+
+def _tried(row: Row, act: Callable[[Row], Outcome]) -> Outcome:
+    try:
+        return act(row)
+    except Unavailable:
+        raise
+    except Ds01Error as error:
+        return Outcome(name=row.name, outcome="failed", reason=str(error), hint=error.hint)

@@ -1,0 +1,473 @@
+"""The commands of a container's life, as a person at a terminal and a script use them."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import termios
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from terminals import DOWN, END, ENTER, INTERRUPT
+
+from ds01build.engine.names import moving_tag
+from ds01build.workflow import containers
+
+if TYPE_CHECKING:
+    from sailors import Sailor
+    from terminals import Terminal
+
+pytest_plugins = ("engine_fixtures", "container_fixtures", "sailors")
+
+MENU, PROMPT = "What becomes of", "$"
+
+
+def flags(shown: Terminal) -> int:
+    """Return the local flags of the terminal: ECHO, ICANON, ISIG and others."""
+    return int(termios.tcgetattr(shown.descriptor)[3])
+
+
+def paste(shown: Terminal, content: bytes) -> None:
+    """Type much at a time; what is echoed meanwhile is read, as a screen does it."""
+    os.set_blocking(shown.descriptor, False)
+    while content:
+        with suppress(BlockingIOError):
+            content = content[os.write(shown.descriptor, content[:1000]) :]
+        shown._read(0.001)
+    os.set_blocking(shown.descriptor, True)
+
+
+def test_a_person_works_in_a_shell_and_lets_the_container_run_on(sailor: Sailor) -> None:
+    sailor.create()
+    with sailor.sits("container-run", sailor.short()) as shown:
+        usual = flags(shown)
+        shown.await_text("is started")
+        shown.await_text(PROMPT)
+        assert not flags(shown) & termios.ICANON
+        shown.press("echo $TERM uid=$(id -u) $PWD", ENTER)
+        shown.await_text(f"xterm-256color uid={sailor.uid} /workspace")
+        shown.press("exit 3", ENTER)
+        shown.await_text("the shell ended with exit code 3")
+        shown.answer(MENU, ENTER)
+        assert shown.end() == 3
+        assert "keeps running" in shown.text
+        assert flags(shown) == usual
+    assert sailor.state() == "running"
+
+
+def test_who_retires_a_container_stops_it(sailor: Sailor) -> None:
+    sailor.create(runs=True)
+    with sailor.sits("ds01", "container", "attach", sailor.short()) as shown:
+        shown.answer(PROMPT, END)
+        shown.answer(MENU, DOWN, ENTER)
+        assert shown.end() == 0
+        assert "is stopped: container-remove" in shown.text
+    assert sailor.state() == "exited"
+
+
+@pytest.mark.parametrize("key", [END, INTERRUPT])
+def test_who_leaves_the_menu_lets_the_container_run_on(sailor: Sailor, key: str) -> None:
+    sailor.create(runs=True)
+    with sailor.sits("container-run", sailor.short()) as shown:
+        shown.answer(PROMPT, "exit", ENTER)
+        shown.await_text(MENU)
+        shown.await_text("arrow keys")
+        time.sleep(0.5)
+        shown.press(key)
+        assert shown.end() == 0
+    assert sailor.state() == "running"
+
+
+def test_nothing_is_asked_with_yes(sailor: Sailor) -> None:
+    sailor.create(runs=True)
+    with sailor.sits("container-run", "--yes", sailor.short()) as shown:
+        shown.answer(PROMPT, "exit", ENTER)
+        assert shown.end() == 0
+        assert MENU not in shown.text
+
+
+def test_an_interrupt_goes_to_the_shell(sailor: Sailor) -> None:
+    sailor.create(runs=True)
+    with sailor.sits("container-run", "--yes", sailor.short()) as shown:
+        shown.answer(PROMPT, "sleep 60; echo slept", ENTER)
+        time.sleep(1)
+        shown.press(INTERRUPT)
+        shown.press("echo st''ill", ENTER)
+        shown.await_text("still")
+        shown.press("exit 0", ENTER)
+        assert shown.end() == 0
+
+
+def test_the_size_of_the_terminal_is_followed(sailor: Sailor) -> None:
+    sailor.create(runs=True)
+    with sailor.sits("container-run", sailor.short(), "--", "bash", "-i") as shown:
+        shown.await_text(PROMPT)
+        shown.press("true; echo $COLUMNS x $LINES", ENTER)
+        shown.await_text("80 x 400")
+        termios.tcsetwinsize(shown.descriptor, (400, 132))
+        os.kill(shown.process, signal.SIGWINCH)
+        time.sleep(1)
+        shown.press("true; echo $COLUMNS x $LINES", ENTER)
+        shown.await_text("132 x 400")
+        shown.press("exit", ENTER)
+        assert shown.end() == 0
+        assert MENU not in shown.text
+
+
+def test_what_is_pasted_arrives_whole(sailor: Sailor) -> None:
+    sailor.create(runs=True)
+    program = "echo re''ady; head -c 300000 >/workspace/pasted; echo do''ne"
+    with sailor.sits("container-run", sailor.short(), "--", "bash", "-c", program) as shown:
+        shown.await_text("ready")
+        paste(shown, (b"x" * 99 + b"\n") * 3000)
+        shown.await_text("done")
+        assert shown.end() == 0
+    pasted = next((sailor.quay.root / str(sailor.uid) / "workspace").glob("*/pasted"))
+    assert pasted.read_bytes() == (b"x" * 99 + b"\n") * 3000
+
+
+def test_a_container_that_stopped_meanwhile_is_told(sailor: Sailor) -> None:
+    sailor.create(runs=True)
+    with sailor.sits("container-run", sailor.short()) as shown:
+        shown.await_text(PROMPT)
+        sailor.quay.engine.client.kill(sailor.full())
+        assert shown.end() == 137
+        assert "does not run any more (Exited" in shown.text
+        assert MENU not in shown.text
+
+
+def test_an_engine_that_is_lost_leaves_the_terminal_as_it_was(sailor: Sailor) -> None:
+    sailor.create()
+    with sailor.sits("container-run", sailor.short()) as shown:
+        usual = flags(shown)
+        shown.await_text("is started")
+        shown.await_text(PROMPT)
+        assert flags(shown) != usual
+        sailor.relay.cut()
+        assert shown.end() == 4
+        assert flags(shown) == usual
+        assert "stopped answering" in shown.text
+        assert MENU not in shown.text
+
+
+def test_who_is_terminated_leaves_the_terminal_as_it_was(sailor: Sailor) -> None:
+    sailor.create()
+    with sailor.sits("container-run", sailor.short()) as shown:
+        usual = flags(shown)
+        shown.await_text("is started")
+        shown.await_text(PROMPT)
+        os.kill(shown.process, signal.SIGTERM)
+        assert shown.end() == 130
+        assert flags(shown) == usual
+
+
+def test_a_command_without_a_terminal_gets_its_input_and_its_code_comes_back(
+    sailor: Sailor,
+) -> None:
+    sailor.create()
+    script = "cat; echo err >&2; exit 7"
+    content = bytes(range(128)) * 4000
+    found = sailor.does("container-run", sailor.short(), "--", "sh", "-c", script, typed=content)
+    assert found.code == 7
+    assert found.out.encode() == content
+    assert found.err == f"{sailor.short()} is started\nerr\n"
+    quiet = sailor.does("container-run", sailor.short(), "--", "true")
+    assert (quiet.code, quiet.out, quiet.err) == (0, "", "")
+
+
+def test_a_command_that_is_not_there_ends_as_in_a_shell(sailor: Sailor) -> None:
+    sailor.create(runs=True)
+    found = sailor.does("container-run", sailor.short(), "--", "no-such-program", "--flag")
+    assert found.code in (126, 127)
+    assert "no-such-program" in found.out + found.err
+
+
+def test_a_command_may_end_before_its_input(sailor: Sailor) -> None:
+    sailor.create(runs=True)
+    typed = b"x" * 5_000_000
+    found = sailor.does("container-run", sailor.short(), "--", "head", "-c", "3", typed=typed)
+    assert (found.code, found.out) == (0, "xxx")
+
+
+def test_who_reads_no_more_is_no_lost_engine(sailor: Sailor) -> None:
+    sailor.create(runs=True)
+    line = ["bash", "-c", 'set -o pipefail; "$@" | head -c 5', "bash"]
+    words = sailor.command("container-run", sailor.short(), "--", "sh", "-c", "cat /bin/* /bin/*")
+    done = subprocess.run(
+        [*line, *words], env=sailor.environment, capture_output=True, check=False, timeout=60
+    )
+    assert (done.returncode, len(done.stdout), done.stderr) == (1, 5, b"")
+
+
+def test_a_lost_engine_ends_a_command(sailor: Sailor) -> None:
+    sailor.create(runs=True)
+    line = sailor.command("container-run", sailor.short(), "--", "sh", "-c", "echo on; sleep 60")
+    with subprocess.Popen(
+        line,
+        env=sailor.environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"on\n"
+        sailor.relay.cut()
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == 4
+    assert b"stopped answering" in err
+
+
+@pytest.mark.parametrize("name", ["container-run", "container-attach"])
+def test_a_shell_needs_a_terminal(sailor: Sailor, name: str) -> None:
+    sailor.create(runs=True)
+    found = sailor.does(name, sailor.short())
+    assert found.code == 2
+    assert "a shell needs a terminal: give a command, NAME -- CMD..." in found.err
+
+
+@pytest.mark.parametrize("name", ["start", "stop", "pause", "unpause", "remove"])
+def test_without_a_terminal_a_container_is_named(sailor: Sailor, name: str) -> None:
+    sailor.create()
+    found = sailor.does("ds01", "container", name)
+    assert (found.code, found.out) == (2, "")
+    assert "name a container: there is no terminal to choose one on" in found.err
+
+
+@pytest.mark.parametrize("name", ["stop", "remove"])
+def test_without_a_terminal_what_ends_something_needs_a_yes(sailor: Sailor, name: str) -> None:
+    sailor.create(runs=True)
+    found = sailor.does(f"container-{name}", sailor.short())
+    assert (found.code, found.out) == (2, "")
+    assert "there is no terminal to ask on: --yes goes on without" in found.err
+    assert sailor.state() == "running"
+
+
+def test_attach_needs_a_container_that_runs(sailor: Sailor) -> None:
+    sailor.create()
+    found = sailor.does("container-attach", sailor.short(), "--", "true")
+    assert found.code == 1
+    assert found.complaint == [
+        f"error: {sailor.short()} does not run",
+        f"hint:  container-run {sailor.short()} starts it",
+    ]
+    assert sailor.state() == "created"
+
+
+def test_start_is_done_where_the_container_runs_already(sailor: Sailor) -> None:
+    name = sailor.create()
+    first = sailor.does("container-start", sailor.short())
+    assert (first.code, first.out) == (0, f"{name}\n")
+    again = sailor.does("container-start", sailor.short(), "--json")
+    assert again.code == 0
+    assert again.answer == {
+        "schema": "ds01.started/1",
+        "containers": [{"name": name, "outcome": "skipped", "reason": "it runs already"}],
+    }
+
+
+def test_one_chooses_among_containers_and_the_only_one_is_taken(sailor: Sailor) -> None:
+    for each in ("one", "two"):
+        sailor.create(each)
+    with sailor.sits("container-start") as shown:
+        shown.answer("Which container?", DOWN, ENTER)
+        assert shown.end() == 0
+    assert (sailor.state("one"), sailor.state("two")) == ("created", "running")
+    with sailor.sits("container-stop") as shown:
+        shown.await_text(f"{sailor.short('two')} is your only running container")
+        shown.answer(f"Stop {sailor.short('two')}?", "y", ENTER)
+        assert shown.end() == 0
+    assert sailor.state("two") == "exited"
+    with sailor.sits("container-stop") as shown:
+        assert shown.end() == 1
+        assert "you have no running container" in shown.text
+
+
+def test_no_is_what_enter_says_to_a_stop(sailor: Sailor) -> None:
+    sailor.create(runs=True)
+    with sailor.sits("container-stop", sailor.short()) as shown:
+        shown.answer("Stop", ENTER)
+        assert shown.end() == 0
+        assert "nothing is stopped" in shown.text
+    assert sailor.state() == "running"
+
+
+def test_all_are_ones_own(sailor: Sailor) -> None:
+    names = {sailor.create(each, runs=True) for each in ("one", "two")}
+    other = sailor.quay.host(sailor.uid - 1, "other")
+    theirs = containers.bring_up(sailor.quay.wish(other, "theirs"), other).name
+    for verb, state in (("pause", "paused"), ("unpause", "running")):
+        found = sailor.does(f"container-{verb}", "--all")
+        assert set(found.out.split()) == names, found.err
+        assert sailor.state("one") == sailor.state("two") == state
+    sailor.does("container-stop", "--all", "--yes", "--verbose", "--keep-container")
+    assert sailor.state("one") == sailor.state("two") == "exited"
+    sailor.does("container-remove", "--all", "--yes")
+    assert sailor.quay.names == [theirs]
+    assert sailor.quay.described(theirs)["State"]["Running"]
+    refused = sailor.does("container-stop", theirs, "--yes")
+    assert refused.code == 1
+    assert "you have no container" in refused.err
+
+
+def test_a_stop_that_forces_asks_nothing_and_tells_when_it_is_asked_to(sailor: Sailor) -> None:
+    name = sailor.create(runs=True)
+    found = sailor.does("container-stop", sailor.short(), "-f", "-v", "-t", "3")
+    assert (found.code, found.out) == (0, f"{name}\n")
+    assert re.fullmatch(rf"stopped: {re.escape(name)}: killed, after [0-9.]+ s\n", found.err)
+
+
+def test_the_list_shows_what_runs_and_with_all_what_does_not(sailor: Sailor) -> None:
+    empty = sailor.does("container-list")
+    assert (empty.code, empty.out) == (0, "")
+    assert "you have no containers yet" in empty.err
+    sailor.create("one", runs=True)
+    sailor.create("two")
+    plain = sailor.does("container-list")
+    assert [line.split()[:2] for line in plain.out.splitlines()] == [
+        ["NAME", "STATE"],
+        [sailor.short("one"), "running"],
+    ]
+    assert plain.err == "1 container of yours runs; 1 stopped: container-list --all\n"
+    every = sailor.does("container-list", "--all", "--format", "simple")
+    assert every.out.split() == [sailor.short("one"), sailor.short("two")]
+    answer = sailor.does("container-list", "-a", "--json").answer
+    again = sailor.does("container-list", "-a", "--format", "json").answer
+    for one in (*answer["containers"], *again["containers"]):
+        del one["status"]  # since when
+    assert answer == again
+    assert answer["schema"] == "ds01.containers/1"
+    assert [each["build"] for each in answer["containers"]] == ["current", "current"]
+    detailed = sailor.does("container-list", "--detailed").out
+    assert f"  full name    {sailor.full('one')}\n" in detailed
+
+
+def test_stats_show_what_runs(sailor: Sailor) -> None:
+    none = sailor.does("container-stats")
+    assert (none.code, none.out) == (0, "")
+    name = sailor.create(runs=True)
+    found = sailor.does("container-stats", "--gpu", "--no-trunc")
+    heading, row = found.out.splitlines()
+    assert heading.split()[0] == "NAME"
+    assert row.split()[0] == sailor.short()
+    assert re.search(r"[0-9.]+%", row)
+    (one,) = sailor.does("container-stats", sailor.short(), "--json").answer["containers"]
+    assert one["full_name"] == name
+    assert one["memory"] > 0
+    assert one["processes"] >= 1
+    refused = sailor.does("container-stats", "--watch", "--json")
+    assert refused.code == 2
+    with sailor.sits("container-stats", "--watch") as shown:
+        shown.await_text("PIDS")
+        shown.press(INTERRUPT)
+        assert shown.end() == 0
+
+
+def test_a_person_is_asked_before_a_container_goes(sailor: Sailor) -> None:
+    sailor.create()
+    with sailor.sits("container-remove", sailor.short()) as shown:
+        shown.answer("Remove anonymous volumes, too?", ENTER)
+        shown.answer("Remove", ENTER)
+        shown.answer(f"Remove {sailor.short()}?", ENTER)
+        assert shown.end() == 0
+        assert "nothing is removed" in shown.text
+    assert sailor.state() == "created"
+
+
+def test_what_would_go_is_what_goes(sailor: Sailor) -> None:
+    name = sailor.create()
+    planned = sailor.does("container-remove", sailor.short(), "--dry-run")
+    assert (planned.code, planned.out) == (0, f"container {name}\n")
+    assert sailor.state() == "created"
+    said = sailor.does("container-remove", sailor.short(), "--dry-run", "--json").answer
+    done = sailor.does("container-remove", sailor.short(), "--skip-removal-confirm", "--json")
+    assert done.code == 0
+    assert {**done.answer, "dry_run": True} == said
+    assert sailor.quay.names == []
+
+
+def test_one_that_runs_stays_and_makes_the_exit_code_one(sailor: Sailor) -> None:
+    running = sailor.create("one", runs=True)
+    stopped = sailor.create("two")
+    found = sailor.does("container-remove", sailor.short("one"), sailor.short("two"), "--yes")
+    assert found.code == 1
+    assert found.out == f"container {stopped}\n"
+    assert f"failed: {running}: it is running (container-stop, or --force)" in found.err
+    assert found.complaint == ["error: 1 of 2 stay"]
+    forced = sailor.does("container-remove", sailor.short("one"), "--force")
+    assert (forced.code, forced.out) == (0, f"container {running}\n")
+    assert sailor.quay.names == []
+
+
+def test_an_image_goes_with_its_last_container_alone(sailor: Sailor) -> None:
+    image = sailor.quay.engine.inspect(sailor.quay.tag)
+    assert image is not None
+    tag = moving_tag(sailor.uid, f"own-{sailor.quay.token}")
+    sailor.quay.engine.tag(image.engine_id, tag)
+    quay = sailor.quay
+    own = f"ds01-{sailor.uid}/own-{quay.token}"
+    object.__setattr__(quay, "tag", tag)
+    for each in ("one", "two"):
+        sailor.create(each)
+    try:
+        planned = sailor.does("container-remove", sailor.short("one"), "-i", "--dry-run")
+        first = sailor.does("container-remove", sailor.short("one"), "--images", "--yes")
+        assert planned.code == first.code == 1
+        assert "containers were made from it" in first.err
+        assert quay.engine.inspect(tag) is not None
+        last = sailor.does("container-remove", sailor.short("two"), "--images", "--yes")
+        assert last.code == 0, last.err
+        assert last.out.endswith(f"image own-{quay.token}\n")
+        assert quay.engine.inspect(tag) is None
+    finally:
+        quay.engine.remove(tag)
+        object.__setattr__(quay, "tag", f"ds01-test/{quay.token}:latest")
+    assert own
+
+
+def test_an_image_that_is_not_ones_own_stays(sailor: Sailor) -> None:
+    sailor.create()
+    found = sailor.does("container-remove", sailor.short(), "--images", "--yes")
+    assert found.code == 0
+    assert found.out == f"container {sailor.full()}\n"
+    assert sailor.quay.engine.inspect(sailor.quay.tag) is not None
+
+
+def test_leaving_is_explained(sailor: Sailor) -> None:
+    found = sailor.does("container-exit")
+    assert found.code == 0
+    assert "Type exit, or press Ctrl-D" in found.out
+
+
+def test_without_an_engine_each_says_so(sailor: Sailor) -> None:
+    sailor.relay.cut()
+    for line in (["list"], ["stats"], ["start", "x"], ["stop", "x", "-f"], ["run", "x", "--", "y"]):
+        found = sailor.does("ds01", "container", *line)
+        assert (found.code, found.out) == (4, ""), line
+
+
+def test_a_name_is_completed(sailor: Sailor) -> None:
+    sailor.create("one")
+    line = {"_DS01_COMPLETE_LINE": "container-start one"}
+    words = sailor.command("container-start")
+    done = subprocess.run(
+        words, env={**sailor.environment, **line}, capture_output=True, check=True, timeout=60
+    )
+    assert done.stdout.decode().split("\t")[:2] == ["plain", sailor.short("one")]
+
+
+FLAGS = (
+    *("--force", "--timeout", "--all", "--verbose", "--keep-container", "--detailed", "--format"),
+    *("--watch", "--gpu", "--no-trunc", "--images", "--volumes", "--skip-removal-confirm"),
+    *("--skip-save-prompt", "--dry-run", "--guided", "--info", "--concepts"),
+)
+
+
+@pytest.mark.parametrize("flag", FLAGS)
+def test_every_flag_of_before_is_in_the_table(flag: str) -> None:
+    text = (Path(__file__).parent.parent / "docs" / "containers.md").read_text(encoding="utf-8")
+    assert f"`{flag}" in text.partition("## Every option")[2]
