@@ -75,8 +75,8 @@ def called(row: Row, host: Host) -> str:
 def wake(row: Row, host: Host) -> Woken:
     """Let a container run, and say what that took.
 
-    Raises Ds01Error where the engine cannot start it, where it ends at once, and where a GPU that it
-    was given is gone.
+    Raises Ds01Error where the engine cannot start it, where it ends at once, and where a GPU that
+    it was given is gone.
     """
     engine = host.engine()
     if row.state == "paused":
