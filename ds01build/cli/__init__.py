@@ -66,6 +66,9 @@ _COMMANDS = {
 # Those of groups that are programs of their own, too.
 _PROGRAMS = {
     "container-create": "containing:create",
+    "container-deploy": "deploying:deploy",
+    "container-retire": "retiring:retire",
+    "container-upgrade": "renewing:upgrade",
     "image-create": "create:create",
     "image-delete": "delete:delete",
     "image-list": "images:images",

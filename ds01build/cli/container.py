@@ -13,6 +13,9 @@ __all__ = ["container"]
     cls=LazyGroup,
     places={
         "create": "containing:create",
+        "deploy": "deploying:deploy",
+        "retire": "retiring:retire",
+        "upgrade": "renewing:upgrade",
     },
 )
 def container() -> None:
