@@ -167,9 +167,10 @@ def _tag(asked: Asked, at: Desk) -> str:
     full = selecting.full_reference(asked.image)
     if full:
         return full
-    tag = moving_tag(at.host.identity.uid, asked.image)
-    if at.host.engine().inspect(tag) is not None:
-        return tag
+    if selecting.is_name(asked.image):
+        tag = moving_tag(at.host.identity.uid, asked.image)
+        if at.host.engine().inspect(tag) is not None:
+            return tag
     several = f"you have several images on {asked.image}"
     return _chosen(selecting.meant(asked.image, at.images()), at, several)
 

@@ -12,6 +12,7 @@ from ds01build.engine.holdings import named
 from ds01build.engine.names import moving_tag
 from ds01build.errors import Ds01Error
 from ds01build.fields import did_you_mean
+from ds01build.grammar import recipe_name
 from ds01build.reference import parse_reference
 from ds01build.workflow.inventory import images
 
@@ -30,6 +31,7 @@ __all__ = [
     "default_name",
     "full_reference",
     "image_of",
+    "is_name",
     "meant",
     "on_framework",
 ]
@@ -158,6 +160,14 @@ def full_reference(text: str) -> str:
         raise Ds01Error(f"{text!r:.200} is {error}", hint="image-list") from error
     last = text.rpartition("/")[2]
     return text if known.digest or ":" in last else f"{text}:latest"
+
+
+def is_name(text: str) -> bool:
+    """Say whether an image of ds01 can be called so."""
+    try:
+        return bool(recipe_name(text))
+    except ValueError:
+        return False
 
 
 def image_of(tag: str, uid: int) -> str:
