@@ -91,7 +91,7 @@ def _tell(found: Leaving, rest: dict[str, Any]) -> None:
     from ds01build.cli.phases import short
 
     row = found.row
-    making.advise(f"{row.name} ({row.state}) of {row.image}: stopped and removed", rest)
+    making.advise(f"container {row.name} ({row.state}) of {row.image}", rest)
     if found.workspace:
         making.advise(f"  stays: {short(Path(found.workspace), Path.home())}", rest)
     making.tell_by_hand(found.by_hand)
