@@ -83,7 +83,7 @@ class Dock:
         return ended
 
     def at(self, program: str, *words: str) -> AbstractContextManager[Terminal]:
-        command = [SCRIPT.with_name(program), *words]
+        command: list[str | Path] = [SCRIPT.with_name(program), *words]
         return terminal(command, self.environment, self.quay.root, 120)
 
     @property

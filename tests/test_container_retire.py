@@ -78,7 +78,7 @@ class Berth:
         assert ended.code == 0, ended.err
 
     def at(self, program: str, *words: str) -> AbstractContextManager[Terminal]:
-        command = [SCRIPT.with_name(program), *words]
+        command: list[str | Path] = [SCRIPT.with_name(program), *words]
         return terminal(command, self.environment, self.desk.place.root, 120)
 
     def inside(self, *argv: str) -> str:
