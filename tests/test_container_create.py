@@ -5,16 +5,11 @@ from __future__ import annotations
 import os
 import socket
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from docks import Dock
 from terminals import DOWN, ENTER, INTERRUPT
-
-from ds01build.cli.making import summary
-from ds01build.container import Wish
-from ds01build.workflow.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -137,16 +132,6 @@ def test_a_port_is_chosen_that_nobody_has(dock: Dock) -> None:
     assert again["body"]["Labels"]["ds01.port"] == first
 
 
-def test_of_ports_that_are_tried_the_first_free_one_is_taken() -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        used = taken.getsockname()[1]
-        with socket.socket() as other:
-            other.bind(("127.0.0.1", 0))
-            free = other.getsockname()[1]
-        assert free_port([free - 1], [used, free - 1, free]) == free
-
-
 def test_a_name_that_is_taken_is_left_to_its_container(dock: Dock) -> None:
     name = dock.name("one")
     dock.done(CREATE, name)
@@ -252,7 +237,12 @@ def test_a_project_gives_its_container_name_and_workspace(dock: Dock) -> None:
     dock.done(DEPLOY, "--project", project, "--background")
     found = dock.quay.described(dock.full("one"))
     assert found["Config"]["Labels"]["ds01.project"] == project
-    assert [each["Source"] for each in found["Mounts"]] == [str(dock.home / "workspace" / project)]
+    directory = str(dock.home / "workspace" / project)
+    assert [each["Source"] for each in found["Mounts"]] == [directory]
+    words = (dock.name("other"), "--project", project, "--background")
+    dock.done(DEPLOY, *words)
+    found = dock.quay.described(dock.full("other"))
+    assert [each["Source"] for each in found["Mounts"]] == [directory]
 
 
 def test_on_a_terminal_deploying_asks_what_comes_then(dock: Dock) -> None:
@@ -261,15 +251,3 @@ def test_on_a_terminal_deploying_asks_what_comes_then(dock: Dock) -> None:
         assert shown.end() == 0, shown.text
     assert dock.quay.described(dock.full("one"))["State"]["Running"]
     assert dock.full("one") in shown.text.splitlines()[-1]
-
-
-def test_a_wish_reads_as_what_it_is() -> None:
-    wish = Wish(name="a", image="b:latest", workspace="/home/u/workspace/a", is_admin=True, gpus=2)
-    assert summary(wish, Path("/home/u")).splitlines() == [
-        "  Container: a",
-        "  Image:     b:latest",
-        "  Workspace: ~/workspace/a as /workspace",
-        "  GPUs:      2",
-        "  Network:   bridge",
-        "  Root:      sudo works, so that it can gain privileges",
-    ]

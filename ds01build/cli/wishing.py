@@ -136,7 +136,7 @@ def settled(asked: Asked, rest: dict[str, Any], at: Desk) -> Wish:
     wish = replace(
         containers.wish_for(called or short, tag, at.host),
         name=short,
-        workspace=str(_workspace(short, asked.project or called, rest, at.host)),
+        workspace=str(_workspace(short, called, asked.project, rest["workspace"], at.host)),
         data=_absolute(rest["data"]),
         models=_absolute(rest["models"]),
         is_admin=rest["sudo"],
@@ -222,17 +222,17 @@ def _title(one: Candidate) -> str:
     return f"{one.name} ({said})" if said else one.name
 
 
-def _workspace(name: str, image: str, rest: dict[str, Any], host: Host) -> Path:
-    """Return the directory that is given, or the project of the image, or that of the name."""
+def _workspace(name: str, image: str, project: str, given: Path | None, host: Host) -> Path:
+    """Return the directory that is given, or that of the project, the image's, or the name's."""
     from ds01build.container import container_name
 
-    given: Path | None = rest["workspace"]
     if given is not None:
         return given.absolute()
-    project = host.home / "workspace" / (image.removesuffix("-image") or image or name)
-    if image and container_name(image) == name and project.is_dir():
-        return project
-    return host.home / "workspace" / name
+    directories = host.home / "workspace"
+    of_image = image.removesuffix("-image") or image
+    if not project and of_image and container_name(image) == name:
+        project = of_image if (directories / of_image).is_dir() else name
+    return directories / (project or name)
 
 
 def _absolute(path: Path | None) -> str:
@@ -279,10 +279,15 @@ def clash_of(wish: Wish, rest: dict[str, Any], at: Desk) -> tuple[Wish, Clash]:
 
     The wish has another name where that is the answer, and the port that is asked for.
     """
-    from ds01build.workflow import deploying
+    from ds01build.cli import making
+    from ds01build.workflow.byhand import by_hand
+    from ds01build.workflow.deploying import there
 
     clash: Clash = "use" if rest["existing"] else "recreate" if rest["recreate"] else "refuse"
-    while clash == "refuse" and at.asker and (row := deploying.there(wish.name, at.host)):
+    if clash == "recreate" and (row := there(wish.name, at.host)):
+        making.tell_by_hand(by_hand(row, at.host))
+    while clash == "refuse" and at.asker and (row := there(wish.name, at.host)):
+        making.tell_by_hand(by_hand(row, at.host))
         chosen = _clash(f"{row.name} ({row.state})", at.asker)
         if chosen == "another":
             wish = _renamed(wish, rest, at.host, at.asker)
