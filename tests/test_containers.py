@@ -205,6 +205,72 @@ def test_a_container_is_replaced_with_its_workspace(quay: Quay) -> None:
     assert quay.names == [made.name]
 
 
+@pytest.mark.parametrize("is_new_there", [False, True])
+def test_what_a_killed_replacement_left_is_put_right(quay: Quay, is_new_there: bool) -> None:  # noqa: FBT001
+    host = quay.host(0, "root")
+    made = containers.create(quay.wish(host), host)
+    old = quay.described(made.name)["Id"]
+    dead = current()._replace(pid=2**22 - 1)
+    left = f"{made.name}.replaced.{str(dead).replace('/', '.')}.0123abcd"
+    quay.engine.client.rename(made.name, left)
+    assert [row.name for row in containers.own(host) if quay.token in row.name] == []
+    if is_new_there:
+        engines.create(quay.engine, made)
+        engines.sweep(quay.engine, 0)
+    found = containers.find(made.name, host)
+    assert quay.names == [made.name]
+    assert (found.container_id == old) is not is_new_there
+
+
+def test_what_is_made_for_a_container_that_fails_is_not_left(
+    quay: Quay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = quay.host(0, "root")
+    workspace = host.home / "workspace" / f"new-{quay.token}"
+
+    def lost(*_: object) -> None:
+        assert workspace.is_dir()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(engines, "_furnish", lost)
+    with pytest.raises(KeyboardInterrupt):
+        containers.create(quay.wish(host, workspace=str(workspace)), host)
+    assert not workspace.exists()
+    assert quay.names == []
+
+
+def test_nothing_grows_with_a_uid(quay: Quay) -> None:
+    """An account that useradd makes writes lastlog at the place of its uid: some 500 GB."""
+    host = quay.host()
+    before = quay.engine.inspect(quay.tag)
+    made = containers.bring_up(quay.wish(host), host)
+    row = next(
+        each
+        for each in quay.engine.client.containers(size=True)
+        if each["Names"] == [f"/{made.name}"]
+    )
+    assert row.get("SizeRw", 0) < 64 * 1024
+    assert quay.engine.inspect(quay.tag) == before
+    assert quay.says(made.name, "ls", "/var/log/lastlog").startswith("ls: cannot access")
+
+
+@pytest.mark.parametrize(("uid", "gid", "login"), [(1000, 44, "12345"), (5000, 1000, "ubuntu")])
+def test_uids_gids_and_names_that_the_image_has_are_no_trouble(
+    uid: int, gid: int, login: str, quay: Quay
+) -> None:
+    """The image has ubuntu (1000) and video (44): whoever comes with these has a name anyway."""
+    host = quay.host(uid, login)
+    host = replace(host, identity=replace(host.identity, gid=gid))
+    made = containers.bring_up(quay.wish(host), host)
+    name = {"12345": "u12345", "ubuntu": "ubuntu_2"}[login]
+    assert quay.says(made.name, "id", "-un") == name
+    assert quay.says(made.name, "id", "-u") == str(uid)
+    assert quay.says(made.name, "id", "-g") == str(gid)
+    assert quay.says(made.name, "id", "-gn") == {"12345": "u12345", "ubuntu": "ubuntu"}[login]
+    quay.says(made.name, "bash", "-c", "touch ~/made")
+    assert quay.says(made.name, "bash", "-c", "ls ~") == "made"
+
+
 def test_a_container_stops_at_once(quay: Quay) -> None:
     host = quay.host()
     made = containers.bring_up(quay.wish(host), host)

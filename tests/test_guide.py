@@ -37,6 +37,7 @@ EVERY = dict(commands())
 TEXTS = ("guided", "concepts", "info")
 # Texts that are there before what they are about. Whatever comes has to go from here.
 AHEAD: set[str] = set()
+_TOPIC = r"(?:image|container)-[a-z]+\.[a-z-]*"
 
 
 def told() -> Iterator[tuple[str, str]]:
@@ -55,7 +56,7 @@ def used_topics() -> tuple[set[str], tuple[str, ...]]:
     for path in Path(ds01build.__file__).parent.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             value = node.value if isinstance(node, ast.Constant) else None
-            if isinstance(value, str) and re.fullmatch(r"image-[a-z]+\.[a-z-]*", value):
+            if isinstance(value, str) and re.fullmatch(_TOPIC, value):
                 (begun if value.endswith(".") else whole).add(value)
     return {each for each in whole if not each.endswith(".toml")}, tuple(begun)
 

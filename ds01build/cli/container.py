@@ -23,6 +23,9 @@ __all__ = ["container"]
         "stats": "stats:stats",
         "stop": "living:stop",
         "unpause": "living:unpause",
+        "deploy": "deploying:deploy",
+        "retire": "retiring:retire",
+        "upgrade": "renewing:upgrade",
     },
 )
 def container() -> None:

@@ -2,66 +2,48 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from ds01build.cli import completers, options
-
-if TYPE_CHECKING:
-    from ds01build.container import Wish
+from ds01build.cli import completers, making, options, wishing
 
 __all__ = ["create"]
 
 
 @click.command("container-create", context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("name", metavar="NAME")
-@click.argument("image", metavar="IMAGE", shell_complete=completers.names)
-@click.option(
-    "--workspace",
-    "-w",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="What /workspace is; ~/workspace/NAME otherwise.",
-)
+@click.argument("name", metavar="[NAME]", required=False)
+@click.argument("image", metavar="[IMAGE]", required=False, shell_complete=completers.names)
+@wishing.options
 @click.option("--dry-run", is_flag=True, help="Print what the engine would be asked for.")
 @options.as_json
 @options.quiet
-def create(name: str, image: str, **rest: Any) -> None:
+def create(name: str | None, image: str | None, **rest: Any) -> None:
     """Create the container NAME of IMAGE, stopped, with you as its user.
 
+    IMAGE is one of your images, a full reference, or a framework that an image of yours stands on;
+    without it the image that is called like NAME. No image is made here: image-create does that.
     Your directory is /workspace in it; what you write there is yours. Nothing in the image is
     changed for you.
 
     \b
-    container-create thesis thesis
+    container-create
+    container-create thesis
+    container-create thesis pytorch --data /srv/data --port 0
     """  # noqa: D301
     from ds01build.cli import wiring
-    from ds01build.cli.output import print_json
-    from ds01build.cli.progress import progress
-    from ds01build.container import payload
-    from ds01build.workflow import containers
+    from ds01build.cli.telling import tell
+    from ds01build.workflow import deploying
 
-    with progress(quiet=rest["quiet"]) as report:
-        host = wiring.host(report)
-        wish = _wish(name, image, host, rest)
-        if rest["dry_run"]:
-            print_json({"name": name, **payload(containers.specified(wish, host))})
-            return
-        made = containers.create(wish, host)
-    if rest["as_json"]:
-        print_json({"schema": "ds01.container/1", "name": made.name, **payload(made)})
-    else:
+    wishing.tell_deprecated(rest)
+    at = wishing.desk(wiring.host(tell), rest)
+    wish = wishing.settled(wishing.Asked(name=name, image=image), rest, at)
+    if rest["dry_run"]:
+        making.show_specification(wishing.with_port(wish, rest, at.host), at.host)
+        return
+    wish, clash = wishing.clash_of(wish, rest, at)
+    made = deploying.make(wish, at.host, clash)
+    making.show(made, wish, rest)
+    if not rest["as_json"]:
+        making.advise(f"Enter it: container-run {wish.name}", rest)
         click.echo(made.name)
-
-
-def _wish(name: str, image: str, host: Any, rest: dict[str, Any]) -> Wish:
-    from ds01build.workflow import containers
-
-    tag = f"ds01-{host.identity.uid}/{image}:latest" if ":" not in image else image
-    wish = replace(containers.wish_for(name, tag, host), name=name)
-    if rest["workspace"]:
-        wish = replace(wish, workspace=str(rest["workspace"].absolute()))
-    return wish

@@ -209,10 +209,13 @@ def _built(drafted: Draft, place: Place | None, rest: dict[str, Any], asker: Ask
 
 
 def _contained(drafted: Draft, built: Built, rest: dict[str, Any], asker: Asker) -> str:
-    """Create and start a container where that is wanted, and return its name."""
-    from ds01build.cli import wiring
+    """Create and start a container where that is wanted, and return its name.
+
+    One that is there already is offered to be put on the new build.
+    """
+    from ds01build.cli import making, wiring
     from ds01build.cli.progress import progress
-    from ds01build.workflow import containers
+    from ds01build.workflow import containers, deploying
 
     if not built.tag or rest["container"] is False:
         return ""
@@ -227,6 +230,9 @@ def _contained(drafted: Draft, built: Built, rest: dict[str, Any], asker: Asker)
         if rest["yes"] or not asker.confirm("Create container now?", default=True):
             phases.tell(f"Later: container-create {wanted.name} {built.name}", rest)
             return ""
-    made = containers.bring_up(wanted, host)
+        old = deploying.there(wanted.name, host)
+        if old is not None:
+            return making.renewed(old, built.tag, host, asker)
+    made = deploying.deploy(wanted, host)
     phases.tell(f"Enter it: container-run {wanted.name}", rest)
     return made.name

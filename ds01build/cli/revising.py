@@ -130,13 +130,8 @@ def recreated(name: str, tag: str, host: Host, asker: Asker) -> str:
 
     Returns its name, or an empty text.
     """
+    from ds01build.cli import making
     from ds01build.workflow import containers
 
     old = containers.of_image(name, host)
-    if old is None:
-        return ""
-    asker.explain("image-update.container")
-    if not asker.confirm(f"Recreate the container {old.name} on the new image?", default=True):
-        return ""
-    containers.recreate(old, host, tag)
-    return old.name
+    return making.renewed(old, tag, host, asker) if old is not None else ""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from ds01build.container.specification import Interface, Network, Specification
 
-__all__ = ["MANAGED", "USER", "image_of", "labels_of", "login_of", "read", "uid_of"]
+__all__ = ["MANAGED", "USER", "image_of", "labels_of", "login_of", "port_of", "read", "uid_of"]
 
 MANAGED = "ds01.managed"
 USER = "ds01.uid"
@@ -125,6 +125,7 @@ def read(labels: Mapping[str, str]) -> Wish | None:
         is_admin=said["sudo"] == "true",
         project=said["project"],
         interface=interface,
+        has_mlc_labels=_LEGACY in labels,
     )
 
 
@@ -142,6 +143,11 @@ def _path(text: str) -> str | None:
 
 def _number(text: str) -> int:
     return int(text) if _NUMBER.fullmatch(text) else 0
+
+
+def port_of(labels: Mapping[str, str]) -> int:
+    """Return the port of this machine that a container says it has, 0 for none."""
+    return _number(labels.get("ds01.port", ""))
 
 
 def uid_of(labels: Mapping[str, str]) -> tuple[int, int] | None:

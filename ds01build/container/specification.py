@@ -37,6 +37,7 @@ class Wish:
     is_admin: bool = False  # may become root in it
     project: str = ""
     interface: Interface = "atomic"
+    has_mlc_labels: bool = False  # those of AIME's tools, too
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ds01build.engine.api import asking
-from ds01build.engine.containers import RUNNING, UNFINISHED, owner_of, state_of
+from ds01build.engine.containers import ASIDE, RUNNING, owner_of, state_of
 from ds01build.gpus import way_of
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def claims(engine: Engine) -> tuple[Claim, ...]:
 def _claim(answer: Mapping[str, Any]) -> Claim | None:
     names = [str(each).removeprefix("/") for each in answer.get("Names") or ()]
     name = next((each for each in names if "/" not in each), "")  # others are those of links
-    match = UNFINISHED.fullmatch(name)
+    match = ASIDE.fullmatch(name)
     owner = owner_of(match["owner"]) if match else None
     if not name or (match and not (owner and owner.may_live)):
         return None

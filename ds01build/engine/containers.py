@@ -6,7 +6,7 @@ import re
 import secrets
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from docker.errors import APIError, NotFound
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from ds01build.engine.api import Engine
 
 __all__ = [
+    "ASIDE",
     "RUNNING",
-    "UNFINISHED",
     "Row",
     "aside",
     "create",
@@ -49,8 +49,11 @@ _STOP = 10  # seconds that a container has to end
 _BASH = "/bin/bash"
 RUNNING = ("running", "paused", "restarting")
 _STATE = re.compile(r"[a-z]{1,20}")
-# A container that is not whole yet: what it is going to be called, and by whom it is made.
-UNFINISHED = re.compile(r"(?P<name>.{1,120})\.creating\.(?P<owner>[0-9a-f.-]{1,120})\.[0-9a-f]{8}")
+# A container that is not whole yet, or that another one is to replace: what it is going to be
+# called, or was, and by whom that is done.
+ASIDE = re.compile(
+    r"(?P<name>.{1,120})\.(?P<why>creating|replaced)\.(?P<owner>[0-9a-f.-]{1,120})\.[0-9a-f]{8}"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +78,7 @@ class Row:
 def rows(engine: Engine, label: str = "") -> tuple[Row, ...]:
     """Return the containers of an engine, running or not, by name; those with a label if given.
 
-    What is not whole yet is left out.
+    What is not whole yet is left out, and what is being replaced.
     """
     with asking(engine.place, "for its containers"):
         answer = engine.client.containers(all=True, filters={"label": label} if label else None)
@@ -96,7 +99,7 @@ def find(engine: Engine, name: str) -> Row | None:
 def _row(answer: Mapping[str, Any]) -> Row | None:
     names = [str(each).removeprefix("/") for each in answer.get("Names") or ()]
     name = next((each for each in names if "/" not in each), "")  # others are those of links
-    if not name or UNFINISHED.fullmatch(name):
+    if not name or ASIDE.fullmatch(name):
         return None
     labels = answer.get("Labels") or {}
     return Row(
@@ -130,8 +133,7 @@ def create(
     ``sweep`` removes it. ``settle`` gets its id right before, and raises where it may not be.
     Raises Ds01Error for a name that is taken, Unavailable.
     """
-    client = engine.client
-    aside_name = f"{wanted.name}.creating.{_told(current())}.{secrets.token_hex(4)}"
+    client, aside_name = engine.client, _aside_name(wanted.name, "creating")
     with asking(engine.place, f"to create the container {wanted.name}"):
         made = client.create_container_from_config(payload(wanted), aside_name)["Id"]
         try:
@@ -195,19 +197,30 @@ def taken(name: str) -> Ds01Error:
 
 
 def sweep(engine: Engine, uid: int) -> tuple[str, ...]:
-    """Remove what a user's dead processes left half-made, and return what it was to be called."""
-    gone = []
+    """Put right what a user's dead processes left half-done, and return the names that it is about.
+
+    What was half-made is removed; what was to be replaced has its name again, unless the new one
+    has it.
+    """
+    done = []
     with asking(engine.place, "for its containers"):
-        answer = engine.client.containers(all=True, filters={"name": ".creating."})
-        for each in answer:
-            names = [str(name).removeprefix("/") for name in each.get("Names") or ()]
-            match = next(filter(None, map(UNFINISHED.fullmatch, names)), None)
-            owner = owner_of(match["owner"]) if match else None
-            if match and owner and owner.uid == uid and not owner.may_live:
+        answer = engine.client.containers(all=True)
+        names = {str(name).removeprefix("/"): each for each in answer for name in each["Names"]}
+        for match in filter(None, map(ASIDE.fullmatch, sorted(names))):
+            owner = owner_of(match["owner"])
+            if owner and owner.uid == uid and not owner.may_live:
+                container, name = names[match[0]]["Id"], match["name"]
                 with suppress(NotFound):
-                    engine.client.remove_container(each["Id"], force=True)
-                gone.append(match["name"])
-    return tuple(gone)
+                    if match["why"] == "replaced" and name not in names:
+                        engine.client.rename(container, name)
+                    else:
+                        engine.client.remove_container(container, force=True)
+                done.append(name)
+    return tuple(done)
+
+
+def _aside_name(name: str, why: Literal["creating", "replaced"]) -> str:
+    return f"{name}.{why}.{_told(current())}.{secrets.token_hex(4)}"
 
 
 def _told(owner: Owner) -> str:
@@ -262,9 +275,9 @@ def aside(engine: Engine, name: str) -> Iterator[None]:
     """Stop a container and give its name away for the block, and remove it afterwards.
 
     Where the block raises, what has the name by then is removed, and the container has it again,
-    and runs if it did.
+    and runs if it did. Where this process is killed meanwhile, ``sweep`` puts it right.
     """
-    client, other = engine.client, f"{name}.old"
+    client, other = engine.client, _aside_name(name, "replaced")
     with asking(engine.place, f"to replace the container {name}"):
         was_running = bool(client.inspect_container(name)["State"]["Running"])
         client.stop(name, timeout=_STOP)

@@ -17,6 +17,7 @@ __all__ = [
     "Container",
     "Holding",
     "Holdings",
+    "address",
     "holdings",
     "is_given",
     "named",
@@ -101,7 +102,7 @@ def holdings(engine: Engine) -> Holdings:
         containers = engine.client.containers(all=True)
     return Holdings(
         images=tuple(sorted(map(_holding, images), key=lambda one: one.engine_id)),
-        used=frozenset(_address(each.get("ImageID")) for each in containers),
+        used=frozenset(address(each.get("ImageID")) for each in containers),
         used_labels=frozenset(own_labels(each.get("Labels")) for each in containers)
         - {frozenset[tuple[str, str]]()},
         containers=tuple(sorted(_containers(containers), key=lambda one: one.name)),
@@ -134,7 +135,7 @@ def _containers(rows: Iterable[Mapping[str, Any]]) -> Iterator[Container]:
                 container_id=container_id,
                 name=next((name for name in names if "/" not in name), container_id[:12]),
                 state=state if _STATE.fullmatch(state) else "unknown",
-                engine_id=_address(row.get("ImageID")),
+                engine_id=address(row.get("ImageID")),
                 image=str(row.get("Image") or ""),
                 labels=own_labels(row.get("Labels")),
             )
@@ -143,7 +144,7 @@ def _containers(rows: Iterable[Mapping[str, Any]]) -> Iterator[Container]:
 def _holding(row: Mapping[str, Any]) -> Holding:
     tags = (str(tag).removeprefix("docker.io/") for tag in row.get("RepoTags") or ())
     return Holding(
-        engine_id=_address(row.get("Id")),
+        engine_id=address(row.get("Id")),
         tags=tuple(sorted(tag for tag in tags if tag != "<none>:<none>")),
         labels=own_labels(row.get("Labels")),
         created=float(row.get("Created") or 0),
@@ -158,7 +159,7 @@ def own_labels(labels: Mapping[str, str] | None) -> frozenset[tuple[str, str]]:
     )
 
 
-def _address(value: object) -> str:
+def address(value: object) -> str:
     """Return an id with its algorithm, which Podman leaves out."""
     text = str(value)
     return text if text.startswith("sha256:") else f"sha256:{text}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ds01build.gpus.allotment import Caps, Wanted, allot, busy, usage
+from ds01build.gpus.allotment import Caps, Wanted, allot, attainable, busy, usage
 from ds01build.gpus.holding import Holding, held
 from ds01build.gpus.inventory import Device, Gpu, Inventory, Slice
 from ds01build.gpus.requirements import concerns, unmet
@@ -17,6 +17,7 @@ __all__ = [
     "Slice",
     "Wanted",
     "allot",
+    "attainable",
     "busy",
     "concerns",
     "held",

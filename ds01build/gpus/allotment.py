@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ds01build.gpus.holding import Holding
     from ds01build.gpus.inventory import Device, Gpu, Inventory
 
-__all__ = ["Caps", "Wanted", "allot", "busy", "usage"]
+__all__ = ["Caps", "Wanted", "allot", "attainable", "busy", "usage"]
 
 _KFD = "/dev/kfd"  # what every program opens that computes on an AMD GPU
 _HINT = "ds01 gpus"
@@ -64,6 +64,18 @@ class _Case:
         if self.caps.equivalents is None:
             return None
         return Fraction(self.caps.equivalents) - self.held
+
+
+def attainable(inventory: Inventory, taken: Iterable[Holding], uid: int, caps: Caps) -> int:
+    """Return how many devices one more container of a user could have now."""
+    holdings = tuple(taken)
+    case = _Case(
+        inventory=inventory,
+        taken=busy(inventory, holdings),
+        held=usage(inventory, holdings, uid),
+        caps=caps,
+    )
+    return len(_picked(case, len(case.free) if caps.slots is None else caps.slots))
 
 
 def allot(inventory: Inventory, taken: Iterable[Holding], wanted: Wanted, caps: Caps) -> Gpus:

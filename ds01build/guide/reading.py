@@ -47,6 +47,7 @@ _COMMANDS = (
     "gpus.toml",
     "limits.toml",
     "container-life.toml",
+    "making.toml",
 )
 
 

@@ -13,7 +13,7 @@ from ds01build.container import labels_of
 from ds01build.engine.claims import claims, way
 from ds01build.errors import Ds01Error, Unavailable
 from ds01build.events import Note, Warned
-from ds01build.gpus import Holding, Wanted, allot, busy, concerns, held, unmet, usage
+from ds01build.gpus import Holding, Wanted, allot, attainable, busy, concerns, held, unmet, usage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ds01build.workflow.containers import Host
     from ds01build.workflow.settling import Objection
 
-__all__ = ["allotted", "holdings", "missing", "objections", "overview"]
+__all__ = ["allotted", "holdings", "missing", "most", "objections", "overview"]
 
 
 def overview(host: Host) -> tuple[Inventory, tuple[Holding, ...] | None]:
@@ -69,6 +69,17 @@ def allotted(wish: Wish, host: Host, image: EngineImage, besides: str = "") -> G
     if gpus.vendor != "nvidia":
         return gpus
     return replace(gpus, way=way(engine, gpus.devices))
+
+
+def most(host: Host) -> int:
+    """Return how many devices one more container of the user could have now.
+
+    Raises Unavailable for a driver that fails.
+    """
+    inventory = host.inventory()
+    if not inventory.devices:
+        return 0
+    return attainable(inventory, holdings(host.engine()), host.identity.uid, host.caps)
 
 
 def _preflight(image: EngineImage, inventory: Inventory, gpus: Gpus, host: Host) -> None:

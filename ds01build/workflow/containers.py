@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,7 +30,7 @@ from ds01build.workflow import allotting, limiting
 from ds01build.workflow.settling import settle
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from ds01build.container.specification import Network
     from ds01build.engine.api import Engine
@@ -45,6 +45,7 @@ __all__ = [
     "of_image",
     "own",
     "recreate",
+    "replaced",
     "specified",
     "wish_for",
 ]
@@ -121,16 +122,16 @@ def specified(wish: Wish, host: Host, besides: str = "") -> Specification:
         gpus=allotting.allotted(wish, host, image, besides),
         path=variables.get("PATH", ""),
         facts=tuple(sorted(facts.items())),
-        legacy=host.policy.mlc_labels,
+        legacy=host.policy.mlc_labels or wish.has_mlc_labels,
     )
 
 
 def create(wish: Wish, host: Host, besides: str = "") -> Specification:
     """Create a container that is stopped, and its workspace where there is none.
 
-    What died half-way before is removed first. The container with the id ``besides`` is the one
-    that it replaces. Raises Ds01Error, also for one container more than the user may have,
-    Unavailable.
+    What died half-way before is put right first. Where anything fails, nothing of it is left. The
+    container with the id ``besides`` is the one that it replaces. Raises Ds01Error, also for one
+    container more than the user may have, Unavailable.
     """
     wanted = specified(wish, host, besides)
     engine = host.engine()
@@ -138,15 +139,39 @@ def create(wish: Wish, host: Host, besides: str = "") -> Specification:
         *limiting.objections(wanted, host.limits()),
         *allotting.objections(wanted, host, besides),
     ]
-    limiting.require_room(engine, host.identity.uid, host.limits(), besides)
-    for name in containers.sweep(engine, host.identity.uid):
-        host.report(Note(f"removed what was left of creating {name}"))
+    _sweep(host)
     if containers.find(engine, wanted.name) is not None:
         raise containers.taken(wanted.name)
-    for path in filter(None, (wish.workspace, wish.data, wish.models)):
-        _require(Path(path), host, is_own=path == wish.workspace)
-    containers.create(engine, wanted, lambda made: settle(engine, made, objections, besides))
+    limiting.require_room(engine, host.identity.uid, host.limits(), besides)
+    with _workspace(Path(wish.workspace), host):
+        for path in filter(None, (wish.workspace, wish.data, wish.models)):
+            _require(Path(path), host, is_own=path == wish.workspace)
+        containers.create(engine, wanted, lambda made: settle(engine, made, objections, besides))
     return wanted
+
+
+def _sweep(host: Host) -> tuple[str, ...]:
+    found = containers.sweep(host.engine(), host.identity.uid)
+    for name in found:
+        host.report(Note(f"put right what was left half-done of {name}"))
+    return found
+
+
+@contextmanager
+def _workspace(path: Path, host: Host) -> Iterator[None]:
+    """Make a user's workspace where there is none, for the block; it goes where that raises."""
+    default = host.home / "workspace"
+    is_missing = path.parent == default and not path.exists() and not path.is_symlink()
+    made = [each for each in (default, path) if is_missing and not each.exists()]
+    try:
+        for each in made:
+            each.mkdir(exist_ok=True)
+        yield
+    except BaseException:
+        for each in reversed(made):
+            with suppress(OSError):  # somebody has put something there
+                each.rmdir()
+        raise
 
 
 def bring_up(wish: Wish, host: Host) -> Specification:
@@ -165,12 +190,8 @@ def bring_up(wish: Wish, host: Host) -> Specification:
 
 
 def _require(path: Path, host: Host, *, is_own: bool) -> None:
-    """Make a workspace, or raise Ds01Error for a directory that cannot be mounted."""
+    """Raise Ds01Error for a directory that cannot be mounted."""
     shown = shlex.quote(str(path))
-    default = host.home / "workspace"
-    if is_own and path.parent == default and not path.exists() and not path.is_symlink():
-        default.mkdir(exist_ok=True)
-        path.mkdir(exist_ok=True)
     if path.is_symlink():
         raise Ds01Error(
             f"{path} is a link: it is not said what is mounted", hint=f"readlink -f -- {shown}"
@@ -195,9 +216,14 @@ def own(host: Host) -> tuple[Row, ...]:
 
 
 def find(name: str, host: Host) -> Row:
-    """Return the user's container of a short or full name. Raises Ds01Error without one."""
+    """Return the user's container of a short or full name. Raises Ds01Error without one.
+
+    One that a command was about to replace when it was killed is found again.
+    """
     wanted = {name, full_name(name, host.identity.uid)}
     found = next((row for row in own(host) if row.name in wanted), None)
+    if found is None and wanted & set(_sweep(host)):
+        found = next((row for row in own(host) if row.name in wanted), None)
     if found is None:
         raise Ds01Error(f"you have no container {name!r:.130}", hint="container-list --all")
     return found
@@ -220,11 +246,18 @@ def recreate(row: Row, host: Host, image: str = "") -> Specification:
         raise Ds01Error(
             f"the labels of {row.name} do not say what it is to be", hint="container-create"
         )
-    engine = host.engine()
-    wish = replace(wish, image=image or wish.image)
+    return replaced(row, replace(wish, image=image or wish.image), host, is_started=row.is_running)
+
+
+def replaced(row: Row, wish: Wish, host: Host, *, is_started: bool) -> Specification:
+    """Put a new container, of the same name, in the place of another, and start it if it is to be.
+
+    The other one is removed last: where anything fails it is as before. Raises Ds01Error,
+    Unavailable.
+    """
     specified(wish, host, row.container_id)  # which fails before anything is stopped
-    with containers.aside(engine, row.name):
+    with containers.aside(host.engine(), row.name):
         made = create(wish, host, row.container_id)
-        if row.is_running:
-            containers.start(engine, row.name)
+        if is_started:
+            containers.start(host.engine(), row.name)
     return made
