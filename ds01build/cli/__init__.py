@@ -66,6 +66,7 @@ _COMMANDS = {
 # Those of groups that are programs of their own, too.
 _PROGRAMS = {
     "container-create": "containing:create",
+    "container-jupyter": "jupyter:jupyter",
     "image-create": "create:create",
     "image-delete": "delete:delete",
     "image-list": "images:images",

@@ -13,6 +13,7 @@ __all__ = ["container"]
     cls=LazyGroup,
     places={
         "create": "containing:create",
+        "jupyter": "jupyter:jupyter",
     },
 )
 def container() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shlex
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -17,6 +18,7 @@ from ds01build.container import (
     check,
     container_name,
     full_name,
+    jupyter,
     read,
 )
 from ds01build.container.labels import uid_of
@@ -43,6 +45,8 @@ __all__ = [
     "specified",
     "wish_for",
 ]
+
+_TOKEN = 32  # bytes of Jupyter's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +115,8 @@ def create(wish: Wish, host: Host) -> Specification:
     What died half-way before is removed first. Raises Ds01Error, Unavailable.
     """
     wanted = specified(wish, host)
+    files = jupyter.files(wish, secrets.token_hex(_TOKEN))
+    wanted = replace(wanted, files=(*wanted.files, *files))
     engine = host.engine()
     for name in containers.sweep(engine, host.identity.uid):
         host.report(Note(f"removed what was left of creating {name}"))
