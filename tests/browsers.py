@@ -31,6 +31,10 @@ _ARGUMENTS = [
 ]
 
 
+class BrowserError(Exception):
+    """A driver does not do what it is asked."""
+
+
 @dataclass(frozen=True)
 class Browser:
     """A window of a browser. Scripts are JavaScript functions' bodies, with ``arguments``."""
@@ -62,13 +66,23 @@ class Browser:
         shown = self.run("return document.body ? document.body.innerText : ''")
         pytest.fail(f"not after {seconds} seconds: {script}\n{self.url}\n{shown:.2000}")
 
-    def click(self, selector: str) -> None:
-        """Click on the first element of a selector that can be seen, as soon as there is one."""
-        found = self.wait(
-            "return [...document.querySelectorAll(arguments[0])].find(e => e.offsetParent)",
-            selector,
-        )
-        self.call("POST", f"/element/{found[_ELEMENT]}/click", {})
+    def click(self, selector: str, seconds: float = 60) -> None:
+        """Click on the first element of a selector that can be seen, as soon as that is done."""
+        end = time.monotonic() + seconds
+        while True:
+            found = self.wait(
+                "return [...document.querySelectorAll(arguments[0])].find(e => e.offsetParent)",
+                selector,
+                seconds=seconds,
+            )
+            try:
+                self.call("POST", f"/element/{found[_ELEMENT]}/click", {})
+            except BrowserError:  # it moves, something lies over it, or it has gone meanwhile
+                if time.monotonic() > end:
+                    raise
+            else:
+                return
+            time.sleep(0.2)
 
     def type(self, *keys: str, held: str = "") -> None:
         """Press keys one after the other, with another one held down."""
@@ -87,7 +101,8 @@ def _call(pool: urllib3.HTTPConnectionPool, method: str, path: str, body: object
     content = None if body is None else json.dumps(body).encode()
     answer = pool.request(method, path, body=content, headers={"Content-Type": "application/json"})
     value = json.loads(answer.data)["value"]
-    assert answer.status == 200, value
+    if answer.status != 200:
+        raise BrowserError(f"{value['error']}: {value['message']}")
     return value
 
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from servers import free_port
 
 from ds01build.container import Wish
 from ds01build.container import jupyter as home
@@ -59,11 +60,6 @@ class Answer(http.server.BaseHTTPRequestHandler):
 
 http.server.ThreadingHTTPServer(("127.0.0.1", {port}), Answer).serve_forever()
 """
-
-
-def free_port() -> int:
-    with closing(socket.create_server(("127.0.0.1", 0))) as found:
-        return int(found.getsockname()[1])
 
 
 @dataclass
@@ -211,6 +207,7 @@ def test_the_configuration_is_what_jupyter_is_to_do(
         "ServerApp.ip": "127.0.0.1",
         "ServerApp.allow_remote_access": False,
         "ServerApp.open_browser": False,
+        "ServerApp.no_browser_open_file": True,
         "ServerApp.root_dir": "/workspace",
         "ServerApp.port": 8899,
         "ServerApp.port_retries": 0,
