@@ -19,6 +19,7 @@ from ds01build.workflow import containers, listener
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from ds01build.engine.containers import Row
     from ds01build.workflow.containers import Host
 
 __all__ = ["Inside", "Lab", "Served", "ended", "lab", "serve", "served", "stop"]
@@ -117,8 +118,11 @@ def serve(name: str, host: Host) -> Served:
     Returns when it answers. Raises Ds01Error for a container that does not run or has no port, a
     port that somebody else has, a server that asks for no token or does not start; Unavailable.
     """
-    where, inside = _found(name, host)
-    return served(where, inside)
+    row = containers.find(name, host)
+    if row.state != "running":
+        short, way = _short(row), "unpause" if row.state == "paused" else "start"
+        raise Ds01Error(f"the container {short} does not run", hint=f"container-{way} {short}")
+    return served(lab(row, host), EngineInside(engine=host.engine(), name=row.name))
 
 
 def stop(name: str, host: Host) -> bool:
@@ -126,22 +130,19 @@ def stop(name: str, host: Host) -> bool:
 
     Raises Ds01Error, Unavailable.
     """
-    where, inside = _found(name, host)
-    return ended(where, inside)
-
-
-def _found(name: str, host: Host) -> tuple[Lab, Inside]:
     row = containers.find(name, host)
-    short = (short_name(row.name) or (row.name, 0))[0]
     if row.state != "running":
-        way = "unpause" if row.state == "paused" else "start"
-        raise Ds01Error(f"the container {short} does not run", hint=f"container-{way} {short}")
-    return lab(short, row.labels, host), EngineInside(engine=host.engine(), name=row.name)
+        return False
+    return ended(lab(row, host), EngineInside(engine=host.engine(), name=row.name))
 
 
-def lab(name: str, labels: Mapping[str, str], host: Host) -> Lab:
-    """Return where the Jupyter of a container with those labels is to be. Raises Ds01Error."""
-    wish = read(labels)
+def _short(row: Row) -> str:
+    return (short_name(row.name) or (row.name, 0))[0]
+
+
+def lab(row: Row, host: Host) -> Lab:
+    """Return where the Jupyter of a container is to be. Raises Ds01Error for one without a port."""
+    name, wish = _short(row), read(row.labels)
     if wish is None or not wish.port:
         raise Ds01Error(
             f"the container {name} was created without a port for Jupyter",
@@ -228,16 +229,22 @@ def _look(action: str, where: Lab, inside: Inside) -> _Seen:
     try:
         found = json.loads(printed)
         return _Seen(
-            uids=tuple(int(each) for each in found["uids"]),
-            process=int(found["process"]),
+            uids=tuple(_number(each) for each in found["uids"]),
+            process=_number(found["process"]),
             is_jupyter=found["is_jupyter"] is True,
-            stranger=int(found["stranger"]),
-            owner=int(found["owner"]),
+            stranger=_number(found["stranger"]),
+            owner=_number(found["owner"]),
         )
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise Ds01Error(
             f"Python in the container {where.name} does not say who listens (status {code})"
         ) from error
+
+
+def _number(value: object) -> int:
+    if not isinstance(value, int):
+        raise TypeError(f"{value!r:.20} is no number")
+    return value
 
 
 def _answers(seen: _Seen, where: Lab) -> bool:
