@@ -208,7 +208,7 @@ def test_the_configuration_is_what_jupyter_is_to_do(
         "ServerApp.ip": "127.0.0.1",
         "ServerApp.allow_remote_access": False,
         "ServerApp.open_browser": False,
-        "ServerApp.no_browser_open_file": True,
+        "ServerApp.allow_root": True,
         "ServerApp.root_dir": "/workspace",
         "ServerApp.port": 8899,
         "ServerApp.port_retries": 0,

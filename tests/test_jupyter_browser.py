@@ -11,6 +11,7 @@ import shutil
 import socket
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -183,8 +184,13 @@ def test_the_token_is_in_no_log_argument_or_environment(desk: Desk) -> None:
     assert "jupyter-lab" in seen
     assert token not in seen
     inside = desk.runs("grep", "-rlF", token, desk.host.identity.home, "/workspace")
-    modes = desk.runs("stat", "-c", "%a %n", *inside.split())
-    assert {line.split()[0] for line in modes.splitlines()} == {"600"}, modes
+    runtime = f"{desk.host.identity.home}/{home.DATA}/runtime"  # where Jupyter notes its servers
+    assert f"{desk.host.identity.home}/{home.TOKEN}" in inside.split()
+    assert {str(PurePath(path).parent) for path in inside.split()} == {
+        f"{desk.host.identity.home}/{home.DIRECTORY}",
+        runtime,
+    }
+    assert desk.runs("stat", "-c", "%a", runtime, desk.host.identity.home) == "700\n700"
 
 
 def test_it_is_started_once_and_ended_with_its_kernels(desk: Desk) -> None:

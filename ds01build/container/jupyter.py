@@ -92,7 +92,7 @@ def _settings(wish: Wish, kernel: str) -> str:
         # A page that a browser shows may not reach it by another name (DNS rebinding).
         "ServerApp.allow_remote_access": False,
         "ServerApp.open_browser": False,
-        "ServerApp.no_browser_open_file": True,  # which has the token, and mode 0644
+        "ServerApp.allow_root": True,  # root in here is root outside, who starts his own
         "ServerApp.root_dir": WORKSPACE,
         "MultiKernelManager.default_kernel_name": kernel,
     }
