@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 import shutil
@@ -92,9 +91,6 @@ class Browser:
             pressed = [down, *pressed, up]
         keyboard = {"type": "key", "id": "keyboard", "actions": pressed}
         self.call("POST", "/actions", {"actions": [keyboard]})
-
-    def picture(self, path: Path) -> None:
-        path.write_bytes(base64.b64decode(self.call("GET", "/screenshot")))
 
 
 def _call(pool: urllib3.HTTPConnectionPool, method: str, path: str, body: object) -> Any:  # noqa: ANN401
