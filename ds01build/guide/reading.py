@@ -42,9 +42,9 @@ _COMMANDS = (
     "image-create.toml",
     "image-update.toml",
     "store.toml",
+    "jupyter.toml",
     "exchange.toml",
     "containers.toml",
-    "jupyter.toml",
 )
 
 

@@ -115,13 +115,13 @@ def create(wish: Wish, host: Host) -> Specification:
     What died half-way before is removed first. Raises Ds01Error, Unavailable.
     """
     wanted = specified(wish, host)
-    files = jupyter.files(wish, secrets.token_hex(_TOKEN))
-    wanted = replace(wanted, files=(*wanted.files, *files))
     engine = host.engine()
     for name in containers.sweep(engine, host.identity.uid):
         host.report(Note(f"removed what was left of creating {name}"))
     if containers.find(engine, wanted.name) is not None:
         raise containers.taken(wanted.name)
+    files = jupyter.files(wish, secrets.token_hex(_TOKEN))
+    wanted = replace(wanted, files=(*wanted.files, *files))
     for path in filter(None, (wish.workspace, wish.data, wish.models)):
         _require(Path(path), host, is_own=path == wish.workspace)
     containers.create(engine, wanted)
