@@ -146,7 +146,7 @@ def lab(row: Row, host: Host) -> Lab:
     if wish is None or not wish.port:
         raise Ds01Error(
             f"the container {name} was created without a port for Jupyter",
-            hint=f"container-create --recreate --port 8888 {name}",
+            hint=f"container-create --recreate --port 0 {name}",
         )
     return Lab(
         name=name,
@@ -258,7 +258,7 @@ def _answers(seen: _Seen, where: Lab) -> bool:
         raise Ds01Error(
             f"port {where.port} is taken by a program of uid {seen.uids[0]} that is not in the"
             f" container {where.name}",
-            hint=f"container-create --recreate --port {where.port + 1} {where.name}",
+            hint=f"container-create --recreate --port 0 {where.name}",
         )
     if not seen.is_jupyter:
         raise Ds01Error(
