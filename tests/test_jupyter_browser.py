@@ -158,6 +158,7 @@ def test_the_lab_opens_for_the_token_and_a_cell_runs_in_the_projects_kernel(
     window.wait("return document.querySelector('#password_input')")
     window.open(url)
     window.click(CARD)
+    window.wait("return document.body.innerText.includes(arguments[0])", f"{PROJECT} | Idle")
     window.click(".jp-Notebook .cm-content")
     window.type(*"print(6*7)")
     window.type(ENTER, held=SHIFT)
@@ -190,7 +191,8 @@ def test_the_token_is_in_no_log_argument_or_environment(desk: Desk) -> None:
         f"{desk.host.identity.home}/{home.DIRECTORY}",
         runtime,
     }
-    assert desk.runs("stat", "-c", "%a", runtime, desk.host.identity.home) == "700\n700"
+    modes = desk.runs("stat", "-c", "%a", runtime, desk.host.identity.home)
+    assert [int(mode, 8) & 0o077 for mode in modes.split()] == [0, 0]
 
 
 def test_it_is_started_once_and_ended_with_its_kernels(desk: Desk) -> None:
