@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from servers import free_port
 
 from ds01build.layer import GZIP
 
@@ -153,7 +154,7 @@ def registry(
     """
     require_registry()
     directory.mkdir(parents=True, exist_ok=True)
-    port = _free_port()
+    port = free_port()
     log = directory / "log"
     configuration = _configuration(directory, port, guarded=guarded, certificate=certificate)
     file = directory / "config.json"  # which is YAML too
@@ -217,13 +218,6 @@ def docker_config(directory: Path, host: str, user: str, password: str) -> Path:
     path = directory / "config.json"
     path.write_text(json.dumps({"auths": {host: {"auth": encoded}}}))
     return path
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:

@@ -22,6 +22,13 @@ if TYPE_CHECKING:
 CHUNK = 256 * 1024
 
 
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
 @dataclass(frozen=True)
 class Request:
     path: str

@@ -81,6 +81,7 @@ _PROGRAMS = {
     "container-deploy": "deploying:deploy",
     "container-retire": "retiring:retire",
     "container-upgrade": "renewing:upgrade",
+    "container-jupyter": "jupyter:jupyter",
     "image-create": "create:create",
     "image-delete": "delete:delete",
     "image-list": "images:images",

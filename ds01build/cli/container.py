@@ -26,6 +26,7 @@ __all__ = ["container"]
         "deploy": "deploying:deploy",
         "retire": "retiring:retire",
         "upgrade": "renewing:upgrade",
+        "jupyter": "jupyter:jupyter",
     },
 )
 def container() -> None:

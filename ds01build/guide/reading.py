@@ -42,6 +42,7 @@ _COMMANDS = (
     "image-create.toml",
     "image-update.toml",
     "store.toml",
+    "jupyter.toml",
     "exchange.toml",
     "containers.toml",
     "gpus.toml",

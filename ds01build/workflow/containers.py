@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shlex
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -17,6 +18,7 @@ from ds01build.container import (
     check,
     container_name,
     full_name,
+    jupyter,
     read,
 )
 from ds01build.container.labels import uid_of
@@ -49,6 +51,8 @@ __all__ = [
     "specified",
     "wish_for",
 ]
+
+_TOKEN = 32  # bytes of Jupyter's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +147,8 @@ def create(wish: Wish, host: Host, besides: str = "") -> Specification:
     if containers.find(engine, wanted.name) is not None:
         raise containers.taken(wanted.name)
     limiting.require_room(engine, host.identity.uid, host.limits(), besides)
+    files = jupyter.files(wish, secrets.token_hex(_TOKEN))
+    wanted = replace(wanted, files=(*wanted.files, *files))
     with _workspace(Path(wish.workspace), host):
         for path in filter(None, (wish.workspace, wish.data, wish.models)):
             _require(Path(path), host, is_own=path == wish.workspace)
