@@ -11,9 +11,11 @@ import pytest
 
 from ds01build.container import Policy, Wish, labels_of, read
 from ds01build.engine import containers as engines
+from ds01build.engine.load import load
 from ds01build.engine.owner import current
 from ds01build.errors import Ds01Error
 from ds01build.workflow import containers
+from ds01build.workflow.renewing import renewal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -269,6 +271,17 @@ def test_uids_gids_and_names_that_the_image_has_are_no_trouble(
     assert quay.says(made.name, "id", "-gn") == {"12345": "u12345", "ubuntu": "ubuntu"}[login]
     quay.says(made.name, "bash", "-c", "touch ~/made")
     assert quay.says(made.name, "bash", "-c", "ls ~") == "made"
+
+
+def test_a_container_of_an_earlier_build_is_told_from_one_of_the_current(quay: Quay) -> None:
+    host = quay.host()
+    row = containers.find(containers.create(quay.wish(host), host).name, host)
+    assert renewal(row, host).state == "current"
+    tars, newer = [tar({"new": b"1"})], f"{quay.tag}-new"
+    load(quay.engine, image(tars), Tars.of(tars), [newer])
+    assert renewal(row, host, newer).state == "old"
+    assert renewal(row, host, f"{quay.tag}-gone").state == "image gone"
+    assert renewal(replace(row, labels={}), host).state == "unknown"
 
 
 def test_a_container_stops_at_once(quay: Quay) -> None:

@@ -116,6 +116,22 @@ def test_who_agrees_has_the_container_on_the_new_image_over_the_same_files(bench
     assert bench.containers() == [bench.container], "nothing is left of the old one"
 
 
+def test_who_creates_an_image_again_may_have_its_container_on_it(bench: Bench) -> None:
+    bench.create("--container")
+    before = bench.seen()
+    words = (bench.desk.name, "--base", bench.base, "-p", "app other", "-t", "custom", "--force")
+    with terminal([CREATE, *words], bench.environment, bench.desk.place.root) as shown:
+        shown.answer("Build image now?", ENTER)
+        shown.answer("Create container now?", ENTER)
+        shown.answer("Recreate the container", ENTER)
+        assert shown.end() == 0, shown.text
+    after = bench.seen()
+    assert after["Id"] != before["Id"]
+    assert after["Image"] == bench.image() != before["Image"]
+    assert after["State"]["Running"]
+    assert bench.containers() == [bench.container]
+
+
 def test_who_declines_has_the_container_as_it_was(bench: Bench) -> None:
     bench.create("--container")
     before = bench.seen()
