@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from engines import Tars, image, tar
 
 from ds01build.container import Policy, Wish, labels_of, read
 from ds01build.engine import containers as engines

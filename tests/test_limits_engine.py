@@ -163,6 +163,15 @@ def test_a_container_is_replaced_where_there_is_no_room_for_another(quay: Quay) 
     made = containers.create(quay.wish(host), host)
     containers.recreate(containers.find(made.name, host), host)
     assert quay.names == [made.name]
+    less = replace(host, limits=lambda: Limits(max_containers=0))
+    containers.recreate(containers.find(made.name, less), less)
+    assert quay.names == [made.name]
+
+
+def test_both_limits_of_gpus_hold_for_a_host(quay: Quay) -> None:
+    limits = Limits(max_gpu_equivalents=2.0, aggregate_gpus=1.5, allow_full_gpu=False)
+    caps = quay.host(limits=limits).caps
+    assert (caps.equivalents, caps.slots, caps.allows_whole) == (1.5, None, False)
 
 
 def _together(quay: Quay, host: Host, count: int) -> list[object]:

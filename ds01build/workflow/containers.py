@@ -75,7 +75,7 @@ class Host:
         limits = self.limits()
         return Caps(
             slots=limits.max_gpu_slots_per_container,
-            equivalents=limits.max_gpu_equivalents,
+            equivalents=limits.gpu_equivalents,
             allows_whole=limits.allow_full_gpu,
         )
 
@@ -134,19 +134,18 @@ def create(wish: Wish, host: Host, besides: str = "") -> Specification:
     """Create a container that is stopped, and its workspace where there is none.
 
     What died half-way before is put right first. Where anything fails, nothing of it is left. The
-    container with the id ``besides`` is the one that it replaces. Raises Ds01Error, also for one
-    container more than the user may have, Unavailable.
+    container with the id ``besides`` is the one that it replaces, so that there are no more than
+    before. Raises Ds01Error, also for one container more than the user may have, Unavailable.
     """
     wanted = specified(wish, host, besides)
     engine = host.engine()
-    objections = [
-        *limiting.objections(wanted, host.limits()),
-        *allotting.objections(wanted, host, besides),
-    ]
+    number = () if besides else limiting.objections(wanted, host.limits())
+    objections = [*number, *allotting.objections(wanted, host, besides)]
     _sweep(host)
     if containers.find(engine, wanted.name) is not None:
         raise containers.taken(wanted.name)
-    limiting.require_room(engine, host.identity.uid, host.limits(), besides)
+    if not besides:
+        limiting.require_room(engine, host.identity.uid, host.limits())
     files = jupyter.files(wish, secrets.token_hex(_TOKEN))
     wanted = replace(wanted, files=(*wanted.files, *files))
     with _workspace(Path(wish.workspace), host):

@@ -131,13 +131,10 @@ def _owner(claim: Claim) -> int | None:
     return said[0] if said else named[1] if named else None
 
 
-def require_room(engine: Engine, uid: int, limits: Limits, besides: str = "") -> None:
-    """Raise Ds01Error where a user has as many containers as he may have.
-
-    The one with the id ``besides`` does not count.
-    """
+def require_room(engine: Engine, uid: int, limits: Limits) -> None:
+    """Raise Ds01Error where a user has as many containers as he may have."""
     if limits.max_containers is not None:
-        there = [each for each in held(engine, uid) if each.container_id != besides]
+        there = held(engine, uid)
         if len(there) >= limits.max_containers:
             raise _full(there, limits)
 
