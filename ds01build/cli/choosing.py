@@ -39,19 +39,19 @@ def require_choice(given: object) -> None:
 def chosen(given: str | None, host: Host, fits: Callable[[Row], bool], what: str) -> Row:
     """Return the container of a name, or the one that is chosen among those that fit.
 
-    ``what`` says which those are, as in "running". The only one is not asked about. Raises
-    Ds01Error where there is none.
+    ``what`` says which those are, as in "running"; empty for any. The only one is not asked about.
+    Raises Ds01Error where there is none.
     """
     from ds01build.asking import Option
     from ds01build.workflow.lives import called, find, mine
 
     if given:
         return find(given, host)
-    found = [row for row in mine(host) if fits(row)]
+    found, kind = [row for row in mine(host) if fits(row)], f"{what} container".lstrip()
     if not found:
-        raise Ds01Error(f"you have no {what} container", hint="container-list --all")
+        raise Ds01Error(f"you have no {kind}", hint="container-list --all")
     if len(found) == 1:
-        _say(f"{called(found[0], host)} is your only {what} container")
+        _say(f"{called(found[0], host)} is your only {kind}")
         return found[0]
     options = [
         Option(value=row.name, title=f"{called(row, host)} ({row.status or row.state})")

@@ -67,7 +67,8 @@ def _visit(name: str | None, command: tuple[str, ...], *, yes: bool, starts: boo
         raise click.UsageError("a shell needs a terminal: give a command, NAME -- CMD...")
     choosing.require_choice(name)
     host = wiring.host(tell)
-    row = choosing.chosen(name, host, lambda row: starts or row.is_running, "running")
+    what = "" if starts else "running"
+    row = choosing.chosen(name, host, lambda row: starts or row.is_running, what)
     shown = lives.called(row, host)
     if not starts and not row.is_running:
         raise Ds01Error(f"{shown} does not run", hint=f"container-run {shown} starts it")
