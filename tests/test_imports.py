@@ -62,6 +62,7 @@ VALUES = (
         "configuration",
         "container",
         "wizard",
+        "project",
         "importing",
     ),
 )

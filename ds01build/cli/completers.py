@@ -31,6 +31,7 @@ __all__ = [
     "locked_packages",
     "named_packages",
     "names",
+    "projects",
     "recipes",
     "sides",
     "tiers",
@@ -68,6 +69,13 @@ def recipes(_context: click.Context, _parameter: click.Parameter, incomplete: st
 def names(_context: click.Context, _incomplete: str) -> Iterable[tuple[str, str]]:
     """Complete to the names of images."""
     return _names()
+
+
+@_completer
+def projects(_context: click.Context, _incomplete: str) -> Iterable[tuple[str, str]]:
+    """Complete to the projects of the user's workspace."""
+    recipes_of = sorted((Path.home() / "workspace").glob("*/recipe.toml"))
+    return ((path.parent.name, "project") for path in recipes_of)
 
 
 @_completer

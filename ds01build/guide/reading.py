@@ -44,6 +44,7 @@ _COMMANDS = (
     "store.toml",
     "exchange.toml",
     "containers.toml",
+    "projects.toml",
 )
 
 
