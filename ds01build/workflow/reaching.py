@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,6 +29,7 @@ _SECONDS = 20.0  # for an index
 _CONNECT, _READ = 5.0, 10.0  # seconds, of a mirror
 _MOST = 3  # archives that are asked
 _ASKED = "pip"  # a project that nearly every index has; that it lacks it is an answer, too
+_ANSWERED = "No solution found"  # as uv says it of what an index lacks, too
 _SUITE = "stable"  # of an archive whose suites nobody says; an answer is one, whatever it has
 
 
@@ -49,17 +49,20 @@ def index(looked_at: Machine) -> Iterator[Checked]:
     found = _uv(looked_at)
     names = ", ".join(redact(each.url) for each in found.indexes) or "uv's own"
     with tempfile.TemporaryDirectory(prefix="ds01-doctor-") as directory:
-        patience = {"UV_HTTP_TIMEOUT": "10", "UV_HTTP_RETRIES": "0", "UV_CACHE_DIR": directory}
+        patience = {
+            "UV_HTTP_TIMEOUT": "10",
+            "UV_HTTP_RETRIES": "0",
+            "UV_CACHE_DIR": f"{directory}/kept",
+        }
         asked = replace(found, environment={**found.environment, **patience})
-        workspace = Workspace(Path(directory))
-        with suppress(NoSolution):  # that is an answer
-            compile_requirements(
-                asked,
-                workspace,
-                [workspace.write("asked.in", [_ASKED])],
-                ["--no-deps"],
-                seconds=_SECONDS,
-            )
+        workspace = Workspace(Path(directory, "asked"))
+        workspace.root.mkdir()
+        inputs = [workspace.write("asked.in", [_ASKED])]
+        try:
+            compile_requirements(asked, workspace, inputs, ["--no-deps"], seconds=_SECONDS)
+        except NoSolution as error:
+            if _ANSWERED not in str(error):
+                raise Unavailable(f"the package index cannot be asked: {error!s:.300}") from error
     yield Checked(topic="index", says=f"answers: {names}")
 
 
