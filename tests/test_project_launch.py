@@ -218,8 +218,13 @@ def test_a_project_becomes_a_container_that_runs_on_its_files(
     recipe = project / "recipe.toml"
     more = '\n[tiers.note]\nkind = "files"\nfiles = [{ from = "README.md", to = "/srv/note" }]\n'
     recipe.write_text(recipe.read_text() + more)
-    changed = launched(desk, name)
-    assert changed["project"]["reason"] == "recipe changed"
+    kept = launched(desk, name)
+    assert kept["image"]["built"] is True
+    assert kept["container"] == {"name": container, "did": "running", "old_build": True}, (
+        "what runs in it is not ended unasked"
+    )
+    changed = launched(desk, name, "--recreate")
+    assert kept["project"]["reason"] == "recipe changed"
     assert changed["container"]["did"] == "recreated"
     assert name in desk.docker("exec", container, "cat", "/srv/note")
     assert (project / "made").exists()

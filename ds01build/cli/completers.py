@@ -28,6 +28,7 @@ __all__ = [
     "frameworks",
     "generations",
     "images",
+    "kinds",
     "locked_packages",
     "named_packages",
     "names",
@@ -69,6 +70,14 @@ def recipes(_context: click.Context, _parameter: click.Parameter, incomplete: st
 def names(_context: click.Context, _incomplete: str) -> Iterable[tuple[str, str]]:
     """Complete to the names of images."""
     return _names()
+
+
+@_completer
+def kinds(_context: click.Context, _incomplete: str) -> Iterable[tuple[str, str]]:
+    """Complete to the types of projects."""
+    from ds01build.wizard import screens
+
+    return [*((name, case.title) for name, case in screens.use_cases().items()), ("custom", "")]
 
 
 @_completer

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ds01build.cli import beginning, options
+from ds01build.cli import beginning, completers, options
 
 if TYPE_CHECKING:
     from ds01build.project import Outline
@@ -22,6 +22,7 @@ __all__ = ["init"]
     "-t",
     "kind",
     metavar="TYPE",
+    shell_complete=completers.kinds,
     help="Use case: ml, cv, nlp, rl, audio, ts, llm or custom; ml otherwise.",
 )
 @click.option("--desc", "description", metavar="TEXT", help="What it is about, in one line.")

@@ -31,7 +31,16 @@ _STATES = {
 @click.argument("name", metavar="[NAME]", required=False, shell_complete=completers.projects)
 @click.option("--background", is_flag=True, help="Let the container run, and come back.")
 @click.option("--open", "opens", is_flag=True, help="Open a shell in the container.")
-@click.option("--rebuild", is_flag=True, help="Build the image whatever its state, unasked.")
+@click.option(
+    "--rebuild/--no-rebuild",
+    default=None,
+    help="Build the image whatever its state, or take the one that is there.",
+)
+@click.option(
+    "--recreate/--no-recreate",
+    default=None,
+    help="Put a new container in the place of one of an earlier build, or do not.",
+)
 @beginning.base_options
 @click.option("--yes", "-y", is_flag=True, help="Ask nothing, and take the defaults.")
 @options.as_json
@@ -51,6 +60,8 @@ def launch(name: str | None, **rest: Any) -> None:
     _check(name, rest)
     asker = beginning.asker(is_silent=rest["yes"])
     chosen = _chosen(name, rest, asker)
+    if chosen is None:
+        return
     tag, did_build = _image(chosen, rest, asker)
     if not tag:
         tell(f"Later: project-launch {chosen.name}", rest)
@@ -111,8 +122,11 @@ def _state(one: Standing) -> str:
     return f"{_STATES[one.state]}: {one.reason}" if one.reason else _STATES[one.state]
 
 
-def _chosen(name: str | None, rest: dict[str, Any], asker: Asker) -> Standing:
-    """Return the project that is meant, with a recipe. Raises Ds01Error, UsageError."""
+def _chosen(name: str | None, rest: dict[str, Any], asker: Asker) -> Standing | None:
+    """Return the project that is meant, with a recipe; None where none is to be begun.
+
+    Raises Ds01Error, UsageError.
+    """
     from ds01build.cli import wiring
     from ds01build.project import Outline
     from ds01build.workflow import launching
@@ -125,23 +139,26 @@ def _chosen(name: str | None, rest: dict[str, Any], asker: Asker) -> Standing:
         return found
     question = f"{short(directory, Path.home())} has no recipe. Begin a project there?"
     if not asker.confirm(question, default=True):
-        raise click.Abort
-    return _begun(Outline(name=_named(directory)), {**rest, "directory": directory}, asker)
+        return None
+    return _begun(Outline(name=_named(directory.name)), {**rest, "directory": directory}, asker)
 
 
 def _directory(name: str | None, rest: dict[str, Any]) -> Path:
     if rest["directory"]:
         given: Path = rest["directory"].absolute()
         return given
+    from ds01build.workflow import creating
+
     if not name or "/" in name or name in (".", ".."):
         raise click.UsageError(f"{name!r:.100} is no project's name; --dir names a directory")
-    return Path.home() / "workspace" / name
+    here = Path.home() / "workspace" / name
+    return here if here.exists() else creating.project_of(_named(name), Path.home())
 
 
-def _named(directory: Path) -> str:
+def _named(name: str) -> str:
     from ds01build.wizard.answers import image_name
 
-    return beginning.read("NAME", image_name, directory.name)
+    return beginning.read("NAME", image_name, name)
 
 
 def _picked(asker: Asker) -> Path | None:
@@ -174,7 +191,7 @@ def _begun(outline: Any, rest: dict[str, Any], asker: Asker) -> Standing:
 
 
 def _image(chosen: Standing, rest: dict[str, Any], asker: Asker) -> tuple[str, bool]:
-    """Return the tag of the project's image, and whether it was built; no tag where none is.
+    """Return the tag of the project's image, and whether it is built now; no tag where none is.
 
     One that is ready is loaded where the engine lacks it. Raises what building raises.
     """
@@ -186,9 +203,9 @@ def _image(chosen: Standing, rest: dict[str, Any], asker: Asker) -> tuple[str, b
     tag = moving_tag(os.geteuid(), chosen.image)
     if chosen.state != "ready" and not rest["rebuild"]:
         tell(f"{chosen.name}: {_state(chosen)}", rest)
-        if not asker.confirm("Build image now?", default=True):
+        if rest["rebuild"] is False or not asker.confirm("Build image now?", default=True):
             return ("", False) if chosen.state == "missing" else (tag, False)
-    return _built(chosen.recipe, rest), chosen.state != "ready" or rest["rebuild"]
+    return _built(chosen.recipe, rest), chosen.state != "ready" or bool(rest["rebuild"])
 
 
 def _built(recipe: Path, rest: dict[str, Any]) -> str:
@@ -209,10 +226,13 @@ def _contained(chosen: Standing, tag: str, rest: dict[str, Any], asker: Asker) -
     from ds01build.workflow import launching
 
     def replaces(row: Row) -> bool:
+        if rest["recreate"] is not None:
+            return bool(rest["recreate"])
         asker.explain("project-launch.replace")
-        tell(f"{row.name} is of an earlier build of the image.", rest)
+        state = ", and runs" if row.is_running else ""
+        tell(f"{row.name} is of an earlier build of the image{state}.", rest)
         question = "Put a new container in its place? Your workspace stays."
-        return asker.confirm(question, default=True)
+        return asker.confirm(question, default=not row.is_running)
 
     asker.explain("project-launch.container")
     with progress(quiet=rest["quiet"]) as report:

@@ -42,8 +42,10 @@ def setup(**rest: Any) -> None:
     """  # noqa: D301
     from ds01build.cli.doctor import rows
     from ds01build.cli.output import print_json, print_lines
-    from ds01build.workflow import doctor, settling
+    from ds01build.workflow import doctor, hosts, settling
 
+    if rest["quick"] and (rest["yes"] or rest["workspace"] or rest["ssh_key"]):
+        raise click.UsageError("--quick makes nothing: leave it out")
     machine = doctor.machine(os.environ, Path.home())
     made = [] if rest["quick"] else _made(machine, rest)
     found = tuple(settling.look(machine))
@@ -51,7 +53,7 @@ def setup(**rest: Any) -> None:
         print_lines(rows(found))
         click.echo("Begin a project: project-init", err=True)
         return
-    who = settling.identity(machine)
+    who = hosts.identity()
     print_json(
         {
             "schema": "ds01.user/1",

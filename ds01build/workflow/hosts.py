@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ds01build.container import Policy
     from ds01build.events import Report
 
-__all__ = ["host"]
+__all__ = ["host", "identity"]
 
 
 def host(environment: Mapping[str, str], home: Path, report: Report) -> Host:
@@ -40,7 +40,7 @@ def host(environment: Mapping[str, str], home: Path, report: Report) -> Host:
         raise Ds01Error(f"{own}: [containers] has a place in {SITE} alone: it is the machine's")
     return Host(
         engine=once(lambda: connected(environment, home)),
-        identity=_identity(),
+        identity=identity(),
         home=home,
         report=report,
         now=now,
@@ -49,7 +49,8 @@ def host(environment: Mapping[str, str], home: Path, report: Report) -> Host:
     )
 
 
-def _identity() -> Identity:
+def identity() -> Identity:
+    """Return who this process runs as."""
     uid = os.geteuid()
     try:
         login = pwd.getpwuid(uid).pw_name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Literal
@@ -94,7 +95,8 @@ def standing(directory: Path, store: DirStore) -> Standing:
     """Return how one project stands. Raises Ds01Error where it can be none, or cannot be read."""
     if not is_there(directory):
         raise Ds01Error(
-            f"there is no project {directory.name!r:.130}", hint=f"project-init {directory.name}"
+            f"there is no project {directory.name!r:.130}",
+            hint=f"project-init {shlex.quote(directory.name)}",
         )
     found = _standing(directory, store, known(store))
     if found.state == "unreadable":

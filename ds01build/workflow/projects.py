@@ -205,15 +205,27 @@ def _is_taken(directory: Path, path: str) -> bool:
     return os.path.lexists(place / name)
 
 
+def _written(directory: Path, entry: Entry) -> Entry:
+    """Write a file unless it is there, and return what has become of it. Raises Ds01Error."""
+    path = directory / entry.path
+    try:
+        if not entry.is_there:
+            create_file(path, entry.text)
+    except Ds01Error:
+        if not os.path.lexists(path):
+            raise
+        return replace(entry, is_there=True)  # it came meanwhile
+    return entry
+
+
 def begin(drafted: Draft, environment: Mapping[str, str]) -> Begun:
     """Write the files that are not there yet, and begin a repository where that is wanted.
 
     What lies there by now is left alone. ``environment`` is git's. Raises Ds01Error.
     """
-    new = [entry for entry in drafted.entries if not entry.is_there]
-    for entry in new:
-        create_file(drafted.directory / entry.path, entry.text)
-    paths = [entry.path for entry in new if entry.path != DEVCONTAINER]
+    entries = tuple(_written(drafted.directory, entry) for entry in drafted.entries)
+    drafted = replace(drafted, entries=entries)
+    paths = [each.path for each in entries if not each.is_there and each.path != DEVCONTAINER]
     if not drafted.has_git:
         return Begun(draft=drafted, history=repository.History("unwanted"))
     message = f"Begin {drafted.project.name}"

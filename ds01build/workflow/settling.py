@@ -12,16 +12,15 @@ from ds01build.errors import Ds01Error, Unavailable
 from ds01build.process import attend, run
 from ds01build.workflow import doctor
 from ds01build.workflow.checked import Checked, guarded
-from ds01build.workflow.hosts import host
+from ds01build.workflow.hosts import identity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from ds01build.container import Identity
     from ds01build.workflow.doctor import Machine
 
-__all__ = ["Lacking", "identity", "lacking", "look", "make_directory", "make_key"]
+__all__ = ["Lacking", "lacking", "look", "make_directory", "make_key"]
 
 _KEYS = ("id_ed25519", "id_ed25519_sk", "id_ecdsa", "id_ecdsa_sk", "id_rsa")  # ssh(1)
 _SECONDS = 60.0
@@ -34,11 +33,6 @@ class Lacking:
 
     workspace: Path | None
     key: Path | None
-
-
-def identity(looked_at: Machine) -> Identity:
-    """Return who the user is, and will be in containers."""
-    return host(looked_at.environment, looked_at.home, lambda _: None).identity
 
 
 def look(looked_at: Machine) -> Iterator[Checked]:
@@ -81,7 +75,7 @@ def make_key(looked_at: Machine, path: Path, *, asks: bool) -> None:
     if os.path.lexists(path):
         raise Ds01Error(f"{path} exists, and stays as it is")
     make_directory(path.parent)
-    words = ["ssh-keygen", "-q", "-t", "ed25519", "-C", identity(looked_at).login, "-f", str(path)]
+    words = ["ssh-keygen", "-q", "-t", "ed25519", "-C", identity().login, "-f", str(path)]
     environment = {"PATH": looked_at.path, "HOME": str(looked_at.home), "LC_ALL": "C.UTF-8"}
     if asks:
         code, said = attend(words, environment=environment, cwd=path.parent), ""
@@ -92,8 +86,8 @@ def make_key(looked_at: Machine, path: Path, *, asks: bool) -> None:
         raise Unavailable(f"ssh-keygen ended with {code}{f': {said:.200}' if said else ''}")
 
 
-def _you(looked_at: Machine) -> Iterator[Checked]:
-    who = identity(looked_at)
+def _you(_: Machine) -> Iterator[Checked]:
+    who = identity()
     says = f"{who.login} (uid {who.uid}, gid {who.gid}); {who.name}, at {who.home}, in containers"
     yield Checked(topic="you", says=says)
 
