@@ -240,6 +240,14 @@ def test_data_models_and_outputs_are_in_no_commit(desk: World) -> None:
 
 
 @needs_git
+def test_the_first_commit_has_what_a_run_that_was_killed_has_written(desk: World) -> None:
+    made(desk, *FLAGS, "--no-git")
+    (project(desk) / "README.md").write_text("mine\n")
+    assert made(desk, *FLAGS)["git"]["state"] == "committed"
+    assert git(desk, "status", "--porcelain") == "?? README.md\n"
+
+
+@needs_git
 def test_files_that_were_there_are_not_committed(desk: World) -> None:
     project(desk).mkdir(parents=True)
     (project(desk) / "notes.txt").write_text("mine")

@@ -218,6 +218,16 @@ def _written(directory: Path, entry: Entry) -> Entry:
     return entry
 
 
+def _is_unchanged(directory: Path, entry: Entry) -> bool:
+    """Say whether a file is as it was begun, by this run or by one that did not come to its end."""
+    if not entry.is_there:
+        return True
+    try:
+        return beneath.read_text(directory, entry.path) == entry.text
+    except Ds01Error:
+        return False
+
+
 def begin(drafted: Draft, environment: Mapping[str, str]) -> Begun:
     """Write the files that are not there yet, and begin a repository where that is wanted.
 
@@ -225,7 +235,8 @@ def begin(drafted: Draft, environment: Mapping[str, str]) -> Begun:
     """
     entries = tuple(_written(drafted.directory, entry) for entry in drafted.entries)
     drafted = replace(drafted, entries=entries)
-    paths = [each.path for each in entries if not each.is_there and each.path != DEVCONTAINER]
+    own = (each for each in entries if each.path != DEVCONTAINER)
+    paths = [each.path for each in own if _is_unchanged(drafted.directory, each)]
     if not drafted.has_git:
         return Begun(draft=drafted, history=repository.History("unwanted"))
     message = f"Begin {drafted.project.name}"

@@ -70,8 +70,8 @@ def mirror(looked_at: Machine) -> Iterator[Checked]:
     """Say which archives of .debs answer."""
     configuration = configuration_of(looked_at.environment, looked_at.home)
     sources = machines.host_sources(looked_at.environment)
-    asked = [(uri, _SUITE) for uri in configuration.apt_mirror.split()]
-    asked = asked or list(dict.fromkeys((each.uri, each.suite) for each in sources))
+    asked = dict.fromkeys(configuration.apt_mirror.split(), _SUITE)
+    asked = asked or {each.uri: each.suite for each in sources}
     if not asked:
         says = "none is configured: .debs are locked over the base's own, in an engine"
         yield Checked(
@@ -79,7 +79,7 @@ def mirror(looked_at: Machine) -> Iterator[Checked]:
         )
     settings = machines.asking(configuration, sources)
     transport = HttpTransport(lambda: replace(settings, connect=_CONNECT, read=_READ))
-    for uri, suite in asked[:_MOST]:
+    for uri, suite in list(asked.items())[:_MOST]:
         yield _answered(transport, uri, suite)
     transport.close()
 
