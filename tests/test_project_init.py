@@ -279,10 +279,12 @@ def test_hooks_of_the_user_are_heard_and_what_they_say_is_told(desk: World) -> N
 
 @needs_git
 def test_who_has_told_git_no_name_gets_no_made_up_one(world: World) -> None:
+    (home(world) / ".gitconfig").write_text("[user]\nemail = a@example.org\n")
     answer = made(world, *FLAGS)
     assert answer["git"]["state"] == "begun"
     assert "git config --global user.name" in answer["git"]["problem"]
-    assert "authors" not in (project(world) / "pyproject.toml").read_text()
+    declared = (project(world) / "pyproject.toml").read_text()
+    assert 'authors = [{ email = "a@example.org" }]' in declared
 
 
 def test_without_git_there_is_a_project_all_the_same(world: World) -> None:

@@ -121,12 +121,13 @@ def test_only_projects_are_listed(world: World) -> None:
 def test_what_cannot_be_launched_is_told(
     world: World, code: int, words: tuple[str, ...], says: str
 ) -> None:
-    begun(world, "thesis")
+    directory = begun(world, "thesis")
     outcome = world.ds01("project", "launch", *words)
     assert (outcome.code, outcome.out) == (code, ""), outcome.err
     assert says in outcome.err
     assert "Traceback" not in outcome.err
     assert states(world) == {"thesis": ("missing", None)}, "nothing is built for no container"
+    assert not (directory / "recipe.lock").exists()
 
 
 def test_who_does_not_want_an_image_now_is_told_how_to_go_on(world: World) -> None:

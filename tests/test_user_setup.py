@@ -12,7 +12,8 @@ import pytest
 from images import SCRIPT
 from terminals import ENTER, INTERRUPT, terminal
 
-from ds01build.workflow import hosts
+from ds01build.errors import Ds01Error
+from ds01build.workflow import doctor, hosts, settling
 
 if TYPE_CHECKING:
     from world import Outcome, World
@@ -86,6 +87,15 @@ def test_who_has_a_key_gets_no_other(world: World, name: str) -> None:
     (home(world) / ".ssh" / name).write_text("x")
     assert answer(world, "--yes")["made"] == [str(home(world) / "workspace")]
     assert [path.name for path in (home(world) / ".ssh").iterdir()] == [name]
+
+
+def test_no_key_is_ever_made_over_another(world: World) -> None:
+    machine = doctor.machine(world.environment, home(world))
+    key = home(world) / "id"
+    key.write_text("x")
+    with pytest.raises(Ds01Error, match="exists, and stays as it is"):
+        settling.make_key(machine, key, asks=False)
+    assert key.read_text() == "x"
 
 
 def test_flags_decide_one_by_one(world: World) -> None:
