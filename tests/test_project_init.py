@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from images import SCRIPT
 from terminals import DOWN, ENTER, INTERRUPT, terminal
+from world import ended
 
 from ds01build.project import KINDS, Author, Project, declaration, read
 from ds01build.project.tree import LEAVES
@@ -167,6 +168,19 @@ def test_what_lacks_is_added_and_what_is_there_stays(desk: World) -> None:
     assert states["recipe.toml"] == "written"
     assert (project(desk) / "README.md").read_text() == "mine\n"
     assert not (desk.root / "raw").exists()
+
+
+def test_two_at_once_come_to_one_project(desk: World) -> None:
+    words = ("project", "init", *FLAGS)
+    started = [desk.start(*words) for _ in range(3)]
+    outcomes = [ended(each) for each in started]
+    assert [each.code for each in outcomes] == [0, 0, 0], outcomes
+    assert all("Traceback" not in each.err for each in outcomes)
+    found = contents(project(desk))
+    assert not [path for path in found if "-" in Path(path).name], "nothing is left aside"
+    shutil.rmtree(project(desk))
+    made(desk, *FLAGS)
+    assert contents(project(desk)) == found
 
 
 def test_a_directory_that_is_there_is_asked_about_and_never_emptied(desk: World) -> None:

@@ -95,11 +95,15 @@ def test_only_projects_are_listed(world: World) -> None:
     (workspace / "notes").mkdir()
     (workspace / "link").symlink_to(workspace / "thesis")
     (workspace / "file").write_text("x")
-    (workspace / "broken").mkdir()
-    (workspace / "broken" / "recipe.toml").write_text("= 1")
+    broken = {"broken": "= 1", "evil": 'name = "../x"', "nameless": "schema = 1"}
+    for name, text in broken.items():
+        (workspace / name).mkdir()
+        (workspace / name / "recipe.toml").write_text(text)
+    (workspace / "linked").mkdir()
+    (workspace / "linked" / "recipe.toml").symlink_to(workspace / "thesis" / "recipe.toml")
     found = states(world)
-    assert set(found) == {"thesis", "broken"}
-    assert found["broken"][0] == "unreadable"
+    assert set(found) == {"thesis", "linked", *broken}
+    assert {found[name][0] for name in ("linked", *broken)} == {"unreadable"}
     table = world.ds01("project", "list").out
     assert "needs image" in table
     shutil.rmtree(workspace)
@@ -229,3 +233,13 @@ def test_a_project_becomes_a_container_that_runs_on_its_files(
     assert changed["container"]["did"] == "recreated"
     assert name in desk.docker("exec", container, "cat", "/srv/note")
     assert (project / "made").exists()
+
+    recipe.write_text(recipe.read_text().replace("/srv/note", "/srv/other"))
+    with terminal([LAUNCH, name], desk.place.environment, desk.place.root) as shown:
+        shown.answer("Build image now?", ENTER)
+        shown.answer("Put a new container in its place?", ENTER)
+        shown.answer("The container runs", ENTER)
+        assert shown.end() == 0
+    assert f"{container} is of an earlier build of the image, and runs." in shown.text
+    assert f"Enter it: container-run {name}" in shown.text
+    desk.docker("exec", container, "cat", "/srv/note")

@@ -13,7 +13,7 @@ from ds01build.cli.phases import short, tell
 if TYPE_CHECKING:
     from ds01build.asking import Asker
     from ds01build.engine.containers import Row
-    from ds01build.workflow.launching import Launched, Standing
+    from ds01build.workflow.launching import Launchable, Launched
 
 __all__ = ["launch", "projects"]
 
@@ -82,7 +82,7 @@ def projects(as_json: bool) -> None:
     """List the projects of ~/workspace, and how their images stand to their recipes."""
     from ds01build.cli.output import print_json, print_lines, table
 
-    found = _standings()
+    found = _launchables()
     if as_json:
         answer = [each.answer() for each in found]
         print_json({"schema": "ds01.projects/1", "projects": answer})
@@ -111,18 +111,18 @@ def _check(name: str | None, rest: dict[str, Any]) -> None:
         raise click.UsageError(f"nothing is asked {why}: give --background or --open")
 
 
-def _standings() -> tuple[Standing, ...]:
+def _launchables() -> tuple[Launchable, ...]:
     from ds01build.cli import wiring
     from ds01build.workflow import launching
 
-    return launching.standings(Path.home() / "workspace", wiring.open_store())
+    return launching.launchables(Path.home() / "workspace", wiring.open_store())
 
 
-def _state(one: Standing) -> str:
+def _state(one: Launchable) -> str:
     return f"{_STATES[one.state]}: {one.reason}" if one.reason else _STATES[one.state]
 
 
-def _chosen(name: str | None, rest: dict[str, Any], asker: Asker) -> Standing | None:
+def _chosen(name: str | None, rest: dict[str, Any], asker: Asker) -> Launchable | None:
     """Return the project that is meant, with a recipe; None where none is to be begun.
 
     Raises Ds01Error, UsageError.
@@ -134,7 +134,7 @@ def _chosen(name: str | None, rest: dict[str, Any], asker: Asker) -> Standing | 
     directory = _directory(name, rest) if name or rest["directory"] else _picked(asker)
     if directory is None:
         return _begun(Outline(), rest, asker)
-    found = launching.standing(directory, wiring.open_store())
+    found = launching.launchable(directory, wiring.open_store())
     if found.state != "no recipe":
         return found
     question = f"{short(directory, Path.home())} has no recipe. Begin a project there?"
@@ -165,7 +165,7 @@ def _picked(asker: Asker) -> Path | None:
     """Return the directory of the project that a person chooses, None for a new one."""
     from ds01build.asking import Option
 
-    found = _standings()
+    found = _launchables()
     asker.explain("project-launch.menu")
     menu = [
         Option(
@@ -180,17 +180,17 @@ def _picked(asker: Asker) -> Path | None:
     return None if chosen == _NEW else Path(chosen)
 
 
-def _begun(outline: Any, rest: dict[str, Any], asker: Asker) -> Standing:
+def _begun(outline: Any, rest: dict[str, Any], asker: Asker) -> Launchable:
     """Begin a project as project-init does, and return it."""
     from ds01build.cli import wiring
     from ds01build.workflow import launching
 
     draft = beginning.drafted(beginning.outlined(outline, rest, asker), rest)
     beginning.show(beginning.begun(draft), rest)
-    return launching.standing(draft.directory, wiring.open_store())
+    return launching.launchable(draft.directory, wiring.open_store())
 
 
-def _image(chosen: Standing, rest: dict[str, Any], asker: Asker) -> tuple[str, bool]:
+def _image(chosen: Launchable, rest: dict[str, Any], asker: Asker) -> tuple[str, bool]:
     """Return the tag of the project's image, and whether it is built now; no tag where none is.
 
     One that is ready is loaded where the engine lacks it. Raises what building raises.
@@ -220,7 +220,7 @@ def _built(recipe: Path, rest: dict[str, Any]) -> str:
         return build(recipe, edges, chosen).tag
 
 
-def _contained(chosen: Standing, tag: str, rest: dict[str, Any], asker: Asker) -> Launched:
+def _contained(chosen: Launchable, tag: str, rest: dict[str, Any], asker: Asker) -> Launched:
     from ds01build.cli import wiring
     from ds01build.cli.progress import progress
     from ds01build.workflow import launching
@@ -257,7 +257,7 @@ def _opens(rest: dict[str, Any], asker: Asker) -> bool:
 
 
 def _answer(
-    chosen: Standing, tag: str, launched: Launched, *, did_build: bool
+    chosen: Launchable, tag: str, launched: Launched, *, did_build: bool
 ) -> dict[str, object]:
     """Return the object that ``--json`` prints; the project is as it was before."""
     return {

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ds01build.workflow.containers import Host
     from ds01build.workflow.inventory import Known
 
-__all__ = ["Launched", "Standing", "launch", "standing", "standings", "wish_of"]
+__all__ = ["Launchable", "Launched", "launch", "launchable", "launchables", "wish_of"]
 
 State = Literal["ready", "stale", "missing", "no recipe", "unreadable"]
 Did = Literal["created", "recreated", "started", "running"]
@@ -35,7 +35,7 @@ _MOST = 500  # projects that are looked into
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class Launchable:
     """A project, and how the image of the store stands to its recipe, by hashes alone.
 
     ``reason`` says why an image is stale, or what cannot be read.
@@ -78,7 +78,7 @@ class Launched:
     is_old: bool = False  # of another build than the image is now
 
 
-def standings(workspace: Path, store: DirStore) -> tuple[Standing, ...]:
+def launchables(workspace: Path, store: DirStore) -> tuple[Launchable, ...]:
     """Return the projects in a directory, by name: what has a recipe, or says that it is one."""
     seen = known(store)
     try:
@@ -87,18 +87,18 @@ def standings(workspace: Path, store: DirStore) -> tuple[Standing, ...]:
         return ()
     except OSError as error:
         raise Ds01Error(f"{workspace} cannot be read: {error.strerror}") from error
-    every = (_standing(path, store, seen) for path in found[:_MOST])
+    every = (_launchable(path, store, seen) for path in found[:_MOST])
     return tuple(each for each in every if each.kind or each.state != "no recipe")
 
 
-def standing(directory: Path, store: DirStore) -> Standing:
+def launchable(directory: Path, store: DirStore) -> Launchable:
     """Return how one project stands. Raises Ds01Error where it can be none, or cannot be read."""
     if not is_there(directory):
         raise Ds01Error(
             f"there is no project {directory.name!r:.130}",
             hint=f"project-init {shlex.quote(directory.name)}",
         )
-    found = _standing(directory, store, known(store))
+    found = _launchable(directory, store, known(store))
     if found.state == "unreadable":
         raise Ds01Error(found.reason)
     return found
@@ -108,8 +108,8 @@ def _may_be(path: Path) -> bool:
     return path.is_dir() and not path.is_symlink() and not path.name.startswith(".")
 
 
-def _standing(directory: Path, store: DirStore, seen: Known) -> Standing:
-    make = partial(Standing, directory=directory)
+def _launchable(directory: Path, store: DirStore, seen: Known) -> Launchable:
+    make = partial(Launchable, directory=directory)
     try:
         there = declared(directory)
         image = recipe_name_in(directory)
@@ -126,7 +126,7 @@ def _standing(directory: Path, store: DirStore, seen: Known) -> Standing:
     return make(state="ready") if verdict == "fresh" else make(state="stale", reason=verdict)
 
 
-def wish_of(project: Standing, image: str, host: Host) -> Wish:
+def wish_of(project: Launchable, image: str, host: Host) -> Wish:
     """Return the container of a project: its directory is its workspace. ``image`` is a tag."""
     wish = containers.wish_for(project.image, image, host)
     return replace(

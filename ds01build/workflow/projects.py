@@ -12,6 +12,7 @@ from ds01build.engine.names import moving_tag
 from ds01build.errors import Ds01Error
 from ds01build.exporting import devcontainer
 from ds01build.fields import load
+from ds01build.grammar import recipe_name
 from ds01build.project import Project, files, read
 from ds01build.project.tree import DECLARATION, DEVCONTAINER, RECIPE
 from ds01build.recipe import parse
@@ -125,11 +126,11 @@ def recipe_name_in(directory: Path) -> str:
         return ""
     try:
         name = load(beneath.read_text(directory, RECIPE)).get("name")
+        if isinstance(name, str):
+            return recipe_name(name)
     except ValueError as error:
         raise Ds01Error(f"{path}: {error}") from error
-    if not isinstance(name, str) or not name:
-        raise Ds01Error(f"{path}: has no name", hint=f"ds01 plan {shlex.quote(str(path))}")
-    return name
+    raise Ds01Error(f"{path}: has no name", hint=f"ds01 plan {shlex.quote(str(path))}")
 
 
 def draft(
