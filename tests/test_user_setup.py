@@ -116,7 +116,7 @@ def test_quick_makes_nothing(world: World) -> None:
 @needs_ssh
 def test_a_person_agrees_to_each_and_chooses_a_passphrase(world: World) -> None:
     with terminal([SETUP], world.environment, world.root) as shown:
-        shown.answer("workspace?", ENTER)
+        shown.answer("Make ~/workspace?", ENTER)
         shown.answer("Make an ssh key", ENTER)
         shown.answer("passphrase (empty for no passphrase)", "secret", ENTER)
         shown.answer("same passphrase again", "secret", ENTER)
@@ -129,12 +129,12 @@ def test_a_person_agrees_to_each_and_chooses_a_passphrase(world: World) -> None:
 def test_who_declines_gets_nothing(world: World) -> None:
     before = left(world)
     with terminal([SETUP], world.environment, world.root) as shown:
-        shown.answer("workspace?", "n", ENTER)
+        shown.answer("Make ~/workspace?", "n", ENTER)
         shown.answer("Make an ssh key", "n", ENTER)
         assert shown.end() == 0
     assert left(world) == before
     with terminal([SETUP], world.environment, world.root) as shown:
-        shown.answer("workspace?", INTERRUPT)
+        shown.answer("Make ~/workspace?", INTERRUPT)
         assert shown.end() == 130
     assert left(world) == before
 

@@ -11,6 +11,7 @@ import click
 
 from ds01build.cli import beginning, options, terminal
 from ds01build.cli.lazily import LazyGroup
+from ds01build.cli.phases import short
 
 if TYPE_CHECKING:
     from ds01build.asking import Asker
@@ -77,11 +78,11 @@ def _made(machine: Machine, rest: dict[str, Any]) -> list[Path]:
     lacking = settling.lacking(machine)
     made = []
     path = lacking.workspace
-    if path is not None and agreed("workspace", f"Make {path}?"):
+    if path is not None and agreed("workspace", f"Make {short(path, Path.home())}?"):
         settling.make_directory(path)
         made.append(path)
     path = lacking.key
-    if path is not None and agreed("ssh_key", f"Make an ssh key, {path}?"):
+    if path is not None and agreed("ssh_key", f"Make an ssh key, {short(path, Path.home())}?"):
         settling.make_key(machine, path, asks=asks)
         made.append(path)
     return made
