@@ -34,10 +34,10 @@ if TYPE_CHECKING:
 pytest_plugins = ("world_fixtures",)
 
 EVERY = dict(commands())
+TOPIC = re.compile(r"(?:image|container|project|user)-[a-z]+\.[a-z-]*")
 TEXTS = ("guided", "concepts", "info")
 # Texts that are there before what they are about. Whatever comes has to go from here.
 AHEAD: set[str] = set()
-_TOPIC = r"(?:image|container)-[a-z]+\.[a-z-]*"
 
 
 def told() -> Iterator[tuple[str, str]]:
@@ -56,7 +56,7 @@ def used_topics() -> tuple[set[str], tuple[str, ...]]:
     for path in Path(ds01build.__file__).parent.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             value = node.value if isinstance(node, ast.Constant) else None
-            if isinstance(value, str) and re.fullmatch(_TOPIC, value):
+            if isinstance(value, str) and TOPIC.fullmatch(value):
                 (begun if value.endswith(".") else whole).add(value)
     return {each for each in whole if not each.endswith(".toml")}, tuple(begun)
 
@@ -99,7 +99,7 @@ def test_a_flag_in_a_text_is_one_of_its_command() -> None:
     anywhere = {flag for command in EVERY.values() for flag in flags(command)}
     for key, text in told():
         if key not in AHEAD:
-            plain = re.sub(r"`(?:ds01|image-)[^`]*`", "", text)
+            plain = re.sub(r"`(?:ds01|image-|container-|project-|user-)[^`]*`", "", text)
             of_many = isinstance(EVERY.get(key), click.Group) or not key
             known = anywhere if of_many else flags(EVERY[key])
             assert set(FLAG.findall(plain)) <= known, (key, text)

@@ -64,6 +64,7 @@ VALUES = (
         "gpus",
         "limits",
         "wizard",
+        "project",
         "importing",
     ),
 )

@@ -48,6 +48,7 @@ _COMMANDS = {
     "container": "container:container",
     "diff": "diff:diff",
     "dockerfile": "dockerfile:dockerfile",
+    "doctor": "doctor:doctor",
     "explain": "explain:explain",
     "export": "export:export",
     "gpus": "gpus:gpus",
@@ -58,10 +59,12 @@ _COMMANDS = {
     "lock": "lock:lock",
     "man": "man:man",
     "plan": "plan:plan",
+    "project": "project:project",
     "rebase": "edit:rebase",
     "remove": "edit:remove",
     "store": "store:store",
     "upgrade": "edit:upgrade",
+    "user": "user:user",
     "verify": "verify:verify",
     "why": "why:why",
 }
@@ -87,6 +90,9 @@ _PROGRAMS = {
     "image-list": "images:images",
     "image-show": "show:show",
     "image-update": "update:update",
+    "project-init": "initiating:init",
+    "project-launch": "launching:launch",
+    "user-setup": "user:setup",
 }
 
 

@@ -29,9 +29,11 @@ __all__ = [
     "frameworks",
     "generations",
     "images",
+    "kinds",
     "locked_packages",
     "named_packages",
     "names",
+    "projects",
     "recipes",
     "sides",
     "tiers",
@@ -69,6 +71,21 @@ def recipes(_context: click.Context, _parameter: click.Parameter, incomplete: st
 def names(_context: click.Context, _incomplete: str) -> Iterable[tuple[str, str]]:
     """Complete to the names of images."""
     return _names()
+
+
+@_completer
+def kinds(_context: click.Context, _incomplete: str) -> Iterable[tuple[str, str]]:
+    """Complete to the types of projects."""
+    from ds01build.wizard import screens
+
+    return [*((name, case.title) for name, case in screens.use_cases().items()), ("custom", "")]
+
+
+@_completer
+def projects(_context: click.Context, _incomplete: str) -> Iterable[tuple[str, str]]:
+    """Complete to the projects of the user's workspace."""
+    recipes_of = sorted((Path.home() / "workspace").glob("*/recipe.toml"))
+    return ((path.parent.name, "project") for path in recipes_of)
 
 
 @_completer

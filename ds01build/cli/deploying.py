@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from ds01build.cli import completers, making, options, terminal, wishing
+from ds01build.cli import completers, entering, making, options, terminal, wishing
 from ds01build.errors import Ds01Error
 
 if TYPE_CHECKING:
@@ -37,7 +37,9 @@ _Way = Literal["background", "open"]
 )
 @wishing.options
 @click.option("--background", is_flag=True, help="Let it run, and stay here.")
-@click.option("--open", "opens", is_flag=True, help="Say how to enter it.")
+@click.option(
+    "--open", "opens", is_flag=True, help="Open a shell in it, where there is a terminal."
+)
 @click.option("--dry-run", is_flag=True, help="Print what the engine would be asked for.")
 @options.as_json
 @options.quiet
@@ -67,9 +69,11 @@ def deploy(name: str | None, given: str | None, **rest: Any) -> None:
     made = deploying.deploy(wish, at.host, clash)
     making.show(made, wish, rest)
     if not rest["as_json"]:
-        enter = f"container-run {wish.name}"
-        making.advise(f"It runs. Enter it: {enter}", rest)
-        click.echo(enter if way == "open" else made.name)
+        click.echo(made.name)
+    if way == "open":
+        entering.enter_by_name(made.name, at.host)
+    else:
+        making.advise(f"It runs. Enter it: container-run {wish.name}", rest)
 
 
 def _asked(name: str | None, given: str | None, rest: dict[str, Any]) -> Asked:

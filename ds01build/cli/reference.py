@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 __all__ = ["contexts", "key", "manuals", "markdown", "page", "shared_rows"]
 
-ALONE = "image-"  # commands of the group image that have this before their name stand alone too
-
 
 def key(context: click.Context) -> str:
     """Return what the guide calls the command: its words with hyphens, without ``ds01``."""
@@ -41,12 +39,12 @@ def page(context: click.Context) -> Page:
     command, name = context.command, key(context)
     entry = guide.entry(name)
     typed, spelled = _typed(), _spelled(context)
-    alone = spelled.startswith(ALONE)
+    alone = _stands_alone(context)
     summary, *more = _paragraphs(command.help or "")
     pieces = " ".join(command.collect_usage_pieces(context))
     return Page(
         name=spelled,
-        other=f"ds01 image {name.removeprefix(ALONE)}" if alone else "",
+        other=f"ds01 {name.replace('-', ' ', 1)}" if alone else "",
         usage=f"{spelled} {pieces}",
         summary=summary,
         more=tuple(more),
@@ -88,9 +86,13 @@ def _typed() -> dict[str, str]:
 
 
 def _spelled(context: click.Context) -> str:
+    return key(context) if _stands_alone(context) else context.command_path
+
+
+def _stands_alone(context: click.Context) -> bool:
+    """Say whether a command is a program of its own, too: its own name has that of its group."""
     name = key(context)
-    alone = name.startswith(ALONE) and context.command.name == name
-    return name if alone else context.command_path
+    return "-" in name and context.command.name == name
 
 
 def _options(context: click.Context) -> Iterator[Row]:

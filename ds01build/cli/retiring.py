@@ -15,7 +15,15 @@ if TYPE_CHECKING:
     from ds01build.workflow.deleting import Scene
     from ds01build.workflow.retiring import Leaving, Retired, Saving
 
-__all__ = ["retire"]
+__all__ = ["AGREED", "end", "retire"]
+
+# The options of who has said already that a container is to be retired, and no more.
+AGREED: dict[str, Any] = {
+    **dict.fromkeys(("force", "save_packages", "images", "yes", "dry_run"), False),
+    "as_json": False,
+    "quiet": False,
+    "skip_initial_confirm": True,
+}
 
 
 @click.command("container-retire", context_settings={"help_option_names": ["-h", "--help"]})
@@ -40,10 +48,17 @@ def retire(name: str | None, **rest: Any) -> None:
     """  # noqa: D301
     from ds01build.cli import wiring
     from ds01build.cli.telling import tell
-    from ds01build.workflow import retiring
 
     host, asker = wiring.host(tell), _asker(rest)
-    found = retiring.leaving(_named(name, host, asker), host, wiring.open_store(), Path.cwd())
+    end(_named(name, host, asker), host, rest, asker)
+
+
+def end(name: str, host: Host, rest: dict[str, Any], asker: Asker | None) -> None:
+    """Show what a container has, ask what is to become of it, and end it. Raises Ds01Error."""
+    from ds01build.cli import wiring
+    from ds01build.workflow import retiring
+
+    found = retiring.leaving(name, host, wiring.open_store(), Path.cwd())
     _tell(found, rest)
     if rest["dry_run"]:
         _show_dry(found, rest)

@@ -16,7 +16,7 @@ __all__ = ["JUPYTER", "WORKSPACE", "payload"]
 WORKSPACE, DATA, MODELS = "/workspace", "/data", "/models"
 JUPYTER = 8888  # the port that Jupyter listens on where a container has a network of its own
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_SHELL = "[ -x /bin/bash ] && exec /bin/bash; exec /bin/sh"
+_STAY = "trap 'exit 0' TERM; while :; do sleep 86400 & wait $!; done"
 _BILLION = 1_000_000_000
 # An engine whose default runtime is NVIDIA's obeys what the image says, and that says "all".
 _VOID = {"NVIDIA_VISIBLE_DEVICES": "void"}
@@ -30,8 +30,7 @@ _CPU_ONLY = {
 def payload(wanted: Specification) -> dict[str, Any]:
     """Return the body for an engine, as its API has it (1.41), without the container's name.
 
-    Its process is a shell on a terminal, which ends when it hangs up, so that a container stops at
-    once; people work in others beside it.
+    Its process does nothing, and ends at once when it is to stop; people work in others beside it.
     """
     identity, wish = wanted.identity, wanted.wish
     ports: dict[str, dict[str, str]]
@@ -41,12 +40,9 @@ def payload(wanted: Specification) -> dict[str, Any]:
         "User": f"{identity.uid}:{identity.gid}",
         "WorkingDir": WORKSPACE,
         "Entrypoint": [""],
-        "Cmd": ["/bin/sh", "-c", _SHELL],
+        "Cmd": ["/bin/sh", "-c", _STAY],
         "Env": [f"{name}={value}" for name, value in sorted(_environment(wanted).items())],
         "Labels": labels_of(wanted),
-        "Tty": True,
-        "OpenStdin": True,
-        "StopSignal": "SIGHUP",
         "ExposedPorts": ports,
         "HostConfig": _host(wanted),
     }

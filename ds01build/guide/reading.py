@@ -49,6 +49,7 @@ _COMMANDS = (
     "limits.toml",
     "container-life.toml",
     "making.toml",
+    "projects.toml",
 )
 
 

@@ -98,6 +98,8 @@ def compile_requirements(
     inputs: Sequence[str],
     arguments: Sequence[str],
     configuration: str = "",
+    *,
+    seconds: float = 600,
 ) -> str:
     """Run ``uv pip compile`` over requirement files of ``workspace`` and return what it prints.
 
@@ -112,6 +114,7 @@ def compile_requirements(
         [*command, *arguments, "--", *inputs],
         environment={**tool.environment, **tool.index_variables()},
         cwd=workspace.root,
+        seconds=seconds,
     )
     if done.code != 0:
         raise _failure(_redacted(done.stderr, tool.indexes), tool)

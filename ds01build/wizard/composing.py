@@ -37,7 +37,7 @@ def compose(answers: Answers) -> str:
     assert answers.name is not None, "an image has a name"
     assert answers.base is not None, "an image has a base"
     blocks = [
-        "# Written by image-create, and yours to edit: docs/recipe.md says what can stand here.",
+        "# Written by ds01, and yours to edit: docs/recipe.md says what can stand here.",
         f"schema = 1\nname = {literal(answers.name)}",
         f"[base]\n{_base(answers.base)}",
         *_tiers(answers),

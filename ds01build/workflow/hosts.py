@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from ds01build.events import Report
     from ds01build.limits import Limits
 
-__all__ = ["host", "standing"]
+__all__ = ["host", "identity", "standing"]
 
 
 def host(environment: Mapping[str, str], home: Path, report: Report) -> Host:
@@ -42,17 +42,17 @@ def host(environment: Mapping[str, str], home: Path, report: Report) -> Host:
     own = user_file(environment, home)
     if policy_in(str(own), text_of(own)) != policy_in(str(own), ""):
         raise Ds01Error(f"{own}: [containers] has a place in {SITE} alone: it is the machine's")
-    identity = _identity()
+    who = identity()
     return Host(
         engine=once(lambda: connected(environment, home)),
-        identity=identity,
+        identity=who,
         home=home,
         report=report,
         now=now,
         network=configuration_of(environment, home).network,
         policy=_policy(),
         inventory=once(inventory),
-        limits=once(lambda: _limits(environment, home, report, identity.login)),
+        limits=once(lambda: _limits(environment, home, report, who.login)),
     )
 
 
@@ -63,7 +63,7 @@ def standing(
 
     Raises Ds01Error for files of limits that are wrong, none where no engine answers.
     """
-    own = _identity()
+    own = identity()
     login = login or own.login
     limits = _limits(environment, home, report, login)
     uid = own.uid if login == own.login else _uid(login, report)
@@ -91,7 +91,8 @@ def _uid(login: str, report: Report) -> int | None:
         return None
 
 
-def _identity() -> Identity:
+def identity() -> Identity:
+    """Return who this process runs as."""
     uid = os.geteuid()
     try:
         login = pwd.getpwuid(uid).pw_name

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from ds01build.resolve.sources import AptSource
     from ds01build.store import DirStore
 
-__all__ = ["edges", "this_machine"]
+__all__ = ["asking", "edges", "host_sources", "this_machine", "uv_of"]
 
 APT = Path("/etc/apt")
 
@@ -75,8 +75,8 @@ def edges(
     lenders = lending.lenders(configuration, store, report)
     engine = once(lambda: connected(environment, home))
     probes = _probes(configuration, store, engine, report)
-    sources = once(lambda: _host_sources(environment))
-    transport = HttpTransport(once(lambda: _asking(configuration, sources())))
+    sources = once(lambda: host_sources(environment))
+    transport = HttpTransport(once(lambda: asking(configuration, sources())))
     resolver = _resolver(configuration, sources, transport, facts, report, offline=offline)
     bases = ImageBases(
         registry=_registry(configuration, environment, home, report),
@@ -115,7 +115,7 @@ def _resolver(
     offline: bool,
 ) -> MachineResolver:
     return MachineResolver(
-        tool=_uv(configuration, offline=offline),
+        tool=uv_of(configuration, offline=offline),
         cache=configuration.cache,
         memory=memory,
         architecture=_architecture(),
@@ -156,7 +156,8 @@ def _registry(
     )
 
 
-def _host_sources(environment: Mapping[str, str]) -> tuple[AptSource, ...]:
+def host_sources(environment: Mapping[str, str]) -> tuple[AptSource, ...]:
+    """Return the apt sources of this machine. Raises Unavailable for what is none."""
     paths = [APT / "sources.list", *_listed(APT / "sources.list.d"), *_listed(APT / "mirrors")]
     texts = {str(path): text_of(path) for path in paths}
     return parse_sources(texts, expires=host_checks_expiry(environment))
@@ -169,7 +170,8 @@ def _listed(directory: Path) -> Iterator[Path]:
         return
 
 
-def _uv(configuration: Configuration, *, offline: bool) -> Uv:
+def uv_of(configuration: Configuration, *, offline: bool) -> Uv:
+    """Return uv as it is configured. Raises FileNotFoundError where it is not installed."""
     indexes = tuple(
         Index(alias=alias, url=split_credentials(url)[0], secret_url=url)
         for alias, url in configuration.indexes.items()
@@ -197,7 +199,7 @@ def _has_netrc(configuration: Configuration) -> bool:
     return configuration.netrc is not None and os.access(configuration.netrc, os.R_OK)
 
 
-def _asking(configuration: Configuration, sources: tuple[AptSource, ...]) -> Settings:
+def asking(configuration: Configuration, sources: tuple[AptSource, ...]) -> Settings:
     """Return how files are asked for, of indexes and of archives alike."""
     mirrors = [source.uri for source in sources] + configuration.apt_mirror.split()
     urls = [*configuration.indexes.values(), *mirrors]

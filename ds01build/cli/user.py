@@ -1,0 +1,95 @@
+"""``ds01 user`` and ``user-setup``: how a user stands on this machine, and what he still lacks."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ds01build.cli import beginning, options, terminal
+from ds01build.cli.lazily import LazyGroup
+from ds01build.cli.phases import short
+
+if TYPE_CHECKING:
+    from ds01build.asking import Asker
+    from ds01build.workflow.doctor import Machine
+
+__all__ = ["setup", "user"]
+
+
+@click.group(cls=LazyGroup, places={"setup": "user:setup"})
+def user() -> None:
+    """See how you stand on this machine."""
+
+
+@click.command("user-setup", context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--workspace/--no-workspace", default=None, help="Make ~/workspace, or do not.")
+@click.option("--ssh-key/--no-ssh-key", default=None, help="Make an ssh key if you have none.")
+@click.option("--quick", is_flag=True, help="Only say how you stand: ask and make nothing.")
+@click.option("--yes", "-y", is_flag=True, help="Ask nothing, and make what you lack.")
+@options.as_json
+def setup(**rest: Any) -> None:
+    """Say how you stand on this machine, and make what you lack and agree to.
+
+    That is the directory of your projects and an ssh key; everything else is told, with what to do.
+    What you have stays as it is: it can be run twice.
+
+    \b
+    user-setup
+    user-setup --yes --no-ssh-key
+    """  # noqa: D301
+    from ds01build.cli.doctor import rows
+    from ds01build.cli.output import print_json, print_lines
+    from ds01build.workflow import arriving, doctor, hosts
+
+    if rest["quick"] and (rest["yes"] or rest["workspace"] or rest["ssh_key"]):
+        raise click.UsageError("--quick makes nothing: leave it out")
+    machine = doctor.machine(os.environ, Path.home())
+    made = [] if rest["quick"] else _made(machine, rest)
+    found = tuple(arriving.look(machine))
+    if not rest["as_json"]:
+        print_lines(rows(found))
+        click.echo("Begin a project: project-init", err=True)
+        return
+    who = hosts.identity()
+    print_json(
+        {
+            "schema": "ds01.user/1",
+            "login": who.login,
+            "uid": who.uid,
+            "gid": who.gid,
+            "in_containers": {"name": who.name, "home": who.home},
+            "made": [str(path) for path in made],
+            "checks": [each.answer() for each in found],
+        }
+    )
+
+
+def _made(machine: Machine, rest: dict[str, Any]) -> list[Path]:
+    """Make what is lacking and agreed to, and return it. Without a terminal only flags agree."""
+    from ds01build.workflow import arriving
+
+    asker = beginning.asker(is_silent=rest["yes"])
+    asks = terminal.is_there() and not rest["yes"]
+    agreed = partial(_is_agreed, rest=rest, asker=asker, asks=asks)
+    lacking = arriving.lacking(machine)
+    made = []
+    path = lacking.workspace
+    if path is not None and agreed("workspace", f"Make {short(path, Path.home())}?"):
+        arriving.make_directory(path)
+        made.append(path)
+    path = lacking.key
+    if path is not None and agreed("ssh_key", f"Make an ssh key, {short(path, Path.home())}?"):
+        arriving.make_key(machine, path, asks=asks)
+        made.append(path)
+    return made
+
+
+def _is_agreed(flag: str, question: str, rest: dict[str, Any], asker: Asker, *, asks: bool) -> bool:
+    if rest[flag] is not None or rest["yes"]:
+        return rest[flag] is not False
+    asker.explain(f"user-setup.{flag.replace('_', '-')}")
+    return asks and asker.confirm(question, default=True)
