@@ -13,7 +13,9 @@ from ds01build.cli import ds01, lazily, programs
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_PROGRAM = re.compile(r"(?:^|[\s\"'(`$])((?:ds01|(?:image|container|project|user)-[a-z]+)(?: [^`)|;>]+)?)")
+_PROGRAM = re.compile(
+    r"(?:^|[\s\"'(`$])((?:ds01|(?:image|container|project|user)-[a-z]+)(?: [^`)|;>]+)?)"
+)
 FLAG = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
 
 

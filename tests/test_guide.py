@@ -58,7 +58,7 @@ def used_topics() -> tuple[set[str], tuple[str, ...]]:
             value = node.value if isinstance(node, ast.Constant) else None
             if isinstance(value, str) and TOPIC.fullmatch(value):
                 (begun if value.endswith(".") else whole).add(value)
-    return {each for each in whole if not each.endswith(".toml")}, tuple(begun)
+    return {each for each in whole if not each.endswith((".toml", ".yaml"))}, tuple(begun)
 
 
 def test_every_command_has_its_texts_and_every_text_its_command() -> None:

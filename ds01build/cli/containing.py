@@ -12,7 +12,7 @@ __all__ = ["create"]
 
 
 @click.command("container-create", context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("name", metavar="[NAME]", required=False)
+@click.argument("name", metavar="[NAME]", required=False, shell_complete=completers.containers)
 @click.argument("image", metavar="[IMAGE]", required=False, shell_complete=completers.names)
 @wishing.options
 @click.option("--dry-run", is_flag=True, help="Print what the engine would be asked for.")

@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ds01build.cli import options
+from ds01build.cli import completers, options
 
 if TYPE_CHECKING:
+    from ds01build.workflow.containers import Host
     from ds01build.workflow.jupyter import Served
 
-__all__ = ["jupyter", "tunnel"]
+__all__ = ["jupyter", "show", "tunnel"]
 
 
 @click.command("container-jupyter", context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("name", metavar="NAME")
+@click.argument("name", metavar="NAME", shell_complete=completers.containers)
 @click.option("--stop", "is_stopped", is_flag=True, help="End it, with all its kernels.")
 @options.as_json
 @options.quiet
@@ -32,7 +33,6 @@ def jupyter(name: str, is_stopped: bool, as_json: bool, quiet: bool) -> None:
     container-jupyter thesis --stop
     """  # noqa: D301
     from ds01build.cli import wiring
-    from ds01build.cli.output import print_json
     from ds01build.cli.progress import progress
     from ds01build.workflow import jupyter as labs
 
@@ -42,6 +42,13 @@ def jupyter(name: str, is_stopped: bool, as_json: bool, quiet: bool) -> None:
             _say_stopped(name, was_running=labs.stop(name, host), as_json=as_json)
             return
         found = labs.serve(name, host)
+    show(found, host, as_json=as_json, quiet=quiet)
+
+
+def show(found: Served, host: Host, *, as_json: bool = False, quiet: bool = False) -> None:
+    """Print the URL of a Jupyter that runs, and how to reach it from elsewhere."""
+    from ds01build.cli.output import print_json
+
     if as_json:
         print_json({**found.answer(), "tunnel": tunnel(found, host.identity.login)})
         return

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ds01build.cli import guidance, options, terminal
+from ds01build.cli import completers, guidance, options, terminal
 
 if TYPE_CHECKING:
     from ds01build.errors import Ds01Error
@@ -23,7 +23,7 @@ _SAID = {
 
 
 @click.command("container-upgrade", context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("name", metavar="[NAME]", required=False)
+@click.argument("name", metavar="[NAME]", required=False, shell_complete=completers.containers)
 @click.option("--all", "-a", "every", is_flag=True, help="All containers of yours.")
 @click.option("--dry-run", is_flag=True, help="Say what would change, and change nothing.")
 @click.option("--yes", "-y", is_flag=True, help="Ask nothing.")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ds01build.cli import guidance, making, options, terminal
+from ds01build.cli import completers, guidance, making, options, terminal
 
 if TYPE_CHECKING:
     from ds01build.asking import Asker
@@ -27,7 +27,7 @@ AGREED: dict[str, Any] = {
 
 
 @click.command("container-retire", context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("name", metavar="[NAME]", required=False)
+@click.argument("name", metavar="[NAME]", required=False, shell_complete=completers.containers)
 @click.option("--force", "-f", is_flag=True, help="Kill it instead of stopping it; ask nothing.")
 @click.option("--save-packages", is_flag=True, help="Add what was installed by hand to the recipe.")
 @click.option("--images", is_flag=True, help="Delete its image, too, if nothing else needs it.")

@@ -20,8 +20,15 @@ _yes = click.option("--yes", "-y", is_flag=True, help="Let it run on afterwards;
 @choosing.name
 @_command
 @_yes
+@click.option("--jupyter", is_flag=True, help="Start Jupyter Lab instead, and print its URL.")
 @click.pass_context
-def run(context: click.Context, name: str | None, command: tuple[str, ...], yes: bool) -> None:
+def run(
+    context: click.Context,
+    name: str | None,
+    command: tuple[str, ...],
+    yes: bool,
+    jupyter: bool,
+) -> None:
     """Open a shell in the container NAME, or run CMD in it; it is started if need be.
 
     You are its user, in /workspace. When you leave the shell, it keeps running, unless you choose
@@ -30,8 +37,30 @@ def run(context: click.Context, name: str | None, command: tuple[str, ...], yes:
     \b
     container-run thesis
     container-run thesis -- python train.py --epochs 3
+    container-run thesis --jupyter
     """  # noqa: D301
-    context.exit(_visit(name, command, yes=yes, starts=True))
+    if not jupyter:
+        context.exit(_visit(name, command, yes=yes, starts=True))
+    if command:
+        raise click.UsageError("--jupyter and a command contradict each other")
+    _serve(name)
+
+
+def _serve(name: str | None) -> None:
+    """Let a container run, and Jupyter in it."""
+    from ds01build.cli import jupyter, wiring
+    from ds01build.cli.progress import progress
+    from ds01build.workflow import jupyter as labs
+    from ds01build.workflow import lives
+
+    choosing.require_choice(name)
+    with progress(quiet=False) as report:
+        host = wiring.host(report)
+    row = choosing.chosen(name, host, lambda _: True, "")
+    lives.wake(row, host)
+    with progress(quiet=False):
+        found = labs.serve(row.name, host)
+    jupyter.show(found, host)
 
 
 @click.command("container-attach", context_settings=_HELP)
