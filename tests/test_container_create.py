@@ -213,7 +213,7 @@ def test_a_deployed_container_runs_and_a_second_time_is_started(dock: Dock) -> N
     dock.quay.engine.client.pause(dock.full("one"))
     before = dock.containers
     out = dock.done(DEPLOY, name, "--open", "--existing")
-    assert out == f"container-run {name}\n"
+    assert out == f"{dock.full('one')}\n"
     assert dock.containers == before
     assert dock.quay.described(dock.full("one"))["State"]["Paused"] is False
     assert dock.quay.says(dock.full("one"), "id", "-u") == "0"
@@ -250,4 +250,5 @@ def test_on_a_terminal_deploying_asks_what_comes_then(dock: Dock) -> None:
         shown.answer("It starts now. And then?", DOWN, ENTER)
         assert shown.end() == 0, shown.text
     assert dock.quay.described(dock.full("one"))["State"]["Running"]
-    assert dock.full("one") in shown.text.splitlines()[-1]
+    assert dock.full("one") in shown.text
+    assert "It runs. Enter it: container-run" in shown.text

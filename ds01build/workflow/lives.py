@@ -32,6 +32,7 @@ __all__ = [
     "wake",
 ]
 
+_PATIENCE = 5.0  # seconds
 _MOMENT = 0.3  # seconds in which ends what does not work at all
 Woken = Literal["started", "unpaused", "running"]
 
@@ -121,8 +122,19 @@ def stop(row: Row, host: Host, seconds: int = 10, *, is_killed: bool = False) ->
     begun = monotonic()
     containers.stop(host.engine(), row.name, seconds, is_killed=is_killed)
     took = monotonic() - begun
+    _await_end(row, host)
     end = "killed" if is_killed or took >= seconds else "ended by itself"
     return Outcome(name=row.name, outcome="stopped", reason=f"{end}, after {took:.1f} s")
+
+
+def _await_end(row: Row, host: Host) -> None:
+    """Wait until the engine's list says so, too: that may be a moment later."""
+    until = monotonic() + _PATIENCE
+    while monotonic() < until:
+        now = containers.find(host.engine(), row.name)
+        if now is None or not now.is_running:
+            return
+        sleep(_MOMENT)
 
 
 def pause(row: Row, host: Host) -> Outcome:
