@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import tempfile
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,6 +45,7 @@ class Sailor:
     relay: Relay
     home: Path
     uid: int
+    variables: dict[str, str] = field(default_factory=dict)
 
     @property
     def host(self) -> Host:
@@ -83,6 +84,7 @@ class Sailor:
             "HOME": str(self.home),
             "DOCKER_HOST": self.relay.url,
             "DS01_STORE": str(self.home / "store"),
+            **self.variables,
         }
 
     def command(self, name: str, *arguments: str) -> list[str]:

@@ -471,3 +471,14 @@ FLAGS = (
 def test_every_flag_of_before_is_in_the_table(flag: str) -> None:
     text = (Path(__file__).parent.parent / "docs" / "containers.md").read_text(encoding="utf-8")
     assert f"`{flag}" in text.partition("## Every option")[2]
+
+
+def test_who_stops_a_container_learns_what_the_site_takes_back(
+    sailor: Sailor, tmp_path: Path
+) -> None:
+    limits = tmp_path / "limits.yaml"
+    limits.write_text("defaults: {gpu_hold_after_stop_h: 0.25, container_hold_after_stop_h: 0.5}\n")
+    sailor.create(runs=True)
+    sailor.variables["DS01_LIMITS"] = str(limits)
+    says = "This machine takes back its GPUs after 0.25 h, the container itself after 0.5 h"
+    assert says in sailor.does("container-stop", sailor.short(), "--yes").err

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ds01build.cli import choosing, options
+from ds01build.errors import Ds01Error
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,6 +87,24 @@ def stop(names: tuple[str, ...], **rest: Any) -> None:
     choosing.tell(
         outcomes, "ds01.stopped/1", as_json=rest["as_json"], verbose=bool(rest["verbose"])
     )
+    if any(each.outcome == "stopped" for each in outcomes):
+        _say_holds(host)
+
+
+def _say_holds(host: Host) -> None:
+    """Say when a site takes away what a stopped container has, if it says so."""
+    try:
+        limits = host.limits()
+    except Ds01Error as error:  # which changes nothing about what is stopped by now
+        click.echo(f"what becomes of it is not known: {error}", err=True)
+        return
+    holds = {
+        "its GPUs": limits.gpu_hold_after_stop_h,
+        "the container itself": limits.container_hold_after_stop_h,
+    }
+    said = [f"{what} after {hours:g} h" for what, hours in holds.items() if hours is not None]
+    if said:
+        click.echo(f"This machine takes back {', '.join(said)}: container-start", err=True)
 
 
 @click.command("container-pause", context_settings=_HELP)
