@@ -20,11 +20,15 @@ _PIECE = 1 << 16  # bytes
 
 @dataclass
 class Relay:
-    """What lies between; ``url`` is as DOCKER_HOST has it."""
+    """What lies between; ``url`` is as DOCKER_HOST has it.
+
+    It is cut as soon as somebody asks for what ``cut_at`` begins, if that is said.
+    """
 
     url: str
     ways: list[socket.socket] = field(default_factory=list)
     is_cut: bool = False
+    cut_at: bytes = b""
 
     def cut(self) -> None:
         """End all connections, as an engine does that is killed, and take no other."""
@@ -46,13 +50,15 @@ class _Passing(socketserver.BaseRequestHandler):
             relay.ways += [self.request, engine]
             back = threading.Thread(target=_pass, args=(engine, self.request), daemon=True)
             back.start()
-            _pass(self.request, engine)
+            _pass(self.request, engine, relay)
             back.join()
 
 
-def _pass(source: socket.socket, target: socket.socket) -> None:
+def _pass(source: socket.socket, target: socket.socket, relay: Relay | None = None) -> None:
     with contextlib.suppress(OSError):
         while content := source.recv(_PIECE):
+            if relay and relay.cut_at and content.startswith(relay.cut_at):
+                relay.cut()
             target.sendall(content)
     with contextlib.suppress(OSError):  # its end is passed on, too
         target.shutdown(socket.SHUT_WR)

@@ -482,3 +482,21 @@ def test_who_stops_a_container_learns_what_the_site_takes_back(
     sailor.variables["DS01_LIMITS"] = str(limits)
     says = "This machine takes back its GPUs after 0.25 h, the container itself after 0.5 h"
     assert says in sailor.does("container-stop", sailor.short(), "--yes").err
+
+
+@pytest.mark.parametrize("asked", [b"GET /v1.4", b"HEAD /", b"PUT /", b"POST /v1.4"])
+def test_an_engine_that_is_gone_in_the_middle_leaves_nothing_of_a_name(
+    sailor: Sailor, asked: bytes
+) -> None:
+    """What it has of a container that was being made goes with the next one."""
+    wish = sailor.quay.wish(sailor.quay.host(sailor.uid))
+    words = (wish.name, sailor.quay.tag, "--workspace", wish.workspace)
+    sailor.relay.cut_at = asked
+    outcome = sailor.does("container-create", *words)
+    assert outcome.code == 4, outcome.err
+    assert "\nhint:  " in outcome.err
+    assert sailor.full() not in sailor.quay.names
+    sailor.relay.cut_at, sailor.relay.is_cut = b"", False
+    outcome = sailor.does("container-create", *words)
+    assert (outcome.code, outcome.out) == (0, f"{sailor.full()}\n"), outcome.err
+    assert sailor.quay.names == [sailor.full()]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from engines import Tars, image, tar
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from quays import Quay
+
+    from ds01build.container import Specification
 
 
 pytest_plugins = ("engine_fixtures", "container_fixtures")
@@ -158,6 +160,22 @@ def test_what_fails_half_way_leaves_nothing(quay: Quay, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(engines, "_name", lost)
     with pytest.raises(KeyboardInterrupt):
+        containers.create(quay.wish(host), host)
+    assert quay.names == []
+
+
+def test_a_read_only_container_is_refused_with_the_reason(
+    quay: Quay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = quay.host()
+    usual = engines.payload
+
+    def read_only(wanted: Specification) -> dict[str, Any]:
+        body = usual(wanted)
+        return {**body, "HostConfig": {**body["HostConfig"], "ReadonlyRootfs": True}}
+
+    monkeypatch.setattr(engines, "payload", read_only)
+    with pytest.raises(Ds01Error, match="is read-only, so that nobody can be given an account"):
         containers.create(quay.wish(host), host)
     assert quay.names == []
 
