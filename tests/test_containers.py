@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from engines import Tars, image, tar
 
-from ds01build.container import Policy, Wish, labels_of, read
+from ds01build.container import Policy, Wish, labels_of, payload, read
 from ds01build.engine import containers as engines
 from ds01build.engine.load import load
 from ds01build.engine.owner import current
@@ -102,6 +102,14 @@ def test_a_name_that_no_container_may_have_is_refused(name: str, quay: Quay) -> 
     assert quay.names == []
 
 
+def test_an_id_that_no_engine_takes_is_refused(quay: Quay) -> None:
+    host = quay.host()
+    host = replace(host, identity=replace(host.identity, uid=2**31))
+    with pytest.raises(Ds01Error, match="uid 2147483648: engines take none above 2147483647"):
+        containers.create(quay.wish(quay.host()), host)
+    assert quay.names == []
+
+
 def test_an_image_that_is_gone_is_told_before_anything_is_made(quay: Quay) -> None:
     host = quay.host()
     with pytest.raises(Ds01Error, match="has no image ds01-0/nosuch:latest") as caught:
@@ -168,10 +176,9 @@ def test_a_read_only_container_is_refused_with_the_reason(
     quay: Quay, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     host = quay.host()
-    usual = engines.payload
 
     def read_only(wanted: Specification) -> dict[str, Any]:
-        body = usual(wanted)
+        body = payload(wanted)
         return {**body, "HostConfig": {**body["HostConfig"], "ReadonlyRootfs": True}}
 
     monkeypatch.setattr(engines, "payload", read_only)

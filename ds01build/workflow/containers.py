@@ -52,6 +52,7 @@ __all__ = [
     "wish_for",
 ]
 
+_HIGHEST = 2**31 - 1  # uid
 _TOKEN = 32  # bytes of Jupyter's
 
 
@@ -99,6 +100,10 @@ def specified(wish: Wish, host: Host, besides: str = "") -> Specification:
     hold, an engine that gives users other uids.
     """
     check(wish, host.policy)
+    if max(host.identity.uid, host.identity.gid) > _HIGHEST:
+        raise Ds01Error(
+            f"you are uid {host.identity.uid}: engines take none above {_HIGHEST}", hint="id"
+        )
     engine = host.engine()
     if containers.maps_users(engine):
         raise Ds01Error(
