@@ -171,6 +171,31 @@ def test_an_interrupt_before_the_build_leaves_whole_files(desk: World) -> None:
     assert outcome.code == 0, outcome.err
 
 
+def test_who_interrupts_when_files_are_there_is_told_how_to_go_on(desk: World) -> None:
+    with at(desk, *FLAGS) as shown:
+        shown.answer("Build image now?", INTERRUPT)
+        assert shown.end() == 130
+    assert f"To go on: ds01 build {recipe(desk)}" in shown.text.replace("\n", "")
+
+
+def test_what_is_not_built_yet_is_updated_by_its_name(desk: World) -> None:
+    assert desk.ds01("image", "create", *FLAGS, "--no-build").code == 0
+    outcome = desk.ds01("image", "create", *FLAGS, "--no-build")
+    assert "image-update my-project changes it" in outcome.err
+    outcome = desk.ds01("image", "update", "my-project", "--add", "lib", "--yes")
+    assert outcome.code == 0, outcome.err
+    assert '"lib"' in recipe(desk).read_text()
+    assert desk.ds01("image", "show", "my-project").code == 0
+
+
+def test_an_image_of_another_name_is_not_found_in_a_project(desk: World) -> None:
+    assert desk.ds01("image", "create", *FLAGS, "--no-build").code == 0
+    recipe(desk).write_text(recipe(desk).read_text().replace("my-project", "another"))
+    outcome = desk.ds01("image", "update", "my-project", "--rebuild")
+    assert outcome.code == 1
+    assert "no image is called 'my-project'" in outcome.err
+
+
 def test_a_wrong_answer_is_told_and_asked_again(desk: World) -> None:
     with at(desk, "--dry-run") as shown:
         assert shown.end() == 2

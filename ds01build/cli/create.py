@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -11,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ds01build.cli import answering, creation, options, phases
+from ds01build.errors import Ds01Error
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from ds01build.asking import Asker
-    from ds01build.errors import Ds01Error
     from ds01build.lock import LockedImage
     from ds01build.wizard import Answers
     from ds01build.workflow.built import Built
@@ -66,7 +67,8 @@ def create(name: str | None, **rest: Any) -> None:
             click.echo(wish.text, nl=False)
         return
     drafted, place = _written(wish, recipe, rest, asker)
-    built = _built(drafted, place, rest, asker)
+    with _resumable(drafted, rest):
+        built = _built(drafted, place, rest, asker)
     container = _contained(drafted, built, rest, asker) if built else ""
     if rest["as_json"]:
         print_json(phases.answer(drafted, place, built, container))
@@ -160,7 +162,6 @@ def _drafted(wish: _Wish, recipe: Path, rest: dict[str, Any], asker: Asker) -> D
     """Lock; packages that there are not are asked for again. Raises what locking raises."""
     from ds01build.cli import wiring
     from ds01build.cli.progress import progress
-    from ds01build.errors import Ds01Error
     from ds01build.workflow import creating
 
     try:
@@ -189,6 +190,17 @@ def _corrected(wish: _Wish, answers: Answers, error: Ds01Error, asker: Asker) ->
     return replace(wish, answers=answers, text=compose(answers))
 
 
+@contextmanager
+def _resumable(drafted: Draft, rest: dict[str, Any]) -> Iterator[None]:
+    """Say how to go on with what is written, where its build ends before its end."""
+    try:
+        yield
+    except (Ds01Error, click.Abort, KeyboardInterrupt):
+        recipe = shlex.quote(str(drafted.locked.request.path))
+        phases.tell(f"\nTo go on: ds01 build {recipe}", rest)
+        raise
+
+
 def _built(drafted: Draft, place: Place | None, rest: dict[str, Any], asker: Asker) -> Built | None:
     from ds01build.cli import wiring
     from ds01build.cli.progress import progress
@@ -201,7 +213,7 @@ def _built(drafted: Draft, place: Place | None, rest: dict[str, Any], asker: Ask
     asker.explain("image-create.build")
     phases.tell(phases.second_phase(drafted), rest)
     if not asker.confirm("Build image now?", default=True):
-        phases.tell(f"Later: ds01 build {recipe}", rest)
+        phases.tell(f"Later: ds01 build {shlex.quote(str(recipe))}", rest)
         return None
     chosen = creation.choices(rest)
     with progress(quiet=rest["quiet"]) as report:

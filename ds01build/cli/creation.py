@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -208,7 +209,8 @@ def claim(name: str, rest: dict[str, Any], asker: Asker) -> None:
         return
     if asker.confirm(f"{short(path, Path.home())} exists. Overwrite?", default=False):
         return
+    called = shlex.quote(str(rest["recipe"])) if rest["recipe"] else name
     raise Ds01Error(
         f"{path} exists, and nothing is changed",
-        hint="image-update changes an image; --force writes a new recipe over this one",
+        hint=f"image-update {called} changes it; --force writes a new recipe over this one",
     )

@@ -199,7 +199,7 @@ def _recipe_of(inspected: Inspected) -> Path | None:
     if not inspected.image:
         return None
     try:
-        return find_recipe(inspected.image, wiring.open_store(), Path.cwd())
+        return find_recipe(inspected.image, wiring.open_store(), Path.cwd(), Path.home())
     except Ds01Error as error:
         editing_commands.tell(f"a recipe over the image is made: {error}")
         return None

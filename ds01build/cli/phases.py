@@ -127,7 +127,7 @@ def third_phase(wanted: Wish) -> str:
 
 def by_hand(recipe: Path, place: Place | None, name: str) -> str:
     """Return what builds the image later: ds01, or Docker alone."""
-    ours = f"Build it: ds01 build {recipe}"
+    ours = f"Build it: ds01 build {shlex.quote(str(recipe))}"
     return f"{ours}\nor:       {shlex.join(place.command(name))}" if place is not None else ours
 
 

@@ -102,7 +102,7 @@ def update(name: str | None, **rest: Any) -> None:
         raise click.UsageError("there is no terminal to ask on: --yes goes on without")
     store = wiring.open_store()
     asker = terminal.Terminal(explain) if terminal.is_there() else None
-    recipe = find_recipe(name or _chosen(store, asker), store, Path.cwd())
+    recipe = find_recipe(name or _chosen(store, asker), store, Path.cwd(), Path.home())
     if not mode:
         assert asker is not None, "without a terminal there is a mode"
         _ask(recipe, rest, asker)

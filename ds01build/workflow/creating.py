@@ -16,6 +16,7 @@ from ds01build.wizard.phases import Offer
 from ds01build.wizard.summary import summarise
 from ds01build.workflow.editing import bytes_at
 from ds01build.workflow.inheriting import base_config
+from ds01build.workflow.naming import project_of, recipe_of
 from ds01build.workflow.planning import make_plan
 from ds01build.workflow.quick import lock_path
 from ds01build.workflow.rendering import write_dockerfile
@@ -56,7 +57,6 @@ _TITLES = {
     "pytorch-cpu": "PyTorch CPU-only",
 }
 _CUDA = re.compile(r"cuda-?([0-9]+(?:\.[0-9]+)*)")
-_SUFFIX = "-image"
 _MOST = 8  # files that are offered
 
 
@@ -72,16 +72,6 @@ class Draft:
     def locked(self) -> Locked:
         """The recipe and its lock."""
         return self.planned.locked
-
-
-def project_of(name: str, home: Path) -> Path:
-    """Return the directory of the project that an image is for."""
-    return home / "workspace" / (name.removesuffix(_SUFFIX) or name)
-
-
-def recipe_of(project: Path) -> Path:
-    """Return where the recipe of a project lies."""
-    return project / "recipe.toml"
 
 
 def is_taken(recipe: Path, name: str, keep: Iterable[Path] = ()) -> bool:
