@@ -149,11 +149,11 @@ def _ask(recipe: Path, rest: dict[str, Any], asker: Asker) -> None:
     chosen = options.plain_choices(rest)
     with progress(quiet=rest["quiet"]) as report:
         edges = wiring.edges(report, chosen)
-    edit = revising.revised(recipe, asker, edges, _attended)
-    if edit is None:
-        click.echo("nothing is changed", err=True)
-        return
-    built = _carry_out(recipe, edit, rest, asker.explain, asks=True)
+
+    def carry(edit: Edit) -> Built | None:
+        return _carry_out(recipe, edit, rest, asker.explain, asks=True)
+
+    built = revising.revised(recipe, asker, edges, _attended, carry)
     if built is not None and built.tag:
         name = revising.recreated(built.name, built.tag, wiring.host(tell), asker)
         if name:
