@@ -78,12 +78,16 @@ def create(name: str | None, **rest: Any) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Wish:
-    """An image to be: the text of its recipe, the answers it is of, and its base if shown."""
+    """An image to be: the text of its recipe, the answers it is of, and its base if shown.
+
+    It ``is_asked`` where a person has answered what no flag did.
+    """
 
     name: str
     text: str
     answers: Answers | None = None
     shown: LockedImage | None = None
+    is_asked: bool = False
 
 
 def _taken_over(name: str | None, rest: dict[str, Any], asker: Asker) -> _Wish:
@@ -113,9 +117,12 @@ def _asked(name: str | None, rest: dict[str, Any], asker: Asker) -> _Wish:
     from ds01build.wizard import compose
 
     shown: list[LockedImage] = []
-    answers = _answered(answering.given(name, rest), rest, asker, shown.append)
+    given = answering.given(name, rest)
+    is_asked = not (creation.is_complete(given, rest) or rest["yes"])
+    answers = _answered(given, rest, asker, shown.append)
     assert answers.name is not None, "it was asked for"
-    return _Wish(answers.name, compose(answers), answers, shown[-1] if shown else None)
+    base = shown[-1] if shown else None
+    return _Wish(answers.name, compose(answers), answers, base, is_asked)
 
 
 def _answered(
@@ -176,18 +183,35 @@ def _drafted(wish: _Wish, recipe: Path, rest: dict[str, Any], asker: Asker) -> D
 
 
 def _corrected(wish: _Wish, answers: Answers, error: Ds01Error, asker: Asker) -> _Wish:
-    """Ask again, or raise the error with the command that says everything once more."""
+    """Ask again, or raise the error with what to give in another way.
+
+    What a person has answered is in a command, so that it is not to be said again.
+    """
     from ds01build.errors import ResolveError
     from ds01build.wizard import compose, correcting
     from ds01build.wizard.phases import explained
+
+    is_unsolved = isinstance(error, ResolveError)
+    is_mistyped = is_unsolved and correcting.blamed(answers, str(error))
+    if not is_mistyped or not asker.can_correct(explained(error)):
+        raise replace(error, hint=_hint(wish, answers, error, is_unsolved=is_unsolved))
+    answers = correcting.corrected(answers, asker, str(error))
+    return replace(wish, answers=answers, text=compose(answers), is_asked=True)
+
+
+def _hint(wish: _Wish, answers: Answers, error: Ds01Error, *, is_unsolved: bool) -> str:
+    from ds01build.wizard import correcting
     from ds01build.workflow import creating
 
-    is_mistyped = isinstance(error, ResolveError) and correcting.blamed(answers, str(error))
-    if not is_mistyped or not asker.can_correct(explained(error)):
+    ways = [correcting.advice(answers, str(error))] if is_unsolved else []
+    if " under [" in error.hint:  # in a recipe, which nobody has yet
+        ways.append(f"{error.hint} of the recipe, which --dry-run prints")
+    else:
+        ways.append(error.hint)
+    if wish.is_asked:
         line = correcting.command(answers, creating.project_of(wish.name, Path.home()))
-        raise replace(error, hint="; or, ".join(filter(None, (error.hint, shlex.join(line)))))
-    answers = correcting.corrected(answers, asker, str(error))
-    return replace(wish, answers=answers, text=compose(answers))
+        ways.append(shlex.join(line))
+    return "; or, ".join(filter(None, ways))
 
 
 @contextmanager
