@@ -48,6 +48,7 @@ _TOPICS = {
     "edit": "image-update.edit",
     "upgrade": "image-update.upgrade",
 }
+_NAMING = ("VISUAL", "EDITOR")
 _EDITORS = ("vim", "vi", "nano", "emacs")
 
 
@@ -124,7 +125,18 @@ def _mode(rest: dict[str, Any]) -> str:
         raise click.UsageError(f"one change per run, not {both}")
     if rest["tier"] and given[0] in ("rebuild", "edit", "upgrade"):
         raise click.UsageError(f"--tier has no meaning with {_MODES[given[0]]}")
+    if rest["edit"]:
+        _require_editor(rest)
     return given[0]
+
+
+def _require_editor(rest: dict[str, Any]) -> None:
+    """Raise UsageError where an editor that nobody named would wait for nobody."""
+    is_named = any(os.environ.get(name, "").strip() for name in _NAMING)
+    if not is_named and (rest["yes"] or not terminal.is_there()):
+        raise click.UsageError(
+            f"there is nobody to edit: {' or '.join(_NAMING)} names a program that does"
+        )
 
 
 def _chosen(store: DirStore, asker: Asker | None) -> str:
@@ -297,7 +309,7 @@ def _attend(path: Path) -> None:
 
 def _editor() -> list[str]:
     """Return the command of the user's editor. Raises UsageError, Unavailable."""
-    for name in ("VISUAL", "EDITOR"):
+    for name in _NAMING:
         try:
             words = shlex.split(os.environ.get(name, ""))
         except ValueError as error:
