@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from ds01build.asking import Asker
+    from ds01build.container import Wish
     from ds01build.lock import LockedImage
     from ds01build.wizard import Answers
     from ds01build.workflow.built import Built
@@ -34,9 +35,13 @@ __all__ = ["create"]
 @click.option("--project-dockerfile", is_flag=True, help="Write the Dockerfile to the project.")
 @click.option("--recipe", type=click.Path(dir_okay=False, path_type=Path), metavar="PATH")
 @click.option("--no-build", is_flag=True, help="Write recipe, lock and Dockerfile, and stop.")
-@click.option("--container/--no-container", default=None, help="Create a container of it, or not.")
+@click.option(
+    "--container/--no-container",
+    default=None,
+    help="Create a container of it, or not; asked for otherwise, and not created with --yes.",
+)
 @click.option("--force", is_flag=True, help="Write over a recipe of NAME that is there.")
-@click.option("--yes", "-y", is_flag=True, help="Ask nothing, and take the defaults.")
+@click.option("--yes", "-y", is_flag=True, help="Ask nothing, and take the defaults; no container.")
 @click.option("--dry-run", is_flag=True, help="Only print the recipe.")
 @options.loading
 @options.as_json
@@ -45,7 +50,8 @@ def create(name: str | None, **rest: Any) -> None:
     """Create the image NAME: its recipe, its lock, its Dockerfile, itself, and a container of it.
 
     Asks what the image is to hold, unless name, framework and type say it or --yes takes defaults;
-    without a terminal nothing is asked, and these have to be there. The recipe is
+    without a terminal nothing is asked, and these have to be there. --yes makes no container unless
+    --container says so. The recipe is
     ~/workspace/NAME/recipe.toml, and is what the same answers always give; image-update changes it
     later.
 
@@ -261,9 +267,7 @@ def _contained(drafted: Draft, built: Built, rest: dict[str, Any], asker: Asker)
     named = containers.wish_for(built.name, built.tag, host)
     wanted = replace(named, workspace=str(project.resolve()), interface="orchestration")
     if rest["container"] is None:
-        asker.explain("image-create.container")
-        phases.tell(phases.third_phase(wanted), rest)
-        if rest["yes"] or not asker.confirm("Create container now?", default=True):
+        if rest["yes"] or not _is_wanted(wanted, rest, asker):
             phases.tell(f"Later: container-create {wanted.name} {built.name}", rest)
             return ""
         old = deploying.there(wanted.name, host)
@@ -272,3 +276,9 @@ def _contained(drafted: Draft, built: Built, rest: dict[str, Any], asker: Asker)
     made = deploying.deploy(wanted, host)
     phases.tell(f"Enter it: container-run {wanted.name}", rest)
     return made.name
+
+
+def _is_wanted(wanted: Wish, rest: dict[str, Any], asker: Asker) -> bool:
+    asker.explain("image-create.container")
+    phases.tell(phases.third_phase(wanted), rest)
+    return asker.confirm("Create container now?", default=True)
