@@ -427,6 +427,10 @@ def test_the_requirements_of_a_project_are_named_and_those_elsewhere_copied(desk
         (("demo", "-f", "pytorch", "-t", "nlpp"), "did you mean 'nlp'?"),
         (("demo", "-f", "scratch", "-p", "a b>>1"), "is not a requirement"),
         (("demo", "-f", "scratch", "--bundles", "cvv"), "did you mean 'cv'?"),
+        (
+            ("-f", "scratch", "--bundles", "demo"),
+            "audio, ts, llm; where that is the NAME, it comes before --bundles",
+        ),
         (("///", "-f", "scratch", "-t", "ml"), "an image name"),
         (("../evil", "-f", "scratch", "-t", "ml"), "'/' has no place in one"),
         (("demo", "-f", "scratch", "-t", "ml", "--jupyter", "true"), "yes, no, or packages"),
