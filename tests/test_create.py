@@ -39,6 +39,7 @@ ANSWERS = (
     ("Name of the image", "My Project", ENTER),
     ("Select base framework", "6", ENTER),
     ("Debian release", ENTER),
+    ("Where do the Python packages come from?", ENTER),
     ("Install Jupyter Lab", "2", ENTER),
     ("Install core data science", "3", ENTER),
     ("Packages (separated", "app", ENTER),
@@ -211,6 +212,7 @@ def test_a_release_that_nobody_knows_is_asked_again(desk: World) -> None:
         shown.answer("Debian release", "nosuchrelease", ENTER)
         shown.await_text("Debian has no release 'nosuchrelease'")
         shown.press(*["\x7f"] * len("nosuchrelease"), "Trixie", ENTER)
+        shown.answer("Where do the Python packages", ENTER)
         shown.answer("Install Jupyter Lab", INTERRUPT)
         assert shown.end() == 130
     assert "From scratch: Debian trixie" in shown.text
@@ -416,6 +418,52 @@ def test_the_requirements_of_a_project_are_named_and_those_elsewhere_copied(desk
     words = (*words[:-1], elsewhere)
     assert desk.ds01("image", "create", *words, "--no-build", "--force").code == 0
     assert 'packages = ["app>=0.1"]' in recipe(desk).read_text()
+
+
+def test_a_file_is_named_by_its_path_and_asked_for_again_where_it_cannot_be_taken(
+    desk: World,
+) -> None:
+    bad, good = desk.root / "bad.txt", desk.root / "good.txt"
+    bad.write_text("app\n-e .\n")
+    good.write_text("app>=0.1\n")
+    with at(desk, "--no-build", columns=120) as shown:
+        for question, *keys in ANSWERS[:3]:
+            shown.answer(question, *keys)
+        shown.answer("Where do the Python packages", "1", ENTER)
+        shown.answer("Path of the file", str(bad), ENTER)
+        shown.await_text("error: bad.txt:2: -e .: editable installs are not part of an image")
+        shown.press(ENTER)
+        shown.await_text("Path of the file", times=2)
+        shown.press(*[BACKSPACE] * len("bad.txt"), "good.txt", ENTER)
+        shown.answer("Additional Python packages", ENTER)
+        shown.answer("System packages", ENTER)
+        assert shown.end() == 0
+    assert 'packages = ["app>=0.1"]' in recipe(desk).read_text()
+
+
+def test_a_line_that_no_image_can_have_is_named_with_what_to_do(desk: World) -> None:
+    file = desk.root / "list.txt"
+    file.write_text("app\n-e ./here\n")
+    outcome = desk.ds01("image", "create", "demo", "-f", "scratch", "-r", file)
+    assert outcome.code == 1
+    assert outcome.complaint == [
+        "error: list.txt:2: -e ./here: editable installs are not part of an image: name a package",
+        f"hint:  take it out of the file; or, ds01 import {file} takes the rest",
+    ]
+
+
+def test_a_file_of_the_project_is_named_below_it_whenever_the_name_is_asked(desk: World) -> None:
+    project = recipe(desk).parent
+    project.mkdir(parents=True)
+    (project / "requirements.txt").write_text("app>=0.1\n")
+    with at(desk, "--no-build") as shown:
+        for question, *keys in ANSWERS[:3]:
+            shown.answer(question, *keys)
+        shown.answer("Where do the Python packages", "1", ENTER)
+        shown.answer("Additional Python packages", ENTER)
+        shown.answer("System packages", ENTER)
+        assert shown.end() == 0
+    assert 'requirements = "requirements.txt"' in recipe(desk).read_text()
 
 
 @pytest.mark.parametrize(

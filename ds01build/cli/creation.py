@@ -183,7 +183,9 @@ def world(
         offers=creating.offers(bases),
         look=look,
         files=tuple(files),
-        take=lambda text: creating.take(files[text], project),
+        take=lambda text, name: creating.take(
+            files.get(text) or Path(text).expanduser(), creating.project_of(name, home)
+        ),
         preset=next(own, ""),
     )
 
