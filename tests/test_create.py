@@ -225,6 +225,15 @@ def test_arrow_keys_choose_as_numbers_do(desk: World) -> None:
         assert shown.end() == 130
 
 
+def test_what_was_chosen_stands_on_one_line(desk: World) -> None:
+    with at(desk, "demo") as shown:
+        shown.answer("Select base framework", "5", ENTER)
+        shown.answer("? Image", INTERRUPT)
+        assert shown.end() == 130
+    chosen = "Custom - Specify an image (e.g. ubuntu:22.04, python:3.11)"
+    assert any(line.endswith(f"  {chosen}") for line in shown.text.splitlines()), shown.text
+
+
 def test_bundles_are_one_list(desk: World) -> None:
     with at(desk, "demo", "--debian", "bookworm", "--bundles", "--no-build") as shown:
         shown.answer("Select package bundles", SPACE, ENTER)
