@@ -561,6 +561,11 @@ def test_who_takes_the_defaults_has_the_usual_framework_of_the_machine(desk: Wor
     assert '[base]\nframework = "pytorch"' in outcome.out
 
 
+def test_from_scratch_there_is_no_dockerfile_for_the_project(desk: World) -> None:
+    outcome = desk.ds01("image", "create", *FLAGS, "--no-build", "--project-dockerfile")
+    assert "--project-dockerfile: an image from scratch has no Dockerfile." in outcome.err
+
+
 def test_who_does_not_build_is_told_how_to_do_it_later(desk: World) -> None:
     outcome = desk.ds01("image", "create", *FLAGS, "--no-build")
     assert f"Build it: ds01 build {recipe(desk)}" in outcome.err.splitlines()

@@ -166,6 +166,8 @@ def _written(
         edges = wiring.edges(report, creation.choices(rest))
         place = phases.place(drafted, in_project=rest["project_dockerfile"])
         creating.write(drafted, place, edges)
+    if place is None and rest["project_dockerfile"]:
+        phases.tell("--project-dockerfile: an image from scratch has no Dockerfile.", rest)
     asker.explain("image-create.summary")
     phases.tell(phases.first_phase(drafted, place), rest)
     return drafted, place

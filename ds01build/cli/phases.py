@@ -103,7 +103,7 @@ def second_phase(drafted: Draft) -> str:
         "This will:",
         f"  • Stand on {summary.base_line(lock)}",
         *base,
-        f"  • Install {counted(sums.packages, 'package')}",
+        f"  • Install {counted(sums.packages, 'package') if sums.packages else 'no package'}",
         *(["  • Configure Jupyter Lab's port"] if ports else []),
         f"  • Save final image: {lock.name} ({summary.sizes(sums)})",
         "",

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 __all__ = ["contexts", "key", "manuals", "markdown", "page", "shared_rows"]
 
-ALONE = "image-"  # commands of the group image that have this before their name stand alone too
-
 
 def key(context: click.Context) -> str:
     """Return what the guide calls the command: its words with hyphens, without ``ds01``."""
@@ -41,12 +39,11 @@ def page(context: click.Context) -> Page:
     command, name = context.command, key(context)
     entry = guide.entry(name)
     typed, spelled = _typed(), _spelled(context)
-    alone = spelled.startswith(ALONE)
     summary, *more = _paragraphs(command.help or "")
     pieces = " ".join(command.collect_usage_pieces(context))
     return Page(
         name=spelled,
-        other=f"ds01 image {name.removeprefix(ALONE)}" if alone else "",
+        other=f"ds01 {name.replace('-', ' ', 1)}" if spelled == name and "-" in name else "",
         usage=f"{spelled} {pieces}",
         summary=summary,
         more=tuple(more),
@@ -88,9 +85,10 @@ def _typed() -> dict[str, str]:
 
 
 def _spelled(context: click.Context) -> str:
+    """Return how a command is typed: those that are programs of their own by their one word."""
     name = key(context)
-    alone = name.startswith(ALONE) and context.command.name == name
-    return name if alone else context.command_path
+    is_program = "-" in name and context.command.name == name
+    return name if is_program else context.command_path
 
 
 def _options(context: click.Context) -> Iterator[Row]:
