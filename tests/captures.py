@@ -58,6 +58,7 @@ def create(shown: Terminal) -> None:
     shown.answer("Name of the image", "thesis", ENTER)
     shown.answer("Select base framework", *[DOWN] * 5, ENTER)
     shown.answer("Debian release", ENTER)
+    shown.answer("Where do the Python packages", ENTER)
     shown.answer("Install Jupyter Lab", ENTER)
     shown.answer("Install core data science", ENTER)
     shown.answer("Select use case", ENTER)
@@ -70,6 +71,7 @@ def choose(shown: Terminal) -> None:
     """Stop where a use case is chosen."""
     shown.answer("Select base framework", "6", ENTER)
     shown.answer("Debian release", ENTER)
+    shown.answer("Where do the Python packages", ENTER)
     shown.answer("Install Jupyter Lab", ENTER)
     shown.answer("Install core data science", ENTER)
     shown.answer("Select use case", DOWN)

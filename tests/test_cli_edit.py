@@ -487,6 +487,16 @@ def test_an_editor_that_writes_nothing_leaves_nothing(
     assert not list(world.root.glob("image-update-*"))
 
 
+def test_no_editor_is_started_where_nobody_could_type(world: World, tmp_path: Path) -> None:
+    was = files(world)
+    vim = tmp_path / "vim"
+    vim.write_text('#!/bin/sh\nsed -i s/app/other/ "$1"\n')
+    vim.chmod(0o755)
+    world.variables["PATH"] = f"{tmp_path}:{os.environ['PATH']}"
+    told = leaves_all_alone(world, 2, update(world, "demo", "--edit", "--yes"), was)
+    assert told == "Error: there is nobody to edit: VISUAL or EDITOR names a program that does"
+
+
 def test_image_update_names_a_file_beside_the_recipe_and_copies_another(
     world: World, tmp_path: Path
 ) -> None:

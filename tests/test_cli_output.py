@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import pty
 import re
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from servers import slow
 
+from ds01build.cli.output import fitted, hung
 from ds01build.cli.progress import progress
 from ds01build.events import Expected, Received, Sent, Verified, Verifying, Written
 
@@ -331,3 +333,37 @@ def test_a_reader_that_goes_away_is_no_bug(world: World) -> None:
     process.stdout = None
     _, err = process.communicate(timeout=30)
     assert err == ""
+
+
+ROWS = (("code", "alpha beta gamma delta epsilon zeta", "12 MB"), ("x" * 30, "one", "1 MB"))
+
+
+def test_a_table_on_a_terminal_has_as_many_columns_as_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdout", Screen())
+    monkeypatch.setenv("COLUMNS", "40")
+    assert fitted(("NAME", "ASKS FOR", "SIZE"), ROWS, 1).splitlines() == [
+        "NAME                 ASKS FOR      SIZE",
+        "code                 alpha beta    12 MB",
+        "                     gamma delta",
+        "                     epsilon zeta",
+        "xxxxxx…xxxxxxxxxxxx  one           1 MB",
+    ]
+    assert hung("  tags  ", "a-long-word another-long-word and-the-last") == [
+        "  tags  a-long-word another-long-word",
+        "        and-the-last",
+    ]
+
+
+def test_a_table_in_a_pipe_has_every_cell_as_it_is() -> None:
+    assert fitted(("NAME", "ASKS FOR", "SIZE"), ROWS, 1).splitlines()[1:] == [
+        f"code{' ' * 28}alpha beta gamma delta epsilon zeta  12 MB",
+        f"{'x' * 30}  one{' ' * 34}1 MB",
+    ]
+    assert hung("a ", "b " * 100) == [f"a {'b ' * 100}"]
+
+
+class Screen(io.StringIO):
+    """A terminal."""
+
+    def isatty(self) -> bool:
+        return True

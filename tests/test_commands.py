@@ -71,3 +71,10 @@ def test_every_failure_of_before_names_a_test_that_is_there() -> None:
     assert len(named) == table.count("\n|") - 2
     for file, test in named:
         assert f"def {test}(" in (Path(__file__).parent / file).read_text(encoding="utf-8")
+
+
+def test_all_failures_of_before_are_in_the_table() -> None:
+    table = (Path(__file__).parent.parent / "docs" / "failures.md").read_text(encoding="utf-8")
+    numbers = [int(number) for number in re.findall(r"^\| ([0-9]+) \|", table, re.MULTILINE)]
+    assert numbers == sorted(numbers)
+    assert {*numbers} == {*range(1, 26)}

@@ -13,7 +13,7 @@ from ds01build.cli import answering
 from ds01build.cli.create import create
 from ds01build.recipe import DebianBase
 from ds01build.wizard import Answers, Picked, checklist, compose, phases, screens
-from ds01build.wizard.correcting import blamed, command, corrected
+from ds01build.wizard.correcting import advice, blamed, command, corrected
 
 PROJECT = Path("/home/u/workspace/demo")
 SAID = Answers(
@@ -90,3 +90,35 @@ def test_a_file_that_asks_for_packages_is_not_mistyped() -> None:
     assert blamed(said, "nosuch was not found") == ()
     assert blamed(said, "six was not found") == ("packages",)
     assert blamed(replace(said, requirements=""), "nosuch was not found") != ()
+
+
+@pytest.mark.parametrize(
+    ("packages", "complaint", "advised"),
+    [
+        (
+            ("tqdm==4.0", "six"),
+            "the base holds tqdm 4.67.1; tier additional asks for tqdm==4.0: Because ...",
+            "leave tqdm==4.0 out of --packages, or ask for tqdm",
+        ),
+        (("six[x]>1",), "no six", "leave six[x]>1 out of --packages, or ask for six[x]"),
+        (("six",), "no six", "leave six out of --packages, or give its right name"),
+        (
+            ("six", "more"),
+            "something else",
+            "leave six more out of --packages, or give their right names",
+        ),
+    ],
+)
+def test_advice_names_the_flag_and_what_of_it_is_wrong(
+    packages: tuple[str, ...], complaint: str, advised: str
+) -> None:
+    base = DebianBase(suite="bookworm")
+    said = phases.fill(Answers(name="demo", base=base, packages=packages))
+    assert advice(said, complaint) == advised
+
+
+def test_advice_on_a_file_is_to_change_it() -> None:
+    base = DebianBase(suite="bookworm")
+    said = phases.fill(Answers(name="demo", base=base, requirements="requirements.txt"))
+    assert advice(said, "no six") == "change what --requirements names"
+    assert advice(replace(said, requirements=""), "no six") == ""

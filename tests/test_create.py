@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,6 +39,7 @@ ANSWERS = (
     ("Name of the image", "My Project", ENTER),
     ("Select base framework", "6", ENTER),
     ("Debian release", ENTER),
+    ("Where do the Python packages come from?", ENTER),
     ("Install Jupyter Lab", "2", ENTER),
     ("Install core data science", "3", ENTER),
     ("Packages (separated", "app", ENTER),
@@ -171,6 +171,31 @@ def test_an_interrupt_before_the_build_leaves_whole_files(desk: World) -> None:
     assert outcome.code == 0, outcome.err
 
 
+def test_who_interrupts_when_files_are_there_is_told_how_to_go_on(desk: World) -> None:
+    with at(desk, *FLAGS) as shown:
+        shown.answer("Build image now?", INTERRUPT)
+        assert shown.end() == 130
+    assert f"To go on: ds01 build {recipe(desk)}" in shown.text.replace("\n", "")
+
+
+def test_what_is_not_built_yet_is_updated_by_its_name(desk: World) -> None:
+    assert desk.ds01("image", "create", *FLAGS, "--no-build").code == 0
+    outcome = desk.ds01("image", "create", *FLAGS, "--no-build")
+    assert "image-update my-project changes it" in outcome.err
+    outcome = desk.ds01("image", "update", "my-project", "--add", "lib", "--yes")
+    assert outcome.code == 0, outcome.err
+    assert '"lib"' in recipe(desk).read_text()
+    assert desk.ds01("image", "show", "my-project").code == 0
+
+
+def test_an_image_of_another_name_is_not_found_in_a_project(desk: World) -> None:
+    assert desk.ds01("image", "create", *FLAGS, "--no-build").code == 0
+    recipe(desk).write_text(recipe(desk).read_text().replace("my-project", "another"))
+    outcome = desk.ds01("image", "update", "my-project", "--rebuild")
+    assert outcome.code == 1
+    assert "no image is called 'my-project'" in outcome.err
+
+
 def test_a_wrong_answer_is_told_and_asked_again(desk: World) -> None:
     with at(desk, "--dry-run") as shown:
         assert shown.end() == 2
@@ -187,6 +212,7 @@ def test_a_release_that_nobody_knows_is_asked_again(desk: World) -> None:
         shown.answer("Debian release", "nosuchrelease", ENTER)
         shown.await_text("Debian has no release 'nosuchrelease'")
         shown.press(*["\x7f"] * len("nosuchrelease"), "Trixie", ENTER)
+        shown.answer("Where do the Python packages", ENTER)
         shown.answer("Install Jupyter Lab", INTERRUPT)
         assert shown.end() == 130
     assert "From scratch: Debian trixie" in shown.text
@@ -197,6 +223,15 @@ def test_arrow_keys_choose_as_numbers_do(desk: World) -> None:
         shown.answer("Select base framework", *[DOWN] * 5, ENTER)
         shown.answer("Debian release", INTERRUPT)
         assert shown.end() == 130
+
+
+def test_what_was_chosen_stands_on_one_line(desk: World) -> None:
+    with at(desk, "demo") as shown:
+        shown.answer("Select base framework", "5", ENTER)
+        shown.answer("? Image", INTERRUPT)
+        assert shown.end() == 130
+    chosen = "Custom - Specify an image (e.g. ubuntu:22.04, python:3.11)"
+    assert any(line.endswith(f"  {chosen}") for line in shown.text.splitlines()), shown.text
 
 
 def test_bundles_are_one_list(desk: World) -> None:
@@ -313,11 +348,33 @@ def test_packages_that_there_are_not_are_asked_for_again_as_they_were_typed(desk
     assert recipe(desk).read_bytes() == corrected
 
 
-def test_an_answer_that_cannot_be_locked_is_in_a_command_to_correct(desk: World) -> None:
-    outcome = desk.ds01("image", "create", *FLAGS[:-1], "lonelyy", "--no-build")
+def test_what_was_asked_for_is_in_a_command_to_correct(desk: World) -> None:
+    file = desk.write("nosuch-x\n", "list.txt")
+    with at(desk, "demo", "-r", str(file), columns=200) as shown:
+        shown.answer("Select base framework", "6", ENTER)
+        shown.answer("Debian release", ENTER)
+        shown.answer("Additional Python packages", ENTER)
+        shown.answer("System packages", ENTER)
+        assert shown.end() == 1
+    hint = shown.text.partition("hint:  ")[2].strip()
+    assert hint.startswith(
+        "change what --requirements names; or, image-create demo --debian bookworm --jupyter no"
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (("-s", "lonelyy"), "leave lonelyy out of --system, or give its right name"),
+        (("-p", "nosuch-x>=1 lib"), "leave nosuch-x>=1 out of --packages, or ask for nosuch-x"),
+    ],
+)
+def test_the_hint_of_flags_that_cannot_be_locked_is_the_flag_to_change(
+    desk: World, words: tuple[str, ...], hint: str
+) -> None:
+    outcome = desk.ds01("image", "create", *FLAGS[:-4], *words, "--no-build")
     assert outcome.code == 1
-    hint = outcome.err.partition("hint:  ")[2].strip()
-    assert shlex.split(hint) == ["image-create", *FLAGS[:-1], "lonelyy"]
+    assert outcome.complaint[-1] == f"hint:  {hint}"
 
 
 def test_an_image_that_there_is_not_is_asked_for_again(desk: World) -> None:
@@ -372,6 +429,52 @@ def test_the_requirements_of_a_project_are_named_and_those_elsewhere_copied(desk
     assert 'packages = ["app>=0.1"]' in recipe(desk).read_text()
 
 
+def test_a_file_is_named_by_its_path_and_asked_for_again_where_it_cannot_be_taken(
+    desk: World,
+) -> None:
+    bad, good = desk.root / "bad.txt", desk.root / "good.txt"
+    bad.write_text("app\n-e .\n")
+    good.write_text("app>=0.1\n")
+    with at(desk, "--no-build", columns=120) as shown:
+        for question, *keys in ANSWERS[:3]:
+            shown.answer(question, *keys)
+        shown.answer("Where do the Python packages", "1", ENTER)
+        shown.answer("Path of the file", str(bad), ENTER)
+        shown.await_text("error: bad.txt:2: -e .: editable installs are not part of an image")
+        shown.press(ENTER)
+        shown.await_text("Path of the file", times=2)
+        shown.press(*[BACKSPACE] * len("bad.txt"), "good.txt", ENTER)
+        shown.answer("Additional Python packages", ENTER)
+        shown.answer("System packages", ENTER)
+        assert shown.end() == 0
+    assert 'packages = ["app>=0.1"]' in recipe(desk).read_text()
+
+
+def test_a_line_that_no_image_can_have_is_named_with_what_to_do(desk: World) -> None:
+    file = desk.root / "list.txt"
+    file.write_text("app\n-e ./here\n")
+    outcome = desk.ds01("image", "create", "demo", "-f", "scratch", "-r", file)
+    assert outcome.code == 1
+    assert outcome.complaint == [
+        "error: list.txt:2: -e ./here: editable installs are not part of an image: name a package",
+        f"hint:  take it out of the file; or, ds01 import {file} takes the rest",
+    ]
+
+
+def test_a_file_of_the_project_is_named_below_it_whenever_the_name_is_asked(desk: World) -> None:
+    project = recipe(desk).parent
+    project.mkdir(parents=True)
+    (project / "requirements.txt").write_text("app>=0.1\n")
+    with at(desk, "--no-build") as shown:
+        for question, *keys in ANSWERS[:3]:
+            shown.answer(question, *keys)
+        shown.answer("Where do the Python packages", "1", ENTER)
+        shown.answer("Additional Python packages", ENTER)
+        shown.answer("System packages", ENTER)
+        assert shown.end() == 0
+    assert 'requirements = "requirements.txt"' in recipe(desk).read_text()
+
+
 @pytest.mark.parametrize(
     ("words", "problem"),
     [
@@ -381,6 +484,10 @@ def test_the_requirements_of_a_project_are_named_and_those_elsewhere_copied(desk
         (("demo", "-f", "pytorch", "-t", "nlpp"), "did you mean 'nlp'?"),
         (("demo", "-f", "scratch", "-p", "a b>>1"), "is not a requirement"),
         (("demo", "-f", "scratch", "--bundles", "cvv"), "did you mean 'cv'?"),
+        (
+            ("-f", "scratch", "--bundles", "demo"),
+            "audio, ts, llm; where that is the NAME, it comes before --bundles",
+        ),
         (("///", "-f", "scratch", "-t", "ml"), "an image name"),
         (("../evil", "-f", "scratch", "-t", "ml"), "'/' has no place in one"),
         (("demo", "-f", "scratch", "-t", "ml", "--jupyter", "true"), "yes, no, or packages"),
@@ -452,6 +559,11 @@ def test_who_takes_the_defaults_has_the_usual_framework_of_the_machine(desk: Wor
     named = ada.ds01("image", "create", "demo", "-f", "pytorch", "--yes", "--dry-run")
     assert outcome.out == named.out
     assert '[base]\nframework = "pytorch"' in outcome.out
+
+
+def test_from_scratch_there_is_no_dockerfile_for_the_project(desk: World) -> None:
+    outcome = desk.ds01("image", "create", *FLAGS, "--no-build", "--project-dockerfile")
+    assert "--project-dockerfile: an image from scratch has no Dockerfile." in outcome.err
 
 
 def test_who_does_not_build_is_told_how_to_do_it_later(desk: World) -> None:

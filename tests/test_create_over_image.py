@@ -84,6 +84,7 @@ def test_the_usual_answers_end_in_a_container_with_the_bases_torch(
         shown.answer("Name of the image", name, ENTER)
         shown.answer("Select base framework", "1", ENTER)
         shown.answer("View full package list?", ENTER)
+        shown.answer("Where do the Python packages", ENTER)
         for question in ("Install Jupyter Lab", "Install core data science", "Select use case"):
             shown.answer(question, ENTER)
         shown.answer("Additional Python packages", "wandb tensorboard", ENTER)

@@ -353,7 +353,10 @@ def test_why_a_package_cannot_be_taken_out_is_told_with_the_way_out() -> None:
         "no tier asks for 'six': it is there because of pandas",
         "ds01 remove demo.toml pandas",
     )
-    assert told("polar") == ("demo.toml does not ask for 'polar'; did you mean 'polars'?", "")
+    assert told("polar") == (
+        "demo.toml does not ask for 'polar'; did you mean 'polars'?",
+        "what it asks for: ds01 plan demo.toml",
+    )
 
 
 # Bases

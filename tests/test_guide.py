@@ -310,3 +310,16 @@ def test_programs_of_their_own_are_those_that_are_installed() -> None:
     text = (Path(__file__).parents[1] / "pyproject.toml").read_text()
     scripts = text.partition("[project.scripts]\n")[2].partition("\n\n")[0]
     assert set(programs()) == {line.split(" = ")[0] for line in scripts.splitlines()}
+
+
+NEEDY = (
+    *("image-create", "image-update", "image-delete", "image-load", "import", "bundle-show"),
+    *("add", "remove", "upgrade", "rebase", "lock", "build", "plan", "export", "base-show"),
+    *("container-create", "container-deploy", "container-upgrade", "container-retire"),
+    *("container-jupyter", "container-run", "container-list"),
+)
+
+
+@pytest.mark.parametrize("name", NEEDY)
+def test_who_needs_an_engine_or_a_network_says_what_comes_without(name: str) -> None:
+    assert 4 in {int(code) for code in guide.entry(name).exits}

@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from terminals import terminal
 from world import RECIPE, SCRIPT
 
 if TYPE_CHECKING:
@@ -134,12 +135,12 @@ def test_the_table_is_short_and_the_details_are_whole(here: World) -> None:
     """What is listed of an image is read from where its build wrote it: nothing is left out."""
     build(here, "second", "other")
     lines = here.ds01(*LIST).out.splitlines()
-    assert lines[0].split() == ["NAME", "GENERATION", "BUILT", "COMPRESSED", "STALE", "CONTAINERS"]
+    assert lines[0].split() == ["NAME", "GEN", "BUILT", "SIZE", "STALE", "USED", "BY"]
     assert [line.split()[0] for line in lines[1:]] == ["demo", "second"]
     assert max(map(len, lines)) <= 80
     assert here.ds01(*LIST).err.endswith(" compressed\n")
     sized = here.ds01(*LIST, "-s").out.splitlines()
-    assert sized[0].split()[4:6] == ["EXCLUSIVE", "SHARED"]
+    assert sized[0].split()[3:5] == ["EXCLUSIVE", "SHARED"]
     here.recipe.unlink()
     details = here.ds01(*LIST, "-d").out
     first, _, _ = details.partition("second")
@@ -153,6 +154,24 @@ def test_the_table_is_short_and_the_details_are_whole(here: World) -> None:
     assert set(told) == {
         *("generation", "digest", "base", "layers", "size", "recipe", "stale", "containers"),
     }
+
+
+LONG = "a-project-with-a-name-as-long-as-they-come-in-a-course"
+
+
+@pytest.mark.parametrize("option", [(), ("-s",)])
+def test_eighty_columns_are_enough_and_a_pipe_has_all(here: World, option: tuple[str, ...]) -> None:
+    build(here, LONG, "app", "other")
+    program = SCRIPT.with_name("image-list")
+    with terminal([program, "--no-engine", *option], here.environment, here.root) as shown:
+        assert shown.end() == 0
+    lines = shown.text.splitlines()
+    assert [line.split()[0] for line in lines[:3]] == ["NAME", lines[1].split()[0], "demo"]
+    assert len(lines) == 4, "each image has one line, and so has the sum"
+    assert lines[1].startswith("a-pr")
+    assert lines[1].split()[0].endswith("-course")
+    assert "…" in lines[1]
+    assert LONG in here.ds01(*LIST, *option).out
 
 
 def test_a_generation_is_told_beside_how_many_are_kept(here: World) -> None:

@@ -218,3 +218,12 @@ def test_a_file_that_is_no_environment_is_refused() -> None:
     with pytest.raises(Ds01Error, match=r"^environment\.yml is not a conda environment"):
         read("- a\n")
     assert told(read("services: {}\n"))[0][:2] == ("dropped", "environment.yml:1")
+
+
+def test_what_an_included_file_loses_is_told_with_its_text() -> None:
+    text = "name: e\ndependencies:\n  - pip:\n    - -r more.txt\n"
+    draft = read(text, more_txt=f"rich==13 --hash=sha256:{'a' * 64}\nbroken!!\n")
+    assert [(note.place, note.outcome, note.text) for note in draft.notes] == [
+        ("environment.yml:4", "changed", "hashes of 1 package"),
+        ("more.txt:2", "dropped", "broken!!"),
+    ]

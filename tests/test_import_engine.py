@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import shlex
+import shutil
 from typing import TYPE_CHECKING
 
 import debs
@@ -128,6 +129,58 @@ def test_what_came_on_top_of_an_image_of_ds01_is_added_to_its_recipe(
     assert packages(parse(recipe.read_text(), source="r")) == {"code": ("tool==2.0", "more==3.0")}
     assert [str(pin) for pin in each_desk.lock(recipe).wheels] == ["more==3.0", "tool==2.0"]
     assert each_desk.docker(*listing) == before, "nothing is committed"
+
+
+def test_an_image_of_ds01_is_what_it_was_made_of(
+    each_desk: Desk, offers: Index, stand_ins: StandIns, container: Callable[..., str]
+) -> None:
+    for version in ("1.0", "2.0"):
+        offers.offer("tool", version)
+    offers.offer("other", "1.0")
+    image = stand_ins.load("a-light", each_desk.host)
+    recipe = each_desk.recipe(image, python_tier("tool==1.0", "other"))
+    built = each_desk.build(recipe)["image"]["reference"]
+    name = container(built)
+    install(each_desk, name, offers, "--upgrade", "tool")
+    words = ("import", "--from-container", name, "-o", "-", "--name", "again")
+    ended = each_desk.place.ds01(*words)
+    assert ended.code == 0, ended.err
+    made = parse(ended.out, source="imported")
+    assert made.base == parse(recipe.read_text(), source="r").base
+    assert packages(made) == {"code": ("other", "tool==2.0")}
+    shutil.rmtree(each_desk.place.store / "roots")
+    unknown = each_desk.place.ds01(*words)
+    assert unknown.code == 0, unknown.err
+    assert f"not carried over: what {built} has (ds01 made that image here" in unknown.err
+
+
+def test_a_short_name_is_that_of_ones_own_container(
+    each_desk: Desk, stand_ins: StandIns, container: Callable[..., str]
+) -> None:
+    full = container(stand_ins.load("a-light", each_desk.host))
+    short = f"{full}-x"
+    each_desk.docker("rename", full, f"{short}._.{os.geteuid()}")
+    try:
+        ended = each_desk.place.ds01("import", "--from-container", short, "-o", "-")
+    finally:
+        each_desk.docker("rename", f"{short}._.{os.geteuid()}", full)
+    assert ended.code == 0, ended.err
+
+
+def test_what_nothing_can_be_made_of_is_not_called_nothing(
+    each_desk: Desk, stand_ins: StandIns, container: Callable[..., str]
+) -> None:
+    image = stand_ins.load("a-light", each_desk.host)
+    name = container(each_desk.build(each_desk.recipe(image, ""))["image"]["reference"])
+    site = "/usr/local/lib/python3.12/site-packages/odd-1.dist-info"
+    each_desk.docker("exec", name, "sh", "-c", f"mkdir -p {site}; touch {site}/direct_url.json")
+    each_desk.docker(
+        "exec", name, "sh", "-c", f"printf 'Name: odd\\nVersion: 1\\n' > {site}/METADATA"
+    )
+    ended = each_desk.place.ds01("import", "--from-container", name)
+    assert ended.code == 0, ended.err
+    assert "not carried over: odd 1 (not from an index" in ended.err
+    assert ended.err.endswith("nothing else was installed by hand\n")
 
 
 def test_a_container_in_which_nothing_was_installed_has_nothing_to_import(

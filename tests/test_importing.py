@@ -311,3 +311,15 @@ def test_a_note_shows_one_line_without_credentials() -> None:
     assert "secret" not in note.text
     assert note.text.startswith("a b https://...@host/x ?[31my")
     assert len(note.text) == 200
+
+
+def test_what_ds01_says_of_a_project_is_listed() -> None:
+    text = '[project]\nname = "p"\n[tool.ds01]\ntype = "nlp"\nimage = "x/y"\nauthor = "me"\n'
+    notes = read_project("pyproject.toml", lambda _: text, (), ()).notes
+    assert [note.text for note in notes] == ["tool.ds01.type nlp", "tool.ds01.image x/y"]
+
+
+@pytest.mark.parametrize("line", ["-r /abs.txt", "-c ../up.txt", "-r https://h.example/x.txt"])
+def test_a_file_that_cannot_be_included_is_named(line: str) -> None:
+    (note,) = read_requirements("r.txt", lambda _: f"{line}\n").notes
+    assert note.text == line

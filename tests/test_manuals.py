@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ds01build import guide
-from ds01build.cli import ds01, run
+from ds01build.cli import ds01, programs, run
 from ds01build.cli.reference import contexts, manuals, markdown, page
 from ds01build.guide.page import Block, Page, blocks
 from ds01build.guide.roff import manual
@@ -35,6 +35,7 @@ def test_every_link_in_the_reference_leads_to_a_heading() -> None:
 def test_every_command_has_a_manual_page() -> None:
     assert len(PAGES) == len(list(contexts(ds01)))
     assert {"ds01.1", "ds01-build.1", "ds01-image-export.1", "image-update.1"} <= PAGES.keys()
+    assert {f"{name}.1" for name in programs()} <= PAGES.keys(), "each by the name of its program"
 
 
 @pytest.mark.skipif(shutil.which("groff") is None, reason="groff is not installed")

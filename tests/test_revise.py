@@ -73,6 +73,40 @@ def test_what_cannot_be_done_is_told_and_the_menu_comes_back(world: World) -> No
         assert shown.end() == 0
 
 
+def test_a_package_that_there_is_not_brings_the_menu_back_with_all_changes(world: World) -> None:
+    with at(world, "demo.toml") as shown:
+        shown.answer(MENU, "2", ENTER)
+        shown.answer("Python packages (", "other nosuch-x", ENTER)
+        shown.await_text(", nosuch-x")
+        shown.press("8", ENTER)
+        shown.await_text("the package index has no nosuch-x")
+        shown.await_text(MENU, times=3)
+        shown.press("5", ENTER)
+        shown.answer("Packages to remove", "nosuch-x", ENTER)
+        shown.await_text(MENU, times=4)
+        shown.press("8", ENTER)
+        shown.answer("Update the image demo?", ENTER)
+        assert shown.end() == 0
+    text = world.recipe.read_text()
+    assert '"other"' in text
+    assert "nosuch" not in text
+
+
+def test_who_cancels_after_what_cannot_be_locked_changes_nothing(world: World) -> None:
+    before = world.recipe.read_bytes(), world.lock.read_bytes()
+    with at(world, "demo.toml") as shown:
+        shown.answer(MENU, "2", ENTER)
+        shown.answer("Python packages (", "nosuch-x", ENTER)
+        shown.await_text(", nosuch-x")
+        shown.press("8", ENTER)
+        shown.await_text("the package index has no nosuch-x")
+        shown.await_text(MENU, times=3)
+        shown.press("9", ENTER)
+        assert shown.end() == 0
+    assert (world.recipe.read_bytes(), world.lock.read_bytes()) == before
+    assert "nothing is changed" in shown.text
+
+
 def test_where_nothing_changes_that_is_told_and_nothing_asked(world: World) -> None:
     with at(world, "demo", "--upgrade") as shown:
         shown.await_text("nothing changes")

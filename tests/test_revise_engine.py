@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from images import SCRIPT, run, succeed
+from images import SCRIPT, run
 from terminals import ENTER, terminal
 
 if TYPE_CHECKING:
@@ -49,9 +49,12 @@ class Bench:
     def workspace(self) -> Path:
         return self.desk.place.home / "workspace" / self.desk.name
 
-    def create(self, option: str) -> None:
-        words = (self.desk.name, "--base", self.base, "-p", "app", "--yes", "--quiet", option)
-        succeed(CREATE, *words, environment=self.environment)
+    def create(self, option: str) -> str:
+        """Create the image, and return what was told."""
+        words = (self.desk.name, "--base", self.base, "-p", "app", "--yes", option)
+        done = run(CREATE, *words, environment=self.environment)
+        assert done.code == 0, done.err
+        return done.err
 
     def update(self, *answers: tuple[str, str]) -> str:
         """Add ``other`` on the menu, answer what is asked then, and return what was shown."""
@@ -114,6 +117,14 @@ def test_who_agrees_has_the_container_on_the_new_image_over_the_same_files(bench
     assert bench.desk.docker(*inside, "python3", "-c", IMPORTS) == "1.0 1.0\n"
     assert bench.desk.docker(*inside, "sh", "-c", "cat kept; ls /tmp") == "1\n"
     assert bench.containers() == [bench.container], "nothing is left of the old one"
+
+
+def test_who_takes_the_defaults_has_no_container_and_no_screen_about_one(bench: Bench) -> None:
+    told = bench.create("--yes")
+    assert "Phase 2/3" in told
+    assert "Phase 3/3" not in told
+    assert told.endswith(f"Later: container-create {bench.desk.name} {bench.desk.name}\n")
+    assert bench.containers() == []
 
 
 def test_who_creates_an_image_again_may_have_its_container_on_it(bench: Bench) -> None:

@@ -109,7 +109,7 @@ def world(*files: str) -> World:
         offers=[Offer(name="pytorch", title="PyTorch 2.7.1", base=PYTORCH)],
         look=nowhere,  # type: ignore[arg-type]  # is never called
         files=files,
-        take=lambda file: (f"from-{file}",),
+        take=lambda file, _: (f"from-{file}",),
     )
 
 
@@ -125,7 +125,7 @@ def test_every_set_of_answers_is_a_recipe_that_says_just_that(said: Answers) -> 
 
 
 def test_prompts_and_flags_come_to_the_same_answers() -> None:
-    person = Person(["My Project", "scratch", None, "yes", "yes", "nlp", "wandb", "tmux"])
+    person = Person(["My Project", "scratch", None, None, "yes", "yes", "nlp", "wandb", "tmux"])
     prompted = phases.ask(Answers(), person, world())
     flagged = phases.fill(
         Answers(
@@ -141,7 +141,7 @@ def test_prompts_and_flags_come_to_the_same_answers() -> None:
 
 def test_defaults_are_what_enter_takes() -> None:
     scratch = DebianBase(suite="bookworm")
-    person = Person(["demo", None, None, None, "", ""])
+    person = Person(["demo", None, None, None, None, "", ""])
     entered = phases.ask(Answers(base=scratch), person, world())
     assert compose(entered) == compose(phases.fill(Answers(name="demo", base=scratch)))
 
@@ -218,7 +218,7 @@ def test_a_name_is_made_of_what_is_typed(text: str, name: str) -> None:
 
 
 def test_who_types_another_name_is_told_what_is_made_of_it() -> None:
-    person = Person(["My Project", "scratch", None, "no", "no", "custom", "", "", ""])
+    person = Person(["My Project", "scratch", None, None, "no", "no", "custom", "", "", ""])
     phases.ask(Answers(), person, world())
     assert "It is going to be called my-project." in person.shown
 

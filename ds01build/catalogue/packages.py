@@ -51,7 +51,8 @@ def bundle(name: str) -> Bundle:
     except KeyError as error:
         known = bundles()
         near = did_you_mean(name, known) or f"; there are {', '.join(known)}"
-        raise Ds01Error(f"no bundle is called {name!r:.100}{near}") from error
+        problem = f"no bundle is called {name!r:.100}{near}"
+        raise Ds01Error(problem, hint="ds01 bundle list") from error
 
 
 def read(text: str) -> dict[str, Bundle]:

@@ -31,7 +31,7 @@ _NEITHER = ("true", "false", "on", "off", "default", "defaults", "maybe", "all",
 
 def given(name: str | None, rest: dict[str, Any]) -> Answers:
     """Return the answers that flags give. Raises UsageError."""
-    from ds01build.wizard import Answers, checklist
+    from ds01build.wizard import Answers
     from ds01build.wizard.answers import requirements
     from ds01build.workflow import creating
 
@@ -47,8 +47,7 @@ def given(name: str | None, rest: dict[str, Any]) -> Answers:
     if rest["bundles"] is not None:
         _refuse_picks(rest)
     if rest["bundles"] not in (None, ASK):
-        names = rest["bundles"].replace(",", " ").split()
-        found = _read("--bundles", lambda _: checklist.selected(found, names), "")
+        found = _bundled(found, rest["bundles"])
     if rest["requirements"] is None:
         return found
     from dataclasses import replace
@@ -59,6 +58,18 @@ def given(name: str | None, rest: dict[str, Any]) -> Answers:
         raise click.UsageError("--requirements needs the NAME of the image")
     project = creating.project_of(found.name, Path.home())
     return bare(replace(found, requirements=creating.take(rest["requirements"], project)))
+
+
+def _bundled(found: Answers, listed: str) -> Answers:
+    """Return answers with bundles; what stands behind the option is taken for their list."""
+    from ds01build.wizard import checklist
+
+    try:
+        return checklist.selected(found, listed.replace(",", " ").split())
+    except ValueError as error:
+        is_nameless = found.name is None
+        eaten = "; where that is the NAME, it comes before --bundles" if is_nameless else ""
+        raise click.UsageError(f"--bundles: {error}{eaten}") from error
 
 
 def _refuse_picks(rest: dict[str, Any]) -> None:

@@ -23,8 +23,9 @@ def show(reference: str, every: bool, as_json: bool, quiet: bool) -> None:
     """Print what the image REF has: system, Python, key packages, CUDA.
 
     REF is an image, a framework of the catalogue (pytorch, tensorflow, ...), or FRAMEWORK:VERSION.
-    An engine that has the image is asked, without a network; otherwise its layers are read from
-    its registry. What was found is remembered.
+    Its registry says which image that is; what is in it says an engine that has that very image,
+    without a network, or else its layers, which are read from there. What was found is remembered.
+    An image that only an engine has is not found: docker push brings it to a registry.
 
     \b
     ds01 base show python:3.12-slim

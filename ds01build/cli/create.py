@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -11,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ds01build.cli import answering, creation, options, phases
+from ds01build.errors import Ds01Error
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from ds01build.asking import Asker
-    from ds01build.errors import Ds01Error
+    from ds01build.container import Wish
     from ds01build.lock import LockedImage
     from ds01build.wizard import Answers
     from ds01build.workflow.built import Built
@@ -33,9 +35,13 @@ __all__ = ["create"]
 @click.option("--project-dockerfile", is_flag=True, help="Write the Dockerfile to the project.")
 @click.option("--recipe", type=click.Path(dir_okay=False, path_type=Path), metavar="PATH")
 @click.option("--no-build", is_flag=True, help="Write recipe, lock and Dockerfile, and stop.")
-@click.option("--container/--no-container", default=None, help="Create a container of it, or not.")
+@click.option(
+    "--container/--no-container",
+    default=None,
+    help="Create a container of it, or not; asked for otherwise, and not created with --yes.",
+)
 @click.option("--force", is_flag=True, help="Write over a recipe of NAME that is there.")
-@click.option("--yes", "-y", is_flag=True, help="Ask nothing, and take the defaults.")
+@click.option("--yes", "-y", is_flag=True, help="Ask nothing, and take the defaults; no container.")
 @click.option("--dry-run", is_flag=True, help="Only print the recipe.")
 @options.loading
 @options.as_json
@@ -44,7 +50,8 @@ def create(name: str | None, **rest: Any) -> None:
     """Create the image NAME: its recipe, its lock, its Dockerfile, itself, and a container of it.
 
     Asks what the image is to hold, unless name, framework and type say it or --yes takes defaults;
-    without a terminal nothing is asked, and these have to be there. The recipe is
+    without a terminal nothing is asked, and these have to be there. --yes makes no container unless
+    --container says so. The recipe is
     ~/workspace/NAME/recipe.toml, and is what the same answers always give; image-update changes it
     later.
 
@@ -66,7 +73,8 @@ def create(name: str | None, **rest: Any) -> None:
             click.echo(wish.text, nl=False)
         return
     drafted, place = _written(wish, recipe, rest, asker)
-    built = _built(drafted, place, rest, asker)
+    with _resumable(drafted, rest):
+        built = _built(drafted, place, rest, asker)
     container = _contained(drafted, built, rest, asker) if built else ""
     if rest["as_json"]:
         print_json(phases.answer(drafted, place, built, container))
@@ -76,12 +84,16 @@ def create(name: str | None, **rest: Any) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Wish:
-    """An image to be: the text of its recipe, the answers it is of, and its base if shown."""
+    """An image to be: the text of its recipe, the answers it is of, and its base if shown.
+
+    It ``is_asked`` where a person has answered what no flag did.
+    """
 
     name: str
     text: str
     answers: Answers | None = None
     shown: LockedImage | None = None
+    is_asked: bool = False
 
 
 def _taken_over(name: str | None, rest: dict[str, Any], asker: Asker) -> _Wish:
@@ -111,9 +123,12 @@ def _asked(name: str | None, rest: dict[str, Any], asker: Asker) -> _Wish:
     from ds01build.wizard import compose
 
     shown: list[LockedImage] = []
-    answers = _answered(answering.given(name, rest), rest, asker, shown.append)
+    given = answering.given(name, rest)
+    is_asked = not (creation.is_complete(given, rest) or rest["yes"])
+    answers = _answered(given, rest, asker, shown.append)
     assert answers.name is not None, "it was asked for"
-    return _Wish(answers.name, compose(answers), answers, shown[-1] if shown else None)
+    base = shown[-1] if shown else None
+    return _Wish(answers.name, compose(answers), answers, base, is_asked)
 
 
 def _answered(
@@ -151,6 +166,8 @@ def _written(
         edges = wiring.edges(report, creation.choices(rest))
         place = phases.place(drafted, in_project=rest["project_dockerfile"])
         creating.write(drafted, place, edges)
+    if place is None and rest["project_dockerfile"]:
+        phases.tell("--project-dockerfile: an image from scratch has no Dockerfile.", rest)
     asker.explain("image-create.summary")
     phases.tell(phases.first_phase(drafted, place), rest)
     return drafted, place
@@ -160,7 +177,6 @@ def _drafted(wish: _Wish, recipe: Path, rest: dict[str, Any], asker: Asker) -> D
     """Lock; packages that there are not are asked for again. Raises what locking raises."""
     from ds01build.cli import wiring
     from ds01build.cli.progress import progress
-    from ds01build.errors import Ds01Error
     from ds01build.workflow import creating
 
     try:
@@ -175,18 +191,46 @@ def _drafted(wish: _Wish, recipe: Path, rest: dict[str, Any], asker: Asker) -> D
 
 
 def _corrected(wish: _Wish, answers: Answers, error: Ds01Error, asker: Asker) -> _Wish:
-    """Ask again, or raise the error with the command that says everything once more."""
+    """Ask again, or raise the error with what to give in another way.
+
+    What a person has answered is in a command, so that it is not to be said again.
+    """
     from ds01build.errors import ResolveError
     from ds01build.wizard import compose, correcting
     from ds01build.wizard.phases import explained
+
+    is_unsolved = isinstance(error, ResolveError)
+    is_mistyped = is_unsolved and correcting.blamed(answers, str(error))
+    if not is_mistyped or not asker.can_correct(explained(error)):
+        raise replace(error, hint=_hint(wish, answers, error, is_unsolved=is_unsolved))
+    answers = correcting.corrected(answers, asker, str(error))
+    return replace(wish, answers=answers, text=compose(answers), is_asked=True)
+
+
+def _hint(wish: _Wish, answers: Answers, error: Ds01Error, *, is_unsolved: bool) -> str:
+    from ds01build.wizard import correcting
     from ds01build.workflow import creating
 
-    is_mistyped = isinstance(error, ResolveError) and correcting.blamed(answers, str(error))
-    if not is_mistyped or not asker.can_correct(explained(error)):
+    ways = [correcting.advice(answers, str(error))] if is_unsolved else []
+    if " under [" in error.hint:  # in a recipe, which nobody has yet
+        ways.append(f"{error.hint} of the recipe, which --dry-run prints")
+    else:
+        ways.append(error.hint)
+    if wish.is_asked:
         line = correcting.command(answers, creating.project_of(wish.name, Path.home()))
-        raise replace(error, hint="; or, ".join(filter(None, (error.hint, shlex.join(line)))))
-    answers = correcting.corrected(answers, asker, str(error))
-    return replace(wish, answers=answers, text=compose(answers))
+        ways.append(shlex.join(line))
+    return "; or, ".join(filter(None, ways))
+
+
+@contextmanager
+def _resumable(drafted: Draft, rest: dict[str, Any]) -> Iterator[None]:
+    """Say how to go on with what is written, where its build ends before its end."""
+    try:
+        yield
+    except (Ds01Error, click.Abort, KeyboardInterrupt):
+        recipe = shlex.quote(str(drafted.locked.request.path))
+        phases.tell(f"\nTo go on: ds01 build {recipe}", rest)
+        raise
 
 
 def _built(drafted: Draft, place: Place | None, rest: dict[str, Any], asker: Asker) -> Built | None:
@@ -201,7 +245,7 @@ def _built(drafted: Draft, place: Place | None, rest: dict[str, Any], asker: Ask
     asker.explain("image-create.build")
     phases.tell(phases.second_phase(drafted), rest)
     if not asker.confirm("Build image now?", default=True):
-        phases.tell(f"Later: ds01 build {recipe}", rest)
+        phases.tell(f"Later: ds01 build {shlex.quote(str(recipe))}", rest)
         return None
     chosen = creation.choices(rest)
     with progress(quiet=rest["quiet"]) as report:
@@ -225,9 +269,7 @@ def _contained(drafted: Draft, built: Built, rest: dict[str, Any], asker: Asker)
     named = containers.wish_for(built.name, built.tag, host)
     wanted = replace(named, workspace=str(project.resolve()), interface="orchestration")
     if rest["container"] is None:
-        asker.explain("image-create.container")
-        phases.tell(phases.third_phase(wanted), rest)
-        if rest["yes"] or not asker.confirm("Create container now?", default=True):
+        if rest["yes"] or not _is_wanted(wanted, rest, asker):
             phases.tell(f"Later: container-create {wanted.name} {built.name}", rest)
             return ""
         old = deploying.there(wanted.name, host)
@@ -236,3 +278,9 @@ def _contained(drafted: Draft, built: Built, rest: dict[str, Any], asker: Asker)
     made = deploying.deploy(wanted, host)
     phases.tell(f"Enter it: container-run {wanted.name}", rest)
     return made.name
+
+
+def _is_wanted(wanted: Wish, rest: dict[str, Any], asker: Asker) -> bool:
+    asker.explain("image-create.container")
+    phases.tell(phases.third_phase(wanted), rest)
+    return asker.confirm("Create container now?", default=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -182,7 +183,9 @@ def world(
         offers=creating.offers(bases),
         look=look,
         files=tuple(files),
-        take=lambda text: creating.take(files[text], project),
+        take=lambda text, name: creating.take(
+            files.get(text) or Path(text).expanduser(), creating.project_of(name, home)
+        ),
         preset=next(own, ""),
     )
 
@@ -208,7 +211,8 @@ def claim(name: str, rest: dict[str, Any], asker: Asker) -> None:
         return
     if asker.confirm(f"{short(path, Path.home())} exists. Overwrite?", default=False):
         return
+    called = shlex.quote(str(rest["recipe"])) if rest["recipe"] else name
     raise Ds01Error(
         f"{path} exists, and nothing is changed",
-        hint="image-update changes an image; --force writes a new recipe over this one",
+        hint=f"image-update {called} changes it; --force writes a new recipe over this one",
     )

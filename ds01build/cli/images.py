@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ds01build.workflow.builds import Occupant
     from ds01build.workflow.inventory import EngineOnly, Held, Inventory
 
-__all__ = ["facts", "images"]
+__all__ = ["facts", "images", "stated"]
 
 
 @click.command("image-list", context_settings={"help_option_names": ["-h", "--help"]})
@@ -32,8 +32,8 @@ __all__ = ["facts", "images"]
 def images(every: bool, sizes: bool, detailed: bool, no_engine: bool, as_json: bool) -> None:
     """List the images of the store, and those that only the engine has.
 
-    STALE says whether recipe or lock have changed since the image was built. CONTAINERS counts
-    those that were made from it, and how many of them are of an earlier build.
+    STALE says whether recipe or lock have changed since the image was built. USED BY counts the
+    containers that were made from it, and how many of them are of an earlier build.
 
     \b
     image-list
@@ -67,13 +67,13 @@ def _answer(found: Inventory, store: str) -> dict[str, object]:
 
 
 def _table(found: Inventory, *, sizes: bool) -> list[str]:
-    from ds01build.cli.output import table
+    from ds01build.cli.output import fitted
 
-    more = ["EXCLUSIVE", "SHARED"] if sizes else []
-    heading = ["NAME", "GENERATION", "BUILT", "COMPRESSED", *more, "STALE", "CONTAINERS"]
+    built, more = ([], ["EXCLUSIVE", "SHARED"]) if sizes else (["BUILT"], [])
+    heading = ["NAME", "GEN", *built, "SIZE", *more, "STALE", "USED BY"]
     rows = [_row(each, sizes=sizes) for each in found.held]
     rows += [_engine_row(each, sizes=sizes) for each in found.engine_only]
-    return table(heading, rows).splitlines()
+    return fitted(heading, rows).splitlines()
 
 
 def _row(one: Held, *, sizes: bool) -> list[str]:
@@ -81,13 +81,16 @@ def _row(one: Held, *, sizes: bool) -> list[str]:
 
     return [
         one.title,
-        f"{one.generation} ({one.generations} kept)",
-        _moment(one.created),
+        *([str(one.generation)] if sizes else _generation(one)),
         readable(one.size),
         *([readable(one.exclusive), readable(one.shared)] if sizes else []),
         _stale(one),
         _in_use(one.containers),
     ]
+
+
+def _generation(one: Held) -> list[str]:
+    return [f"{one.generation} ({one.generations} kept)", _moment(one.created)]
 
 
 def _engine_row(one: EngineOnly, *, sizes: bool) -> list[str]:
@@ -97,8 +100,8 @@ def _engine_row(one: EngineOnly, *, sizes: bool) -> list[str]:
     return [
         visible(one.tag or f"{one.name} ({one.engine_id.partition(':')[2][:12]})"),
         "-",
-        _moment(one.created),
-        f"{readable(one.size)} unpacked",  # as engines tell it
+        *([] if sizes else [_moment(one.created)]),
+        f"{readable(one.size)} *",  # unpacked, as engines tell it
         *(["-", "-"] if sizes else []),
         "-",
         _in_use(one.containers),
@@ -114,7 +117,15 @@ def _details(found: Inventory) -> Iterator[str]:
 
 def _block(title: str, facts: list[tuple[str, str]]) -> Iterator[str]:
     yield title
-    yield from (f"  {label:<12} {text}" for label, text in facts if text)
+    for label, text in facts:
+        yield from stated(label, text)
+
+
+def stated(label: str, text: str) -> list[str]:
+    """Return a fact, over several lines on a terminal with no room for one."""
+    from ds01build.cli.output import hung
+
+    return hung(f"  {label:<12} ", text) if text else []
 
 
 def facts(one: Held) -> list[tuple[str, str]]:
@@ -186,4 +197,5 @@ def _summary(found: Inventory) -> str:
 
     names = {one.name for one in found.held}
     text = f"{counted(len(names), 'image')} of the store, {readable(found.size)} compressed"
-    return f"{text}; {len(found.engine_only)} in the engine alone" if found.engine_only else text
+    alone = f"; {len(found.engine_only)} in the engine alone (* its size is unpacked)"
+    return f"{text}{alone}" if found.engine_only else text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -128,7 +129,7 @@ def _inspected(container: str, rest: dict[str, Any]) -> Inspected:
         if isinstance(engine, str):
             raise Unavailable("no engine answers that could have containers", hint="docker info")
         try:
-            return inspect(engine, container, everything=rest["pin_all"])
+            return inspect(engine, container, uid=os.geteuid(), everything=rest["pin_all"])
         finally:
             engine.close()
 
@@ -152,7 +153,8 @@ def _import(
     drafts = list(read.drafts)
     if inspected:
         # Other sources say what the image was made from, and the container what came on top of it.
-        drafts.append(replace(inspected.draft, base=None) if sources else inspected.draft)
+        own = replace(inspected.draft, base=None)
+        drafts.append(own if sources or wishes.base else _standing(inspected))
     otherwise = sources[0].resolve().parent.name if sources else container
     names = [*(source.name for source in sources), *([container] if container else [])]
     try:
@@ -169,6 +171,13 @@ def _import(
         _print(_answer(imported, None if is_shown else output, written=written))
     else:
         click.echo(imported.text if is_shown else output, nl=not is_shown)
+
+
+def _standing(inspected: Inspected) -> Draft:
+    from ds01build.cli import wiring
+    from ds01build.workflow.inspecting import over_what_it_was_made_of
+
+    return over_what_it_was_made_of(inspected, wiring.open_store())
 
 
 def _add(
@@ -199,9 +208,9 @@ def _recipe_of(inspected: Inspected) -> Path | None:
     if not inspected.image:
         return None
     try:
-        return find_recipe(inspected.image, wiring.open_store(), Path.cwd())
+        return find_recipe(inspected.image, wiring.open_store(), Path.cwd(), Path.home())
     except Ds01Error as error:
-        editing_commands.tell(f"a recipe over the image is made: {error}")
+        editing_commands.tell(f"a recipe of its own is made: {error}")
         return None
 
 
@@ -219,6 +228,8 @@ def _advise(inspected: Inspected, recipe: Path, rest: dict[str, Any]) -> None:
         )
     elif lines:
         click.echo("\n".join(lines))
+    elif any(note.outcome == "dropped" for note in inspected.draft.notes):
+        click.echo("nothing else was installed by hand", err=True)
     else:
         click.echo("nothing was installed by hand", err=True)
 

@@ -103,7 +103,7 @@ def second_phase(drafted: Draft) -> str:
         "This will:",
         f"  • Stand on {summary.base_line(lock)}",
         *base,
-        f"  • Install {counted(sums.packages, 'package')}",
+        f"  • Install {counted(sums.packages, 'package') if sums.packages else 'no package'}",
         *(["  • Configure Jupyter Lab's port"] if ports else []),
         f"  • Save final image: {lock.name} ({summary.sizes(sums)})",
         "",
@@ -127,7 +127,7 @@ def third_phase(wanted: Wish) -> str:
 
 def by_hand(recipe: Path, place: Place | None, name: str) -> str:
     """Return what builds the image later: ds01, or Docker alone."""
-    ours = f"Build it: ds01 build {recipe}"
+    ours = f"Build it: ds01 build {shlex.quote(str(recipe))}"
     return f"{ours}\nor:       {shlex.join(place.command(name))}" if place is not None else ours
 
 

@@ -39,12 +39,11 @@ def page(context: click.Context) -> Page:
     command, name = context.command, key(context)
     entry = guide.entry(name)
     typed, spelled = _typed(), _spelled(context)
-    alone = _stands_alone(context)
     summary, *more = _paragraphs(command.help or "")
     pieces = " ".join(command.collect_usage_pieces(context))
     return Page(
         name=spelled,
-        other=f"ds01 {name.replace('-', ' ', 1)}" if alone else "",
+        other=f"ds01 {name.replace('-', ' ', 1)}" if spelled == name and "-" in name else "",
         usage=f"{spelled} {pieces}",
         summary=summary,
         more=tuple(more),
@@ -86,13 +85,10 @@ def _typed() -> dict[str, str]:
 
 
 def _spelled(context: click.Context) -> str:
-    return key(context) if _stands_alone(context) else context.command_path
-
-
-def _stands_alone(context: click.Context) -> bool:
-    """Say whether a command is a program of its own, too: its own name has that of its group."""
+    """Return how a command is typed: those that are programs of their own by their one word."""
     name = key(context)
-    return "-" in name and context.command.name == name
+    is_program = "-" in name and context.command.name == name
+    return name if is_program else context.command_path
 
 
 def _options(context: click.Context) -> Iterator[Row]:

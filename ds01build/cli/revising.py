@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,41 +18,76 @@ if TYPE_CHECKING:
     from ds01build.recipe.editing import Text
     from ds01build.wizard.base_packages import BasePackages
     from ds01build.wizard.revision import Action
+    from ds01build.workflow.built import Built
     from ds01build.workflow.containers import Host
     from ds01build.workflow.editing import Edit
     from ds01build.workflow.steps import Edges
+
+    Carry = Callable[[Edit], Built | None]
 
 __all__ = ["recreated", "revised"]
 
 
 def revised(
-    recipe: Path, asker: Asker, edges: Edges, attend: Callable[[Text], Text]
-) -> Edit | None:
-    """Return the changes that a person makes to a recipe, None for who cancels.
+    recipe: Path, asker: Asker, edges: Edges, attend: Callable[[Text], Text], carry: Carry
+) -> Built | None:
+    """Let a person change a recipe until ``carry`` carries the changes out, and return the image.
 
-    ``attend`` opens an editor on a text. What cannot be done is said, and asked again.
+    None where none is made, or who it is cancels. ``attend`` opens an editor on a text. What cannot
+    be carried out is said, and the changes are on the menu again. Raises Ds01Error where the recipe
+    has changed meanwhile.
+    """
+    from ds01build.wizard.phases import explained
+    from ds01build.workflow import edits
+    from ds01build.workflow.editing import recipe_text
+
+    before = text = recipe_text(recipe)
+    while True:
+        changed = _changed(recipe, before, text, asker, _Desk(edges, attend))
+        if changed is None:
+            asker.say("nothing is changed")
+            return None
+        text = changed
+        try:
+            return carry(edits.rewriting(before.text, text.text))
+        except Ds01Error as error:
+            is_theirs = recipe_text(recipe).text != before.text
+            if is_theirs or not asker.can_correct(explained(error)):
+                raise
+
+
+@dataclass(frozen=True, slots=True)
+class _Desk:
+    """What the menu works with: ``attend`` opens an editor on a text."""
+
+    edges: Edges
+    attend: Callable[[Text], Text]
+
+
+def _changed(recipe: Path, before: Text, text: Text, asker: Asker, at: _Desk) -> Text | None:
+    """Return a text as a person changes it, None for who cancels.
+
+    What cannot be done is said, and asked again.
     """
     from ds01build.base import show
     from ds01build.wizard import revision
     from ds01build.wizard.base_packages import BasePackages
-    from ds01build.workflow import edits
-    from ds01build.workflow.editing import edited, recipe_text
+    from ds01build.workflow.editing import edited
 
-    before = text = recipe_text(recipe)
     base = _base(recipe)
-    facts = edges.bases.known(base) if base else None
+    facts = at.edges.bases.known(base) if base else None
     while True:
         asker.say(f"\n{_contents(text, base, facts)}\n")
         action = revision.next_action(asker, changed=text.text != before.text)
         if action == "cancel":
             return None
         if action == "build":
-            return edits.rewriting(before.text, text.text)
+            return text
         try:
             if action == "list":
                 asker.say(_everything(_locked(recipe)))
             elif action == "edit":
-                text = attend(text)
+                text = at.attend(text)
             else:
                 installed = BasePackages(show.installed(facts)) if facts else BasePackages()
                 text = edited(recipe, text, _edit(action, text, asker, installed))

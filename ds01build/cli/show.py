@@ -44,23 +44,22 @@ def show(image: str, no_engine: bool, as_json: bool) -> None:
 
 
 def _screen(found: Shown) -> Iterator[str]:
-    from ds01build.cli.images import facts
+    from ds01build.cli.images import facts, stated
 
     yield found.held.title
     for label, text in (*facts(found.held), ("config", str(found.config))):
-        if text:
-            yield f"  {label:<12} {text}"
-    yield from _section(["TIER", "KIND", "LOCKED", "ASKS FOR"], _tiers(found))
-    yield from _section(["LAYER OF", "HOLDS", "COMPRESSED", "DIGEST", "ALSO IN"], _layers(found))
-    yield from _section(["GENERATION", "BUILT", "COMPRESSED", "DIGEST", "STATE"], _past(found))
+        yield from stated(label, text)
+    yield from _section(["TIER", "KIND", "LOCKED", "ASKS FOR"], _tiers(found), 2, 3)
+    yield from _section(["LAYER OF", "HOLDS", "SIZE", "DIGEST", "ALSO IN"], _layers(found), 1, 4)
+    yield from _section(["GENERATION", "BUILT", "SIZE", "DIGEST", "STATE"], _past(found))
 
 
-def _section(heading: list[str], rows: list[list[str]]) -> Iterator[str]:
-    from ds01build.cli.output import table
+def _section(heading: list[str], rows: list[list[str]], *fold: int) -> Iterator[str]:
+    from ds01build.cli.output import fitted
 
     if rows:
         yield ""
-        yield from table(heading, rows).splitlines()
+        yield from fitted(heading, rows, *fold).splitlines()
 
 
 def _tiers(found: Shown) -> list[list[str]]:

@@ -60,8 +60,9 @@ class Terminal:
         self._detail(options)
         choices = [_choice(option) for option in options]
         preset = next(each for each in choices if each.value == default)
+        longest = max(len(option.title) for option in options)  # stands there when it is chosen
         asked = questionary.select(
-            _fitting(question, _CHOOSE),
+            _fitting(question, _CHOOSE, max(0, longest - len(_CHOOSE))),
             choices,
             default=preset,
             use_shortcuts=len(choices) < 10,  # noqa: PLR2004 (keys with one digit)

@@ -48,6 +48,7 @@ _TOPICS = {
     "edit": "image-update.edit",
     "upgrade": "image-update.upgrade",
 }
+_NAMING = ("VISUAL", "EDITOR")
 _EDITORS = ("vim", "vi", "nano", "emacs")
 
 
@@ -102,7 +103,7 @@ def update(name: str | None, **rest: Any) -> None:
         raise click.UsageError("there is no terminal to ask on: --yes goes on without")
     store = wiring.open_store()
     asker = terminal.Terminal(explain) if terminal.is_there() else None
-    recipe = find_recipe(name or _chosen(store, asker), store, Path.cwd())
+    recipe = find_recipe(name or _chosen(store, asker), store, Path.cwd(), Path.home())
     if not mode:
         assert asker is not None, "without a terminal there is a mode"
         _ask(recipe, rest, asker)
@@ -124,7 +125,18 @@ def _mode(rest: dict[str, Any]) -> str:
         raise click.UsageError(f"one change per run, not {both}")
     if rest["tier"] and given[0] in ("rebuild", "edit", "upgrade"):
         raise click.UsageError(f"--tier has no meaning with {_MODES[given[0]]}")
+    if rest["edit"]:
+        _require_editor(rest)
     return given[0]
+
+
+def _require_editor(rest: dict[str, Any]) -> None:
+    """Raise UsageError where an editor that nobody named would wait for nobody."""
+    is_named = any(os.environ.get(name, "").strip() for name in _NAMING)
+    if not is_named and (rest["yes"] or not terminal.is_there()):
+        raise click.UsageError(
+            f"there is nobody to edit: {' or '.join(_NAMING)} names a program that does"
+        )
 
 
 def _chosen(store: DirStore, asker: Asker | None) -> str:
@@ -149,11 +161,11 @@ def _ask(recipe: Path, rest: dict[str, Any], asker: Asker) -> None:
     chosen = options.plain_choices(rest)
     with progress(quiet=rest["quiet"]) as report:
         edges = wiring.edges(report, chosen)
-    edit = revising.revised(recipe, asker, edges, _attended)
-    if edit is None:
-        click.echo("nothing is changed", err=True)
-        return
-    built = _carry_out(recipe, edit, rest, asker.explain, asks=True)
+
+    def carry(edit: Edit) -> Built | None:
+        return _carry_out(recipe, edit, rest, asker.explain, asks=True)
+
+    built = revising.revised(recipe, asker, edges, _attended, carry)
     if built is not None and built.tag:
         name = revising.recreated(built.name, built.tag, wiring.host(tell), asker)
         if name:
@@ -297,7 +309,7 @@ def _attend(path: Path) -> None:
 
 def _editor() -> list[str]:
     """Return the command of the user's editor. Raises UsageError, Unavailable."""
-    for name in ("VISUAL", "EDITOR"):
+    for name in _NAMING:
         try:
             words = shlex.split(os.environ.get(name, ""))
         except ValueError as error:

@@ -72,24 +72,28 @@ class Container:
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
-def find_container(engine: Engine, name: str) -> Container:
-    """Return the container of a name or id, running or not. Raises Ds01Error without one."""
-    if not _NAME.fullmatch(name):
-        raise Ds01Error(f"{name!r:.100} is not the name of a container", hint="docker ps -a")
-    with asking(engine.place, f"for the container {name}"):
-        try:
-            found: dict[str, Any] = engine.client.inspect_container(name)
-        except docker.errors.NotFound as error:
+def find_container(engine: Engine, *names: str) -> Container:
+    """Return the container of the first of names or ids that there is, running or not.
+
+    Raises Ds01Error without one.
+    """
+    for name in names:
+        if not _NAME.fullmatch(name):
+            raise Ds01Error(f"{name!r:.100} is not the name of a container", hint="docker ps -a")
+    with asking(engine.place, f"for the container {names[0]}"):
+        found = next(filter(None, (_inspected(engine, name) for name in names)), None)
+        if found is None:
             raise Ds01Error(
-                f"the engine at {engine.place} has no container {name}", hint="docker ps -a"
-            ) from error
+                f"the engine at {engine.place} has no container {' or '.join(names)}",
+                hint="container-list --all, or docker ps -a",
+            )
         container_id, image = found["Id"], found["Image"]
         reference = str((found.get("Config") or {}).get("Image") or "")
         try:
             described: dict[str, Any] = engine.client.inspect_image(image)
         except docker.errors.NotFound as error:
             raise Ds01Error(
-                f"the image that the container {name} was made from is gone, so what differs "
+                f"the image that the container {names[0]} was made from is gone, so what differs "
                 "cannot be told"
             ) from error
     labels = (described.get("Config") or {}).get("Labels") or {}
@@ -101,6 +105,13 @@ def find_container(engine: Engine, name: str) -> Container:
         mounts=tuple(_mounts(found.get("Mounts"))),
         environment=dict(_variables((found.get("Config") or {}).get("Env"))),
     )
+
+
+def _inspected(engine: Engine, name: str) -> dict[str, Any] | None:
+    try:
+        return dict(engine.client.inspect_container(name))
+    except docker.errors.NotFound:
+        return None
 
 
 def _mounts(described: object) -> Iterator[Mounted]:

@@ -19,6 +19,7 @@ from ds01build.importing.documents import Scalar, Sequence, Table, read_document
 from ds01build.importing.draft import Draft, Slice, noted
 from ds01build.importing.requirements import refusals, tier_of
 from ds01build.importing.secrecy import SECRET, exposes, is_secret
+from ds01build.quantities import counted
 from ds01build.recipe import ImageSettings
 from ds01build.recipe.requirements import gathered
 
@@ -149,17 +150,23 @@ def _pip(reading: _Reading, item: Node) -> None:
     if not isinstance(item, Scalar):
         reading.note("dropped", item.line, "", "not a requirement")
         return
-    own = reading.file
+    own, texts = reading.file, dict[str, str]()
 
     def read(path: str) -> str:
-        return item.text if path == own else reading.read(path)
+        if path == own:
+            return item.text
+        texts[path] = reading.read(path)
+        return texts[path]
 
     found, issues = gathered(own, read)
     reading.python += found.packages
     for bound in found.constraints:
         reason = "a bound of what others may need: only a file below the recipe can have it"
         reading.note("dropped", item.line, bound, reason)
-    for note in refusals(own, issues):
+    if found.digests:
+        what = f"hashes of {counted(len(found.digests), 'package')}"
+        reading.note("changed", item.line, what, "a lock has the hashes of what it chooses")
+    for note in refusals(own, issues, texts):
         line = item.line if note.source == own else note.line
         text = note.text or (item.text if note.source == own and "://" not in item.text else "")
         reading.notes.append(noted("dropped", note.source, line, text, note.reason))

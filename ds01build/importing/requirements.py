@@ -26,6 +26,7 @@ MAX_DEPTH = 16  # of groups that include groups
 MAX_REFUSED = 100  # lines of one source; with more of them it is something else
 
 _OPTION = re.compile(r"--?[A-Za-z][a-z-]*")
+_NAMING = ("-e", "--editable", "-r", "--requirement", "-c", "--constraint")
 _LINE = re.compile(r"(.*?):([0-9]{1,7})")
 _RESERVED = frozenset({"base", "system", "jupyter", "data-science", "use-case", "custom"})
 
@@ -144,12 +145,15 @@ def _value(text: str, path: str) -> str:
 def _refused(text: str, number: int) -> str:
     """Return what of a line is not carried over; an option of pip alone: its value may be secret.
 
+    That of one which names a file or a project is none.
     Where a requirement is carried over, it is its hashes that are not.
     """
     line = next(iter(re.split(r"\r?\n", text)[number - 1 : number]), "").strip()
     option = _OPTION.match(line)
-    if option and option[0] not in ("-e", "--editable"):
+    if option and option[0] not in _NAMING:
         return option[0]
+    if option:
+        return line
     bare, mark, hashes = line.partition("--hash")
     try:
         requirement(bare.strip())
@@ -280,8 +284,20 @@ def _tools(file: str, document: dict[str, object]) -> Iterator[Note]:
         )
     tools = document.get("tool")
     named = tools if isinstance(tools, dict) else {}
+    yield from _ours(file, named.get("ds01"))
     for tool, key in (("poetry", "dependencies"), ("uv", "sources"), ("pdm", "dev-dependencies")):
         table = named.get(tool)
         if isinstance(table, dict) and key in table:
             reason = "only that tool reads it: write it as dependencies of [project] (PEP 621)"
             yield noted("dropped", file, 0, f"tool.{tool}.{key}", reason)
+
+
+def _ours(file: str, table: object) -> Iterator[Note]:
+    """Yield what DS01 says of a project: a recipe names its base and its tiers instead."""
+    told = {
+        "type": "a bundle of that name, in a Python tier, has the packages of a use case",
+        "image": "--base REF names what the recipe stands on",
+    }
+    for key, reason in told.items():
+        if isinstance(table, dict) and isinstance(value := table.get(key), str) and value:
+            yield noted("dropped", file, 0, f"tool.ds01.{key} {value}", reason)

@@ -201,7 +201,10 @@ def _unknown(recipe: Text, name: str, asked: Mapping[str, Sequence[str]], tier: 
         for kind in (("apt",) if isinstance(each, AptTier) else ("python",))
         for package in asked.get(each.name, ())
     }
-    return Ds01Error(f"{where} does not ask for {name!r}{did_you_mean(name, known - {name})}")
+    return Ds01Error(
+        f"{where} does not ask for {name!r}{did_you_mean(name, known - {name})}",
+        hint=f"what it asks for: ds01 plan {recipe.source}",
+    )
 
 
 def _names(kind: Kind, packages: Sequence[str]) -> set[str]:

@@ -17,12 +17,14 @@ if TYPE_CHECKING:
     from ds01build.asking import Asker
     from ds01build.recipe import Base
 
-__all__ = ["blamed", "command", "corrected"]
+__all__ = ["advice", "blamed", "command", "corrected"]
 
 T = TypeVar("T")
 
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+_-]*")
 _BUNDLES = {"jupyter": "Jupyter", "data_science": "Data science"}
+_FLAGS = {"jupyter": "--jupyter", "data_science": "--data-science", "system": "--system"}
+_UNPINNED = re.compile(r"[A-Za-z0-9._-]+(?:\s*\[[^\]]*\])?")
 
 
 def blamed(answers: Answers, complaint: str) -> tuple[str, ...]:
@@ -41,6 +43,31 @@ def corrected(answers: Answers, asker: Asker, complaint: str) -> Answers:
     for where in blamed(answers, complaint):
         answers = _asked_again(answers, where, asker, named[where])
     return answers
+
+
+def advice(answers: Answers, complaint: str) -> str:
+    """Say which flags to give in another way, empty where none is to blame."""
+    named = _named(answers)
+    found = [_advised(where, named[where], complaint) for where in blamed(answers, complaint)]
+    if not found and answers.requirements:
+        return "change what --requirements names"
+    return "; ".join(found)
+
+
+def _advised(where: str, packages: tuple[str, ...], complaint: str) -> str:
+    wrong = [each for each in packages if _blames(complaint, [each])] or [*packages]
+    plain = [_plain(each, where) for each in wrong]
+    names = "its right name" if len(wrong) == 1 else "their right names"
+    other = f"give {names}" if plain == wrong else f"ask for {' '.join(plain)}"
+    return f"leave {' '.join(wrong)} out of {_FLAGS.get(where, '--packages')}, or {other}"
+
+
+def _plain(package: str, where: str) -> str:
+    """Return a package that may have any version."""
+    if where == "system":
+        return package.partition("=")[0]
+    match = _UNPINNED.match(package)
+    return match[0] if match else package
 
 
 def _named(answers: Answers) -> dict[str, tuple[str, ...]]:

@@ -45,7 +45,8 @@ _TOOLS = "system"  # the bundle
 _NOTHING = Picked()
 MORE = "Additional Python packages? (separated by spaces, or Enter to skip)"
 MORE_TOOLS = "System packages (apt)? (or Enter to skip)"
-_GUIDED = "guided"
+_GUIDED, _TYPED = "guided", "typed"  # in the place of a file
+_PATH = "Path of the file"
 
 Choice = Literal["yes", "no", "custom"]
 Pick = Callable[[Answers, "Asker", BasePackages], Answers]
@@ -76,14 +77,14 @@ class World:
     """What the questions are about: frameworks, what is in a base, files that ask for packages.
 
     ``files`` are by the text that names each, ``preset`` the one of the image's own project.
-    ``take`` reads one as Answers.requirements has it. ``claim`` raises Ds01Error for a name that
-    is not to be had.
+    ``take`` reads one of them, or one whose path is typed, as Answers.requirements of the image of
+    a name has it. ``claim`` raises Ds01Error for a name that is not to be had.
     """
 
     offers: Sequence[Offer]
     look: Callable[[ImageBase | FrameworkBase], Seen]
     files: Sequence[str]
-    take: Callable[[str], str | tuple[str, ...]]
+    take: Callable[[str, str], str | tuple[str, ...]]
     preset: str = ""
     claim: Callable[[str], object] = lambda _: None
 
@@ -205,18 +206,37 @@ def _shown(base: Base, asker: Asker, world: World) -> BasePackages:
 
 
 def _sourced(answers: Answers, asker: Asker, world: World) -> Answers:
-    if answers.requirements is not None or not world.files or _is_picked(answers):
+    """Ask where Python packages come from, again where a file is none that can be taken."""
+    if answers.requirements is not None or _is_picked(answers):
         return answers
     asker.explain("image-create.source")
+    preset, typed = world.preset or _GUIDED, ""
+    while True:
+        chosen = _source(asker, world, preset)
+        if chosen == _GUIDED:
+            return replace(answers, requirements="")
+        file = typed = asker.text(_PATH, _path, typed=typed) if chosen == _TYPED else chosen
+        try:
+            return bare(replace(answers, requirements=world.take(file, answers.name or "")))
+        except Ds01Error as error:
+            if not asker.can_correct(explained(error)):
+                raise
+        preset = chosen
+
+
+def _source(asker: Asker, world: World, preset: str) -> str:
     options = [
         *(Option(value=file, title=file) for file in world.files),
+        Option(value=_TYPED, title="A requirements.txt or pyproject.toml, by its path"),
         Option(value=_GUIDED, title="Choose packages step by step"),
     ]
-    question = "Where do the Python packages come from?"
-    chosen = asker.choose(question, options, world.preset or _GUIDED)
-    if chosen == _GUIDED:
-        return replace(answers, requirements="")
-    return bare(replace(answers, requirements=world.take(chosen)))
+    return asker.choose("Where do the Python packages come from?", options, preset)
+
+
+def _path(text: str) -> str:
+    if not text:
+        raise ValueError("the path of a file")
+    return text
 
 
 def _is_picked(answers: Answers) -> bool:

@@ -47,7 +47,7 @@ def by_hand(row: Row, host: Host) -> ByHand:
     One that cannot be looked into is no reason to keep it.
     """
     try:
-        found = inspect(host.engine(), row.container_id, everything=False)
+        found = inspect(host.engine(), row.container_id, uid=host.identity.uid, everything=False)
     except Unavailable:
         raise
     except Ds01Error as error:

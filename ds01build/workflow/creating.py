@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 from ds01build import beneath, lockfile
 from ds01build.errors import Ds01Error
 from ds01build.fields import load
-from ds01build.recipe import FrameworkBase, PythonTier
-from ds01build.recipe.requirements import expand
+from ds01build.importing.requirements import refusals
+from ds01build.recipe import FrameworkBase
+from ds01build.recipe.requirements import gathered
 from ds01build.wizard.phases import Offer
 from ds01build.wizard.summary import summarise
 from ds01build.workflow.editing import bytes_at
 from ds01build.workflow.inheriting import base_config
+from ds01build.workflow.naming import project_of, recipe_of
 from ds01build.workflow.planning import make_plan
 from ds01build.workflow.quick import lock_path
 from ds01build.workflow.rendering import write_dockerfile
@@ -25,9 +27,10 @@ from ds01build.workflow.steps import resolve_lock
 from ds01build.workflow.upgrade import Upgrade
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from ds01build.errors import Issue
     from ds01build.lock import LockedImage
     from ds01build.recipe import Base
     from ds01build.wizard.summary import Summary
@@ -56,7 +59,6 @@ _TITLES = {
     "pytorch-cpu": "PyTorch CPU-only",
 }
 _CUDA = re.compile(r"cuda-?([0-9]+(?:\.[0-9]+)*)")
-_SUFFIX = "-image"
 _MOST = 8  # files that are offered
 
 
@@ -72,16 +74,6 @@ class Draft:
     def locked(self) -> Locked:
         """The recipe and its lock."""
         return self.planned.locked
-
-
-def project_of(name: str, home: Path) -> Path:
-    """Return the directory of the project that an image is for."""
-    return home / "workspace" / (name.removesuffix(_SUFFIX) or name)
-
-
-def recipe_of(project: Path) -> Path:
-    """Return where the recipe of a project lies."""
-    return project / "recipe.toml"
 
 
 def is_taken(recipe: Path, name: str, keep: Iterable[Path] = ()) -> bool:
@@ -150,10 +142,18 @@ def package_files(project: Path, home: Path) -> tuple[Path, ...]:
 def take(file: Path, project: Path) -> str | tuple[str, ...]:
     """Return a file as a recipe of ``project`` names it: by its path below, or by its packages.
 
-    What is changed later in a file of the project counts. Raises RecipeError, Ds01Error.
+    What is changed later in a file of the project counts. Raises Ds01Error, which has the lines
+    that an image cannot have.
     """
-    tier = PythonTier(name="requirements", requirements=file.name)
-    found = expand(tier, lambda path: beneath.read_text(file.parent, path))
+    texts: dict[str, str] = {}
+
+    def read(path: str) -> str:
+        texts[path] = beneath.read_text(file.parent, path)
+        return texts[path]
+
+    found, issues = gathered(file.name, read)
+    if issues:
+        raise _untaken(file, issues, texts)
     if file.resolve().is_relative_to(project.resolve()):
         return file.resolve().relative_to(project.resolve()).as_posix()
     if found.constraints or found.digests:
@@ -162,6 +162,16 @@ def take(file: Path, project: Path) -> str | tuple[str, ...]:
             hint=f"cp {file} {project}",
         )
     return found.packages
+
+
+def _untaken(file: Path, issues: Sequence[Issue], texts: Mapping[str, str]) -> Ds01Error:
+    lines = [
+        f"{note.place}: {note.text}: {note.reason}" for note in refusals(file.name, issues, texts)
+    ]
+    path = shlex.quote(str(file))
+    return Ds01Error(
+        "\n".join(lines), hint=f"take it out of the file; or, ds01 import {path} takes the rest"
+    )
 
 
 def draft(text: str, recipe: Path, edges: Edges, shown: LockedImage | None = None) -> Draft:

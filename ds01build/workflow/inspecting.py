@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from ds01build.container import full_name
+from ds01build.digest import Digest
 from ds01build.engine.changes import (
     changes_of,
     contents_of,
@@ -14,6 +17,7 @@ from ds01build.engine.changes import (
     modified,
 )
 from ds01build.errors import Ds01Error
+from ds01build.fields import TEXT_LIMIT
 from ds01build.grammar import recipe_name
 from ds01build.importing.bases import base_of_image
 from ds01build.importing.container import (
@@ -26,33 +30,46 @@ from ds01build.importing.container import (
     metadata_of,
 )
 from ds01build.importing.draft import Draft, noted
+from ds01build.importing.standing import draft_of, stacked
+from ds01build.recipe import ImageBase, parse
 from ds01build.recipe.choosing import homes
+from ds01build.store import roots
+from ds01build.store.durable import read_own
+from ds01build.workflow.generations import read_lock
 from ds01build.workflow.mounted import look
 
 if TYPE_CHECKING:
     from ds01build.engine.api import Engine
-    from ds01build.recipe import Base
+    from ds01build.recipe import Base, Recipe
     from ds01build.recipe.editing import Text
+    from ds01build.store import DirStore
 
-__all__ = ["Inspected", "commands", "inspect"]
+__all__ = ["Inspected", "commands", "inspect", "over_what_it_was_made_of"]
 
 _MAX_PACKAGES = 3000
+_OURS = re.compile(r"ds01-[0-9]{1,10}/")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inspected:
     """What a container has beyond its image; ``image`` is the name that ds01 built that under.
 
-    That is empty where ds01 did not. ``draft`` has the image as its base.
+    That is empty where ds01 did not; ``lock`` is then the digest of what it was built from.
+    ``draft`` has the image as its base, and ``source`` is what its notes call the container.
     """
 
     draft: Draft
     image: str
+    lock: str
+    source: str
 
 
-def inspect(engine: Engine, name: str, *, everything: bool) -> Inspected:
-    """Look into a container, running or not. Raises Ds01Error, RejectedFile, Unavailable."""
-    container = find_container(engine, name)
+def inspect(engine: Engine, name: str, *, uid: int, everything: bool) -> Inspected:
+    """Look into a container, running or not; ``name`` may be short for one of the user ``uid``.
+
+    Raises Ds01Error, RejectedFile, Unavailable.
+    """
+    container = find_container(engine, *dict.fromkeys((name, full_name(name, uid))))
     changes = tuple(
         Change(kind, path) for kind, path in changes_of(engine, container) if concerns(path)
     )
@@ -80,7 +97,49 @@ def inspect(engine: Engine, name: str, *, everything: bool) -> Inspected:
     unread = tuple(noted("dropped", name, 0, *each) for each in mounted.unread)
     draft = replace(found_by_hand, notes=(*found_by_hand.notes, *unread))
     draft = _based(draft, name, container.reference)
-    return Inspected(draft=draft, image=_built(container.labels.get("ds01.name", "")))
+    labels = container.labels
+    return Inspected(
+        draft=draft,
+        image=_built(labels.get("ds01.name", "")),
+        lock=labels.get("ds01.lock", ""),
+        source=name,
+    )
+
+
+def over_what_it_was_made_of(inspected: Inspected, store: DirStore) -> Draft:
+    """Return the draft of a recipe that a registry can lock.
+
+    An image of ds01 is in nobody's registry: what it was made of takes its place where the store
+    has that, and where it has not that is noted.
+    """
+    base, draft = inspected.draft.base, inspected.draft
+    reference = base.reference if isinstance(base, ImageBase) else ""
+    if base is not None and not _OURS.match(reference):
+        return draft
+    there = roots.generations(store.root, inspected.image) if inspected.image else ()
+    for one in reversed(there):
+        lock, recipe = read_lock(store, one), _recipe(store, one)
+        if lock is not None and recipe is not None and str(lock.digest) == inspected.lock:
+            return stacked(draft_of(recipe, lock.tiers, inspected.source), draft)
+    reason = (
+        "ds01 made that image here, no registry has it, and what it was made of is not known: "
+        "--base REF names what to stand on, or push it to a registry"
+    )
+    if base is None:
+        return draft  # which is noted already
+    note = noted("dropped", inspected.source, 0, f"what {reference} has", reason)
+    return replace(draft, notes=(*draft.notes, note))
+
+
+def _recipe(store: DirStore, one: roots.Generation) -> Recipe | None:
+    """Return the recipe that a generation was made from, None where it cannot be read."""
+    text = one.recipe and read_own(store.path(one.recipe), uid=store.uid, limit=TEXT_LIMIT)
+    if not text or Digest.of(text) != one.recipe:
+        return None
+    try:
+        return parse(text.decode(), source=str(one.recipe))
+    except (Ds01Error, UnicodeDecodeError):
+        return None
 
 
 def commands(recipe: Text, draft: Draft) -> tuple[str, ...]:

@@ -16,17 +16,29 @@ if TYPE_CHECKING:
 
     from ds01build.store import DirStore
 
-__all__ = ["find_recipe"]
+__all__ = ["find_recipe", "project_of", "recipe_of"]
 
 _FULL = re.compile(r"ds01-[0-9]{1,10}/(?P<name>[^/:@]+)(?::[^/:@]+)?")
+_SUFFIX = "-image"
 
 
-def find_recipe(name: str, store: DirStore, directory: Path) -> Path:
+def project_of(name: str, home: Path) -> Path:
+    """Return the directory of the project that an image is for."""
+    return home / "workspace" / (name.removesuffix(_SUFFIX) or name)
+
+
+def recipe_of(project: Path) -> Path:
+    """Return where the recipe of a project lies."""
+    return project / "recipe.toml"
+
+
+def find_recipe(name: str, store: DirStore, directory: Path, home: Path) -> Path:
     """Return the path of the recipe that the image ``name`` is built from.
 
     ``name`` is short, or what an engine calls it, or a path. The recipe is where it was when the
-    image was built, else in ``recipes`` of ``directory`` or in that itself. Raises Ds01Error,
-    which lists the images that there are, and RecipeError.
+    image was built, else in ``recipes`` of ``directory`` or in that itself, else in its project,
+    where image-create writes it: an image that is not built yet has its recipe, too. Raises
+    Ds01Error, which lists the images that there are, and RecipeError.
     """
     full = _FULL.fullmatch(name)
     short = full["name"] if full else name
@@ -41,6 +53,9 @@ def find_recipe(name: str, store: DirStore, directory: Path) -> Path:
                 f"the recipe of {short!r}, {path}, makes an image called {called!r} now",
                 hint=f"image-update {path}",
             )
+    written = recipe_of(project_of(short, home))
+    if written.is_file() and recipe_text(written).recipe.name == short:
+        return written
     raise _not_found(short, store)
 
 

@@ -81,7 +81,7 @@ def leaving(name: str, host: Host, store: DirStore, directory: Path) -> Leaving:
     """
     row = containers.find(name, host)
     wish, found = read(row.labels), by_hand(row, host)
-    recipe, homeless = _recipe(found, store, directory)
+    recipe, homeless = _recipe(found, store, directory, host.home)
     return Leaving(
         row=row,
         workspace=wish.workspace if wish else "",
@@ -92,11 +92,11 @@ def leaving(name: str, host: Host, store: DirStore, directory: Path) -> Leaving:
     )
 
 
-def _recipe(found: ByHand, store: DirStore, directory: Path) -> tuple[Path | None, str]:
+def _recipe(found: ByHand, store: DirStore, directory: Path, home: Path) -> tuple[Path | None, str]:
     if not found.image:
         return None, found.unknown or "its image is not one that ds01 built"
     try:
-        return find_recipe(found.image, store, directory), ""
+        return find_recipe(found.image, store, directory, home), ""
     except Ds01Error as error:
         return None, str(error)
 
