@@ -252,3 +252,30 @@ def test_on_a_terminal_deploying_asks_what_comes_then(dock: Dock) -> None:
     assert dock.quay.described(dock.full("one"))["State"]["Running"]
     assert dock.full("one") in shown.text
     assert "It runs. Enter it: container-run" in shown.text
+
+
+def test_a_container_of_another_name_is_made_anew_of_its_own_image(dock: Dock) -> None:
+    other = dock.name("other")
+    dock.done(CREATE, other, dock.name("one"))
+    before = dock.quay.described(dock.full("other"))["Id"]
+    assert dock.done(CREATE, other, "--existing") == f"{dock.full('other')}\n"
+    assert dock.done(CREATE, other, "--recreate") == f"{dock.full('other')}\n"
+    assert dock.quay.described(dock.full("other"))["Id"] != before
+    dock.done(DEPLOY, other, "--existing", "--background")
+    assert dock.quay.described(dock.full("other"))["State"]["Running"]
+
+
+def test_an_empty_word_is_not_what_is_left_out(dock: Dock) -> None:
+    dock.refused(2, "an empty name is none", CREATE, "")
+    dock.refused(2, "an empty name is none", CREATE, dock.name("one"), "")
+    dock.refused(2, "an empty name is no directory", CREATE, dock.name("one"), "-w", "")
+    assert not dock.containers
+
+
+def test_a_dry_run_refuses_what_is_refused(dock: Dock) -> None:
+    name, link = dock.name("one"), dock.home / "link"
+    link.symlink_to(dock.home)
+    dock.refused(1, "is a link", CREATE, name, "-w", str(link), "--dry-run")
+    dock.refused(1, "is no directory", CREATE, name, "-d", "/nonexistent", "--dry-run")
+    dock.done(CREATE, name)
+    dock.refused(1, "already", CREATE, name, "--dry-run")

@@ -233,21 +233,42 @@ def test_a_container_is_replaced_with_its_workspace(quay: Quay) -> None:
     assert quay.names == [made.name]
 
 
-@pytest.mark.parametrize("is_new_there", [False, True])
-def test_what_a_killed_replacement_left_is_put_right(quay: Quay, is_new_there: bool) -> None:  # noqa: FBT001
+@pytest.mark.parametrize(
+    ("why", "is_new_there"), [("stopped", False), ("ran", False), ("ran", True)]
+)
+def test_what_a_killed_replacement_left_is_put_right_by_any_command(
+    quay: Quay,
+    why: str,
+    is_new_there: bool,  # noqa: FBT001
+) -> None:
     host = quay.host(0, "root")
     made = containers.create(quay.wish(host), host)
     old = quay.described(made.name)["Id"]
     dead = current()._replace(pid=2**22 - 1)
-    left = f"{made.name}.replaced.{str(dead).replace('/', '.')}.0123abcd"
+    left = f"{made.name}.{why}.{str(dead).replace('/', '.')}.0123abcd"
     quay.engine.client.rename(made.name, left)
-    assert [row.name for row in containers.own(host) if quay.token in row.name] == []
     if is_new_there:
         engines.create(quay.engine, made)
-        engines.sweep(quay.engine, 0)
-    found = containers.find(made.name, host)
-    assert quay.names == [made.name]
-    assert (found.container_id == old) is not is_new_there
+    (row,) = (row for row in containers.own(host) if quay.token in row.name)
+    assert quay.names == [row.name] == [made.name]
+    assert (row.container_id == old) is not is_new_there
+    assert row.is_running is (why == "ran" and not is_new_there)
+
+
+def test_who_interrupts_an_engine_that_makes_a_container_leaves_none(
+    quay: Quay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host, client = quay.host(), quay.engine.client
+    usual = client.create_container_from_config
+
+    def interrupted(*arguments: object) -> None:
+        threading.Timer(0.5, usual, arguments).start()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(client, "create_container_from_config", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        containers.create(quay.wish(host), host)
+    assert quay.names == []
 
 
 def test_what_is_made_for_a_container_that_fails_is_not_left(

@@ -121,6 +121,8 @@ def main(name: str = "ds01") -> NoReturn:
 
 def _main(program: click.Command, name: str) -> NoReturn:
     signal.signal(signal.SIGTERM, _interrupt)
+    if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:  # nohup has it ignored
+        signal.signal(signal.SIGHUP, _interrupt)
     os.umask(0o077)
     if sys.stderr is None:  # closed by the caller: there is nobody to tell
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115

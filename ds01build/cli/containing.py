@@ -39,6 +39,8 @@ def create(name: str | None, image: str | None, **rest: Any) -> None:
     at = wishing.desk(wiring.host(tell), rest)
     wish = wishing.settled(wishing.Asked(name=name, image=image), rest, at)
     if rest["dry_run"]:
+        if not (rest["existing"] or rest["recreate"]):
+            deploying.require_free(wish.name, at.host)
         making.show_specification(wishing.with_port(wish, rest, at.host), at.host)
         return
     wish, clash = wishing.clash_of(wish, rest, at)

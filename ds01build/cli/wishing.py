@@ -33,17 +33,24 @@ __all__ = [
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
-_DIRECTORY = click.Path(file_okay=False, path_type=Path)
+
+def _named(_context: click.Context, _parameter: click.Parameter, value: str | None) -> Path | None:
+    """Return a directory that is named; an empty name would be the current one."""
+    if value == "":
+        raise click.BadParameter("an empty name is no directory")
+    return None if value is None else Path(value)
+
+
 _OPTIONS = (
     click.option(
         "--workspace",
         "-w",
-        type=_DIRECTORY,
+        callback=_named,
         metavar="DIR",
         help="What /workspace is; ~/workspace/NAME otherwise.",
     ),
-    click.option("--data", "-d", type=_DIRECTORY, metavar="DIR", help="What /data is."),
-    click.option("--models", type=_DIRECTORY, metavar="DIR", help="What /models is."),
+    click.option("--data", "-d", callback=_named, metavar="DIR", help="What /data is."),
+    click.option("--models", callback=_named, metavar="DIR", help="What /models is."),
     click.option("--cpu-only", is_flag=True, help="No GPU, whatever the machine has."),
     click.option(
         "--num-gpus",
@@ -138,6 +145,8 @@ def settled(asked: Asked, rest: dict[str, Any], at: Desk) -> Wish:
     from ds01build.workflow import containers, selecting
 
     _check(rest)
+    if "" in (asked.name, asked.image):
+        raise click.UsageError("an empty name is none: leave it out, or give one")
     tag = _tag(asked, at)
     called = selecting.image_of(tag, at.host.identity.uid)
     short = asked.name or selecting.default_name(tag)
@@ -199,6 +208,8 @@ def _own(asked: Asked, at: Desk) -> str:
     own = [each for each in at.images() if container_name(each.name) in called]
     if own:
         return own[0].tag
+    if there := _of_container(asked.name, at):
+        return there
     if at.asker is None:
         program = click.get_current_context().info_name
         raise Ds01Error(
@@ -209,6 +220,16 @@ def _own(asked: Asked, at: Desk) -> str:
     if not at.images():
         raise Ds01Error("you have no image yet", hint="image-create")
     return _chosen(at.images(), at, "")
+
+
+def _of_container(name: str | None, at: Desk) -> str:
+    """Return the tag that the container of a name was made from, empty where there is none."""
+    from ds01build.container import read
+    from ds01build.workflow import deploying
+
+    row = deploying.there(name, at.host) if name else None
+    wish = read(row.labels) if row is not None else None
+    return wish.image if wish is not None else ""
 
 
 def _chosen(among: Sequence[Candidate], at: Desk, problem: str) -> str:

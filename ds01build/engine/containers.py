@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
+import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -31,7 +32,6 @@ __all__ = [
     "create",
     "find",
     "maps_users",
-    "origin",
     "owner_of",
     "pause",
     "remove",
@@ -39,20 +39,20 @@ __all__ = [
     "start",
     "state_of",
     "stop",
-    "stop_and_remove",
     "sweep",
     "unpause",
 ]
 
 _CONFLICT = 409
 _STOP = 10  # seconds that a container has to end
+_LOOKS, _PAUSE = 10, 0.2  # seconds between looks for what an engine may still be making
 _BASH = "/bin/bash"
 RUNNING = ("running", "paused", "restarting")
 _STATE = re.compile(r"[a-z]{1,20}")
-# A container that is not whole yet, or that another one is to replace: what it is going to be
-# called, or was, and by whom that is done.
+# A container that is not whole yet, or that another one is to replace, which ran or was stopped:
+# what it is going to be called, or was, and by whom that is done.
 ASIDE = re.compile(
-    r"(?P<name>.{1,120})\.(?P<why>creating|replaced)\.(?P<owner>[0-9a-f.-]{1,120})\.[0-9a-f]{8}"
+    r"(?P<name>.{1,120})\.(?P<why>creating|stopped|ran)\.(?P<owner>[0-9a-f.-]{1,120})\.[0-9a-f]{8}"
 )
 
 
@@ -135,7 +135,7 @@ def create(
     """
     client, aside_name = engine.client, _aside_name(wanted.name, "creating")
     with asking(engine.place, f"to create the container {wanted.name}"):
-        made = client.create_container_from_config(payload(wanted), aside_name)["Id"]
+        made = _begun(engine, wanted, aside_name)
         try:
             _furnish(engine, made, wanted)
             settle(str(made))
@@ -145,6 +145,24 @@ def create(
                 client.remove_container(made, force=True)
             raise
     return str(made)
+
+
+def _begun(engine: Engine, wanted: Specification, name: str) -> str:
+    """Have an engine make a container, and return its id.
+
+    It makes one also for who does not wait for its answer: that one is removed.
+    """
+    try:
+        return str(engine.client.create_container_from_config(payload(wanted), name)["Id"])
+    except APIError:
+        raise
+    except BaseException:
+        for _ in range(_LOOKS):
+            with suppress(Exception):
+                engine.client.remove_container(name, force=True)
+                break
+            time.sleep(_PAUSE)
+        raise
 
 
 def _furnish(engine: Engine, container_id: str, wanted: Specification) -> None:
@@ -190,17 +208,18 @@ def _name(engine: Engine, container_id: str, name: str) -> None:
 
 def taken(name: str) -> Ds01Error:
     """Return the error for a name that a container has already."""
+    anew = f"container-create {name.partition('._.')[0]} --recreate"
     return Ds01Error(
         f"there is a container {name} already",
-        hint="container-list --all shows it; container-create --recreate makes it anew",
+        hint=f"container-list --all shows it; {anew} makes it anew",
     )
 
 
 def sweep(engine: Engine, uid: int) -> tuple[str, ...]:
     """Put right what a user's dead processes left half-done, and return the names that it is about.
 
-    What was half-made is removed; what was to be replaced has its name again, unless the new one
-    has it.
+    What was half-made is removed; what was to be replaced has its name again, and runs if it did,
+    unless the new one has it.
     """
     done = []
     with asking(engine.place, "for its containers"):
@@ -211,15 +230,17 @@ def sweep(engine: Engine, uid: int) -> tuple[str, ...]:
             if owner and owner.uid == uid and not owner.may_live:
                 container, name = names[match[0]]["Id"], match["name"]
                 with suppress(NotFound):
-                    if match["why"] == "replaced" and name not in names:
+                    if match["why"] != "creating" and name not in names:
                         engine.client.rename(container, name)
+                        if match["why"] == "ran":
+                            engine.client.start(container)
                     else:
                         engine.client.remove_container(container, force=True)
                 done.append(name)
     return tuple(done)
 
 
-def _aside_name(name: str, why: Literal["creating", "replaced"]) -> str:
+def _aside_name(name: str, why: Literal["creating", "stopped", "ran"]) -> str:
     return f"{name}.{why}.{_told(current())}.{secrets.token_hex(4)}"
 
 
@@ -277,9 +298,10 @@ def aside(engine: Engine, name: str) -> Iterator[None]:
     Where the block raises, what has the name by then is removed, and the container has it again,
     and runs if it did. Where this process is killed meanwhile, ``sweep`` puts it right.
     """
-    client, other = engine.client, _aside_name(name, "replaced")
+    client = engine.client
     with asking(engine.place, f"to replace the container {name}"):
         was_running = bool(client.inspect_container(name)["State"]["Running"])
+        other = _aside_name(name, "ran" if was_running else "stopped")
         client.stop(name, timeout=_STOP)
         client.rename(name, other)
     try:
@@ -294,26 +316,3 @@ def aside(engine: Engine, name: str) -> Iterator[None]:
         raise
     with asking(engine.place, f"to remove the container {other}"):
         client.remove_container(other, force=True)
-
-
-def origin(engine: Engine, container_id: str) -> str:
-    """Return what whoever made a container called its image; empty where the container is gone."""
-    with asking(engine.place, f"for the container {container_id[:12]}"):
-        try:
-            answer = engine.client.inspect_container(container_id)
-        except NotFound:
-            return ""
-    config = answer.get("Config")
-    return str(config.get("Image") or "") if isinstance(config, dict) else ""
-
-
-def stop_and_remove(engine: Engine, container_id: str) -> None:
-    """Stop a container and remove it, if it is still there; its volumes stay.
-
-    Raises Ds01Error with what the engine says.
-    """
-    with asking(engine.place, f"to remove the container {container_id[:12]}"):
-        with suppress(APIError):  # one that is paused: it is killed below
-            engine.client.stop(container_id, timeout=_STOP)
-        with suppress(NotFound):
-            engine.client.remove_container(container_id, force=True)

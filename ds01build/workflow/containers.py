@@ -24,6 +24,7 @@ from ds01build.container import (
 from ds01build.container.labels import uid_of
 from ds01build.engine import containers
 from ds01build.engine.capacity import capacity
+from ds01build.engine.dependants import stop_and_remove
 from ds01build.errors import Ds01Error
 from ds01build.events import Note
 from ds01build.gpus import Caps, Inventory
@@ -46,6 +47,7 @@ __all__ = [
     "find",
     "of_image",
     "own",
+    "put_right",
     "recreate",
     "replaced",
     "specified",
@@ -111,6 +113,7 @@ def specified(wish: Wish, host: Host, besides: str = "") -> Specification:
             f" in a workspace would not belong to uid {host.identity.uid}",
             hint="docker context ls, for an engine that runs as root",
         )
+    _require_mounts(wish, host)
     image = engine.inspect(wish.image)
     if image is None:
         raise Ds01Error(
@@ -146,7 +149,7 @@ def create(wish: Wish, host: Host, besides: str = "") -> Specification:
     engine = host.engine()
     number = () if besides else limiting.objections(wanted, host.limits())
     objections = [*number, *allotting.objections(wanted, host, besides)]
-    _sweep(host)
+    put_right(host)
     if containers.find(engine, wanted.name) is not None:
         raise containers.taken(wanted.name)
     if not besides:
@@ -154,17 +157,15 @@ def create(wish: Wish, host: Host, besides: str = "") -> Specification:
     files = jupyter.files(wish, secrets.token_hex(_TOKEN))
     wanted = replace(wanted, files=(*wanted.files, *files))
     with _workspace(Path(wish.workspace), host):
-        for path in filter(None, (wish.workspace, wish.data, wish.models)):
-            _require(Path(path), host, is_own=path == wish.workspace)
+        _require_mounts(wish, host)
         containers.create(engine, wanted, lambda made: settle(engine, made, objections, besides))
     return wanted
 
 
-def _sweep(host: Host) -> tuple[str, ...]:
-    found = containers.sweep(host.engine(), host.identity.uid)
-    for name in found:
+def put_right(host: Host) -> None:
+    """Finish or undo what dead processes of the user have left half-done, and tell it."""
+    for name in containers.sweep(host.engine(), host.identity.uid):
         host.report(Note(f"put right what was left half-done of {name}"))
-    return found
 
 
 @contextmanager
@@ -194,9 +195,18 @@ def bring_up(wish: Wish, host: Host) -> Specification:
         containers.start(host.engine(), made.name)
     except BaseException:
         with suppress(Ds01Error):
-            containers.stop_and_remove(host.engine(), made.name)
+            stop_and_remove(host.engine(), made.name)
         raise
     return made
+
+
+def _require_mounts(wish: Wish, host: Host) -> None:
+    """Raise Ds01Error for what cannot be mounted; a workspace of the usual place may be missing."""
+    for path in map(Path, filter(None, (wish.workspace, wish.data, wish.models))):
+        is_own = str(path) == wish.workspace
+        if is_own and path.parent == host.home / "workspace" and not os.path.lexists(path):
+            continue
+        _require(path, host, is_own=is_own)
 
 
 def _require(path: Path, host: Host, *, is_own: bool) -> None:
@@ -221,6 +231,7 @@ def _require(path: Path, host: Host, *, is_own: bool) -> None:
 def own(host: Host) -> tuple[Row, ...]:
     """Return the containers of the user that ds01 made, running or not, by name."""
     uid = host.identity.uid
+    put_right(host)
     found = containers.rows(host.engine(), "ds01.managed=true")
     return tuple(row for row in found if (uid_of(row.labels) or (None,))[0] == uid)
 
@@ -232,8 +243,6 @@ def find(name: str, host: Host) -> Row:
     """
     wanted = {name, full_name(name, host.identity.uid)}
     found = next((row for row in own(host) if row.name in wanted), None)
-    if found is None and wanted & set(_sweep(host)):
-        found = next((row for row in own(host) if row.name in wanted), None)
     if found is None:
         raise Ds01Error(f"you have no container {name!r:.130}", hint="container-list --all")
     return found
@@ -266,6 +275,8 @@ def replaced(row: Row, wish: Wish, host: Host, *, is_started: bool) -> Specifica
     Unavailable.
     """
     specified(wish, host, row.container_id)  # which fails before anything is stopped
+    if row.is_running:
+        host.report(Note(f"{row.name} runs: what runs in it ends"))
     with containers.aside(host.engine(), row.name):
         made = create(wish, host, row.container_id)
         if is_started:

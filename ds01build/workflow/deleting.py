@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from ds01build.engine.containers import stop_and_remove
+from ds01build.engine.dependants import stop_and_remove
 from ds01build.engine.holdings import Holdings, is_given, named
 from ds01build.errors import Ds01Error, StoreError
 from ds01build.fields import did_you_mean

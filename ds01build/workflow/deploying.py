@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ds01build.engine.containers import Row
     from ds01build.workflow.containers import Host
 
-__all__ = ["Clash", "Made", "deploy", "make", "there"]
+__all__ = ["Clash", "Made", "deploy", "make", "require_free", "there"]
 
 # What becomes of a container that has the name already.
 Clash = Literal["refuse", "use", "recreate"]
@@ -43,6 +43,13 @@ def there(name: str, host: Host) -> Row | None:
             hint="give yours another name; container-list --all shows what there is",
         )
     return found
+
+
+def require_free(name: str, host: Host) -> None:
+    """Raise Ds01Error where a container has that short name already."""
+    row = there(name, host)
+    if row is not None:
+        raise engines.taken(row.name)
 
 
 def make(wish: Wish, host: Host, clash: Clash = "refuse") -> Made:

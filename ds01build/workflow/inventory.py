@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ds01build.engine.api import attempted
-from ds01build.engine.containers import origin
+from ds01build.engine.dependants import origin
 from ds01build.engine.holdings import Holdings, holdings, named
 from ds01build.engine.names import fixed_tag, moving_tag
 from ds01build.events import Warned

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
+from pathlib import Path
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Literal
 
-from ds01build.container import full_name
+from ds01build.container import full_name, read
 from ds01build.container.ownership import belongs, shown_name
 from ds01build.engine import containers
 from ds01build.errors import Ds01Error, Unavailable
 from ds01build.fields import did_you_mean
 from ds01build.workflow import allotting
+from ds01build.workflow.containers import put_right
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -53,6 +56,7 @@ class Outcome:
 
 def mine(host: Host) -> tuple[Row, ...]:
     """Return all containers of the user, running or not, by name, whatever tool made them."""
+    put_right(host)
     found = containers.rows(host.engine())
     home = str(host.home)
     return tuple(row for row in found if belongs(row.name, row.labels, host.identity, home))
@@ -85,6 +89,12 @@ def wake(row: Row, host: Host) -> Woken:
         return "unpaused"
     if row.is_running:
         return "running"
+    wish = read(row.labels)
+    if wish and not Path(wish.workspace).is_dir():
+        raise Ds01Error(
+            f"the workspace of {row.name} is gone: {wish.workspace}",
+            hint=f"mkdir -p -- {shlex.quote(wish.workspace)}",
+        )
     if gone := allotting.missing(row.labels, host):
         raise Ds01Error(
             f"{row.name} was given {', '.join(gone)}, which this machine has no more",
