@@ -20,7 +20,7 @@ import urllib3
 from browsers import ENTER, SHIFT, browser
 from engines import DIRECTORY, place
 from images import SCRIPT, run
-from quays import UID, Quay
+from quays import Quay
 from servers import free_port
 
 from ds01build.container import jupyter as home
@@ -166,9 +166,10 @@ def test_the_lab_opens_for_the_token_and_a_cell_runs_in_the_projects_kernel(
     assert window.run("return document.querySelector('.jp-KernelName').innerText") == PROJECT
     window.type(*"import os, pandas, sys; print(os.getuid(), os.getcwd(), sys.executable)")
     window.type(ENTER, held=SHIFT)
-    assert window.wait(OUTPUT, str(UID)) == f"{UID} /workspace {desk.runs('which', 'python3')}"
+    uid = desk.quay.uid
+    assert window.wait(OUTPUT, str(uid)) == f"{uid} /workspace {desk.runs('which', 'python3')}"
     saved = desk.host.home / "workspace" / desk.name / "Untitled.ipynb"
-    assert saved.stat().st_uid == UID
+    assert saved.stat().st_uid == uid
     assert json.loads(saved.read_text())["cells"] is not None
 
 
