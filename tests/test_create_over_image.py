@@ -110,7 +110,7 @@ def test_the_usual_answers_end_in_a_container_with_the_bases_torch(
         "Estimated build time: about",
         "Phase 2/3: Build Docker Image?",
         "Phase 3/3: Create Container?",
-        f"• Create container: {container}",
+        f"• Create container: {name}",
     ):
         assert line in shown.text
     lines = "import torch, pandas, xgboost, wandb; print(torch.__version__)"
