@@ -125,6 +125,12 @@ def test_whatever_an_image_has_for_accounts_its_user_is_the_first(passwd: str, g
     assert [row[0] for row in rows].count(rows[0][0]) == 1
 
 
+def test_accounts_whose_comments_are_of_another_encoding_stay_as_they_are() -> None:
+    line = b"joerg:x:5:5:J\xf6rg:/home/joerg:/bin/sh"
+    made = furnishing(ANNA, {PASSWD: line.decode(errors="surrogateescape")}, shell="/bin/sh")
+    assert line + b"\n" in made
+
+
 def environment(wanted: Specification) -> dict[str, str]:
     return dict(each.split("=", 1) for each in payload(wanted)["Env"])
 
@@ -135,6 +141,10 @@ def test_what_a_user_installs_goes_below_his_home() -> None:
     assert found["PATH"] == "/home/anna_lind/.local/bin:/opt/conda/bin:/usr/bin"
     assert found["PIP_BREAK_SYSTEM_PACKAGES"] == "1"
     assert found["PYTHONPYCACHEPREFIX"] == "/home/anna_lind/.cache/python"
+
+
+def test_a_container_stops_at_once_whatever_signal_its_image_stops_on() -> None:
+    assert payload(WANTED)["StopSignal"] == "SIGTERM"
 
 
 def test_without_gpus_an_engine_that_gives_them_to_all_gives_none() -> None:

@@ -63,9 +63,10 @@ def furnishing(
 ) -> bytes:
     """Return a tar archive that gives a container its user: accounts, home, and files in it.
 
-    ``found`` are the texts of ACCOUNTS in its image, empty where it has none. His lines stand
-    first, so that every look-up of his uid and gid finds him; what the image has stays, but for
-    his group's name elsewhere. Nothing is looked for in shadow(5): his password field is '*'.
+    ``found`` are the texts of ACCOUNTS in its image, empty where it has none; bytes that are not
+    UTF-8 are surrogates in them (PEP 383). His lines stand first, so that every look-up of his uid
+    and gid finds him, and the image's accounts stay. Nothing is looked for in shadow(5): his
+    password field is '*'.
     """
     name = _free_name(identity.name, identity.uid, found.get(PASSWD, ""))
     group = _free_name(identity.name, identity.gid, found.get(GROUP, ""))
@@ -79,7 +80,7 @@ def furnishing(
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w", format=tarfile.GNU_FORMAT) as archive:
         for path, text in texts.items():
-            _add(archive, path, text.encode(), 0o644, (0, 0))
+            _add(archive, path, text.encode(errors="surrogateescape"), 0o644, (0, 0))
         if is_admin:
             _add(archive, _SUDOERS, f"{name} ALL=(ALL) NOPASSWD: ALL\n".encode(), 0o440, (0, 0))
         _add_home(archive, identity, files)

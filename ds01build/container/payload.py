@@ -41,6 +41,7 @@ def payload(wanted: Specification) -> dict[str, Any]:
         "WorkingDir": WORKSPACE,
         "Entrypoint": [""],
         "Cmd": ["/bin/sh", "-c", _STAY],
+        "StopSignal": "SIGTERM",  # whatever the image's own program ends on
         "Env": [f"{name}={value}" for name, value in sorted(_environment(wanted).items())],
         "Labels": labels_of(wanted),
         "ExposedPorts": ports,

@@ -224,7 +224,9 @@ def sweep(engine: Engine, uid: int) -> tuple[str, ...]:
     done = []
     with asking(engine.place, "for its containers"):
         answer = engine.client.containers(all=True)
-        names = {str(name).removeprefix("/"): each for each in answer for name in each["Names"]}
+        names = {
+            str(name).removeprefix("/"): each for each in answer for name in each.get("Names") or ()
+        }
         for match in filter(None, map(ASIDE.fullmatch, sorted(names))):
             owner = owner_of(match["owner"])
             if owner and owner.uid == uid and not owner.may_live:

@@ -68,13 +68,7 @@ class _Case:
 
 def attainable(inventory: Inventory, taken: Iterable[Holding], uid: int, caps: Caps) -> int:
     """Return how many devices one more container of a user could have now."""
-    holdings = tuple(taken)
-    case = _Case(
-        inventory=inventory,
-        taken=busy(inventory, holdings),
-        held=usage(inventory, holdings, uid),
-        caps=caps,
-    )
+    case = _case(inventory, taken, uid, caps)
     return len(_picked(case, len(case.free) if caps.slots is None else caps.slots))
 
 
@@ -84,13 +78,7 @@ def allot(inventory: Inventory, taken: Iterable[Holding], wanted: Wanted, caps: 
     Slices come before whole GPUs, those of the GPU that has the fewest in use first, then by
     index. Raises Ds01Error that says what there is and who has it, where it is not enough.
     """
-    holdings = tuple(taken)
-    case = _Case(
-        inventory=inventory,
-        taken=busy(inventory, holdings),
-        held=usage(inventory, holdings, wanted.uid),
-        caps=caps,
-    )
+    case = _case(inventory, taken, wanted.uid, caps)
     if not inventory.devices:
         raise Ds01Error(_none(inventory), hint="--cpu-only makes a container without a GPU")
     if wanted.devices:
@@ -100,6 +88,16 @@ def allot(inventory: Inventory, taken: Iterable[Holding], wanted: Wanted, caps: 
     if len(chosen) < wanted.count:
         raise Ds01Error(_refusal(case, wanted), hint=_HINT)
     return _gpus(inventory, chosen)
+
+
+def _case(inventory: Inventory, taken: Iterable[Holding], uid: int, caps: Caps) -> _Case:
+    holdings = tuple(taken)
+    return _Case(
+        inventory=inventory,
+        taken=busy(inventory, holdings),
+        held=usage(inventory, holdings, uid),
+        caps=caps,
+    )
 
 
 def busy(inventory: Inventory, taken: Iterable[Holding]) -> Mapping[str, Holding]:
