@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import threading
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from ds01build.container import Identity, Policy, Wish
+from ds01build.errors import Ds01Error
 from ds01build.limits import Limits
 from ds01build.workflow.containers import Host
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from ds01build.engine.api import Engine
@@ -86,3 +89,23 @@ class Quay:
         """The names of all containers of this test, finished or not."""
         rows = self.engine.client.containers(all=True, filters={"name": self.token})
         return sorted(name.removeprefix("/") for row in rows for name in row["Names"])
+
+
+def at_once(create: Callable[[int], str], count: int) -> tuple[list[str], list[Ds01Error]]:
+    """Return the names of containers that are created at once, and why there are no others."""
+    names: list[str] = []
+    refused: list[Ds01Error] = []
+
+    def take(number: int) -> None:
+        try:
+            names.append(create(number))
+        except Ds01Error as error:
+            refused.append(error)
+
+    threads = [threading.Thread(target=take, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(names) + len(refused) == count, "one ended otherwise"
+    return sorted(names), refused

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from engines import Tars, image, tar
+from quays import at_once
 
 from ds01build.container import Policy, Wish, labels_of, payload, read
 from ds01build.engine import containers as engines
@@ -139,25 +140,10 @@ def test_a_workspace_is_a_directory_of_ones_own(quay: Quay, tmp_path: Path) -> N
 def test_of_two_that_take_a_name_at_once_one_gets_it(quay: Quay) -> None:
     host = quay.host()
     wish = quay.wish(host)
-    outcomes: list[object] = []
-
-    def take() -> None:
-        try:
-            outcomes.append(containers.create(wish, host).name)
-        except Ds01Error as error:
-            outcomes.append(error)
-
-    threads = [threading.Thread(target=take) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    names = [each for each in outcomes if isinstance(each, str)]
+    names, refused = at_once(lambda _: containers.create(wish, host).name, 4)
     assert names == quay.names
     assert len(names) == 1
-    assert {str(each) for each in outcomes if each not in names} == {
-        f"there is a container {names[0]} already"
-    }
+    assert {str(each) for each in refused} == {f"there is a container {names[0]} already"}
 
 
 def test_what_fails_half_way_leaves_nothing(quay: Quay, monkeypatch: pytest.MonkeyPatch) -> None:

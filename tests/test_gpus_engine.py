@@ -11,10 +11,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from quays import at_once
 
 from ds01build.container import full_name
 from ds01build.engine import containers as engines
-from ds01build.engine.claims import claims
+from ds01build.engine.containers import claims
 from ds01build.engine.owner import current
 from ds01build.errors import Ds01Error, Unavailable
 from ds01build.events import Note, Warned
@@ -114,22 +115,12 @@ def test_all_containers_of_a_user_count_together(quay: Quay) -> None:
 
 def test_of_those_who_want_the_last_gpu_at_once_one_gets_it(quay: Quay) -> None:
     inventory = machine(quay, wholes=1)
-    outcomes: list[object] = []
 
-    def take(number: int) -> None:
+    def take(number: int) -> str:
         host = host_with(quay, inventory, number)
-        try:
-            outcomes.append(containers.create(quay.wish(host, f"n{number}", gpus=1), host).name)
-        except Ds01Error as error:
-            outcomes.append(error)
+        return containers.create(quay.wish(host, f"n{number}", gpus=1), host).name
 
-    threads = [threading.Thread(target=take, args=(number,)) for number in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    names = [each for each in outcomes if isinstance(each, str)]
-    assert len(outcomes) == 6
+    names, _ = at_once(take, 6)
     assert len(names) == 1
     assert quay.names == names
 
@@ -180,22 +171,13 @@ def test_who_comes_later_gives_way_and_leaves_nothing(
 def test_nobody_gets_more_than_he_may_by_asking_twice_at_once(quay: Quay) -> None:
     inventory = machine(quay, wholes=4)
     host = host_with(quay, inventory, caps=Caps(equivalents=1))
-    outcomes: list[object] = []
 
-    def take(number: int) -> None:
+    def take(number: int) -> str:
         wish = quay.wish(host, f"n{number}", devices=(str(number),))
-        try:
-            outcomes.append(containers.create(wish, host).name)
-        except Ds01Error as error:
-            outcomes.append(error)
+        return containers.create(wish, host).name
 
-    threads = [threading.Thread(target=take, args=(number,)) for number in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    names = [each for each in outcomes if isinstance(each, str)]
-    assert len(names) == 1, outcomes
+    names, refused = at_once(take, 4)
+    assert len(names) == 1, refused
     assert quay.names == names
 
 

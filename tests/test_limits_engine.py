@@ -9,12 +9,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from quays import at_once
 
 from ds01build.cli import run
 from ds01build.container import Resources
 from ds01build.engine import containers as engines
 from ds01build.engine.capacity import capacity
-from ds01build.engine.claims import Claim
+from ds01build.engine.containers import Row
 from ds01build.engine.owner import current
 from ds01build.errors import Ds01Error
 from ds01build.limits import Limits, resources
@@ -174,37 +175,22 @@ def test_both_limits_of_gpus_hold_for_a_host(quay: Quay) -> None:
     assert (caps.equivalents, caps.slots, caps.allows_whole) == (1.5, None, False)
 
 
-def _together(quay: Quay, host: Host, count: int) -> list[object]:
-    outcomes: list[object] = []
-
-    def take(number: int) -> None:
-        try:
-            outcomes.append(containers.create(quay.wish(host, f"w{number}"), host).name)
-        except Ds01Error as error:
-            outcomes.append(error)
-
-    threads = [threading.Thread(target=take, args=(number,)) for number in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return outcomes
+def _together(quay: Quay, host: Host, count: int) -> tuple[list[str], list[Ds01Error]]:
+    return at_once(lambda n: containers.create(quay.wish(host, f"w{n}"), host).name, count)
 
 
 def test_of_two_that_take_the_last_place_at_once_one_gets_it(quay: Quay) -> None:
     host = _limited(quay, 2)
     first = containers.create(quay.wish(host), host)
-    outcomes = _together(quay, host, 2)
-    made = [each for each in outcomes if isinstance(each, str)]
+    made, refused = _together(quay, host, 2)
     assert quay.names == sorted([first.name, *made])
     assert len(made) == 1
-    assert "the limit is 2" in str(next(each for each in outcomes if each not in made))
+    assert "the limit is 2" in str(refused[0])
 
 
 def test_however_many_are_made_at_once_the_limit_holds(quay: Quay) -> None:
     host = _limited(quay, 2)
-    outcomes = _together(quay, host, 5)
-    made = sorted(each for each in outcomes if isinstance(each, str))
+    made, _ = _together(quay, host, 5)
     assert quay.names == made
     assert 1 <= len(made) <= 2
 
@@ -246,7 +232,7 @@ def test_one_that_was_whole_before_another_began_stays_whatever_the_clock_says(
     host = _limited(quay, 1)
     first = containers.create(quay.wish(host, "first"), host)
     later = property(lambda claim: (claim.name == first.name, ""))
-    monkeypatch.setattr(Claim, "rank", later)
+    monkeypatch.setattr(Row, "rank", later)
     second = containers.specified(quay.wish(host, "second"), host)
     with pytest.raises(Ds01Error, match="is not made"):
         _settled(quay, second, host)
@@ -269,7 +255,7 @@ def test_one_that_never_becomes_whole_takes_no_place(
 
     monkeypatch.setattr(time, "sleep", wait)
     later = property(lambda claim: (claim.name.startswith("other"), ""))
-    monkeypatch.setattr(Claim, "rank", later)
+    monkeypatch.setattr(Row, "rank", later)
     _settled(quay, wanted, host)
     assert quay.names == [wanted.name]
     assert len(waited) == 1

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from ds01build.catalogue import frameworks
 from ds01build.cli.making import summary
-from ds01build.cli.wishing import Asked, Desk, settled
+from ds01build.cli.picking import Asked, Desk
+from ds01build.cli.wishing import settled
 from ds01build.container import Identity, Wish
 from ds01build.container.names import check_name
 from ds01build.digest import Digest

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from ds01build.cli import completers, making, options, wishing
+from ds01build.cli import completers, making, options, picking, wishing
 
 __all__ = ["create"]
 
@@ -37,7 +37,7 @@ def create(name: str | None, image: str | None, **rest: Any) -> None:
 
     wishing.tell_deprecated(rest)
     at = wishing.desk(wiring.host(tell), rest)
-    wish = wishing.settled(wishing.Asked(name=name, image=image), rest, at)
+    wish = wishing.settled(picking.Asked(name=name, image=image), rest, at)
     if rest["dry_run"]:
         if not (rest["existing"] or rest["recreate"]):
             deploying.require_free(wish.name, at.host)

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from ds01build.cli import completers, entering, making, options, terminal, wishing
+from ds01build.cli import completers, entering, making, options, picking, terminal, wishing
 from ds01build.errors import Ds01Error
 
 if TYPE_CHECKING:
     from ds01build.asking import Asker
-    from ds01build.cli.wishing import Asked
+    from ds01build.cli.picking import Asked
 
 __all__ = ["deploy"]
 
@@ -87,7 +87,7 @@ def _asked(name: str | None, given: str | None, rest: dict[str, Any]) -> Asked:
         project = recipe_name(rest["project"]) if rest["project"] else ""
     except ValueError as error:
         raise click.UsageError(f"--project: {error}") from error
-    return wishing.Asked(
+    return picking.Asked(
         name=name or container_name(project) or None,
         image=rest["image"] or given,
         framework=rest["framework"],

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from ds01build.engine.api import asking
+from ds01build.gpus import way_of
 from ds01build.limits import Capacity
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from ds01build.engine.api import Engine
 
-__all__ = ["capacity"]
+__all__ = ["capacity", "way"]
 
 
 def capacity(engine: Engine) -> Capacity:
@@ -22,6 +25,13 @@ def capacity(engine: Engine) -> Capacity:
         memory=_count(found.get("MemTotal")),
         cgroup_driver=str(found.get("CgroupDriver") or ""),
     )
+
+
+def way(engine: Engine, uuids: Collection[str]) -> Literal["request", "cdi"]:
+    """Return how an engine is asked for NVIDIA's devices of these UUIDs."""
+    with asking(engine.place, "how it hands out GPUs"):
+        answer = engine.client.info()
+    return way_of(answer, uuids, is_podman=engine.kind == "podman")
 
 
 def _count(value: object) -> int:

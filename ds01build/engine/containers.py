@@ -25,19 +25,16 @@ if TYPE_CHECKING:
     from ds01build.engine.api import Engine
 
 __all__ = [
-    "ASIDE",
-    "RUNNING",
     "Row",
     "aside",
+    "claims",
     "create",
     "find",
     "maps_users",
-    "owner_of",
     "pause",
     "remove",
     "rows",
     "start",
-    "state_of",
     "stop",
     "sweep",
     "unpause",
@@ -47,11 +44,11 @@ _CONFLICT = 409
 _STOP = 10  # seconds that a container has to end
 _LOOKS, _PAUSE = 10, 0.2  # seconds between looks for what an engine may still be making
 _BASH = "/bin/bash"
-RUNNING = ("running", "paused", "restarting")
+_RUNNING = ("running", "paused", "restarting")
 _STATE = re.compile(r"[a-z]{1,20}")
 # A container that is not whole yet, or that another one is to replace, which ran or was stopped:
 # what it is going to be called, or was, and by whom that is done.
-ASIDE = re.compile(
+_ASIDE = re.compile(
     r"(?P<name>.{1,120})\.(?P<why>creating|stopped|ran)\.(?P<owner>[0-9a-f.-]{1,120})\.[0-9a-f]{8}"
 )
 
@@ -68,11 +65,17 @@ class Row:
     status: str  # the same in the engine's words, with since when
     created: int  # seconds since the epoch
     labels: Mapping[str, str]
+    is_whole: bool = True  # or it is being made, or replaced: that is not its name just now
+
+    @property
+    def rank(self) -> tuple[int, str]:
+        """Who was first: no two have the same, and none changes."""
+        return (self.created, self.container_id)
 
     @property
     def is_running(self) -> bool:
         """Whether something runs in it; one that is paused is running, too."""
-        return self.state in RUNNING
+        return self.state in _RUNNING
 
 
 def rows(engine: Engine, label: str = "") -> tuple[Row, ...]:
@@ -80,13 +83,37 @@ def rows(engine: Engine, label: str = "") -> tuple[Row, ...]:
 
     What is not whole yet is left out, and what is being replaced.
     """
+    found = (row for row, aside in _listed(engine, label) if aside is None)
+    return tuple(sorted(found, key=lambda row: row.name))
+
+
+def claims(engine: Engine) -> tuple[Row, ...]:
+    """Return the containers of an engine by rank, those that are being made among them.
+
+    What dead processes left half-made claims nothing.
+    """
+    found = (row for row, aside in _listed(engine) if aside is None or _lives(aside))
+    return tuple(sorted(found, key=lambda row: row.rank))
+
+
+def _listed(engine: Engine, label: str = "") -> Iterator[tuple[Row, re.Match[str] | None]]:
+    """Yield what an engine lists, and what names tell that are not for people."""
     with asking(engine.place, "for its containers"):
         answer = engine.client.containers(all=True, filters={"label": label} if label else None)
-    found = (_row(each) for each in answer)
-    return tuple(sorted((row for row in found if row is not None), key=lambda row: row.name))
+    for each in answer:
+        names = [str(name).removeprefix("/") for name in each.get("Names") or ()]
+        name = next((name for name in names if "/" not in name), "")  # others are those of links
+        if name:
+            aside = _ASIDE.fullmatch(name)
+            yield _row(aside["name"] if aside else name, each, is_whole=aside is None), aside
 
 
-def state_of(said: object) -> str:
+def _lives(aside: re.Match[str]) -> bool:
+    owner = _owner(aside["owner"])
+    return owner is not None and owner.may_live
+
+
+def _state(said: object) -> str:
     """Return what an engine says that a container does: one word."""
     return said if isinstance(said, str) and _STATE.fullmatch(said) else "unknown"
 
@@ -96,21 +123,18 @@ def find(engine: Engine, name: str) -> Row | None:
     return next((row for row in rows(engine) if row.name == name), None)
 
 
-def _row(answer: Mapping[str, Any]) -> Row | None:
-    names = [str(each).removeprefix("/") for each in answer.get("Names") or ()]
-    name = next((each for each in names if "/" not in each), "")  # others are those of links
-    if not name or ASIDE.fullmatch(name):
-        return None
+def _row(name: str, answer: Mapping[str, Any], *, is_whole: bool) -> Row:
     labels = answer.get("Labels") or {}
     return Row(
         container_id=str(answer.get("Id") or ""),
         name=name,
         image=str(answer.get("Image") or ""),
         image_id=str(answer.get("ImageID") or ""),
-        state=state_of(answer.get("State")),
+        state=_state(answer.get("State")),
         status=str(answer.get("Status") or ""),
         created=int(answer.get("Created") or 0),
         labels={str(key): str(value) for key, value in labels.items()},
+        is_whole=is_whole,
     )
 
 
@@ -227,8 +251,8 @@ def sweep(engine: Engine, uid: int) -> tuple[str, ...]:
         names = {
             str(name).removeprefix("/"): each for each in answer for name in each.get("Names") or ()
         }
-        for match in filter(None, map(ASIDE.fullmatch, sorted(names))):
-            owner = owner_of(match["owner"])
+        for match in filter(None, map(_ASIDE.fullmatch, sorted(names))):
+            owner = _owner(match["owner"])
             if owner and owner.uid == uid and not owner.may_live:
                 container, name = names[match[0]]["Id"], match["name"]
                 with suppress(NotFound):
@@ -251,8 +275,7 @@ def _told(owner: Owner) -> str:
     return str(owner).replace("/", ".")
 
 
-def owner_of(text: str) -> Owner | None:
-    """Return who makes a container, by the part of its name; None where it names nobody."""
+def _owner(text: str) -> Owner | None:
     return Owner.parse(text.replace(".", "/"))
 
 

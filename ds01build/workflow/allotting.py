@@ -10,7 +10,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ds01build.container import labels_of
-from ds01build.engine.claims import claims, way
+from ds01build.engine.capacity import way
+from ds01build.engine.containers import claims
 from ds01build.errors import Ds01Error, Unavailable
 from ds01build.events import Note, Warned
 from ds01build.gpus import Holding, Wanted, allot, attainable, busy, concerns, held, unmet, usage
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from ds01build.container import Gpus, Specification, Wish
     from ds01build.engine.api import Engine, EngineImage
-    from ds01build.engine.claims import Claim
+    from ds01build.engine.containers import Row
     from ds01build.gpus import Inventory
     from ds01build.workflow.containers import Host
     from ds01build.workflow.settling import Objection
@@ -48,8 +49,8 @@ def holdings(engine: Engine, besides: str = "") -> tuple[Holding, ...]:
     return tuple(each for each in found if each is not None)
 
 
-def _held(claim: Claim) -> Holding | None:
-    return held(claim.name, claim.container_id, claim.labels, is_running=claim.is_running)
+def _held(row: Row) -> Holding | None:
+    return held(row.name, row.container_id, row.labels, is_running=row.is_running)
 
 
 def allotted(wish: Wish, host: Host, image: EngineImage, besides: str = "") -> Gpus | None:
@@ -104,7 +105,7 @@ def objections(wanted: Specification, host: Host, besides: str = "") -> tuple[Ob
     if wanted.gpus is None:
         return ()
 
-    def object_to(others: Sequence[Claim]) -> Ds01Error | None:
+    def object_to(others: Sequence[Row]) -> Ds01Error | None:
         there = [each for each in others if each.container_id != besides]
         problem = _conflict(there, wanted, host)
         return (
@@ -119,7 +120,7 @@ def objections(wanted: Specification, host: Host, besides: str = "") -> tuple[Ob
     return (object_to,)
 
 
-def _conflict(others: Iterable[Claim], wanted: Specification, host: Host) -> str:
+def _conflict(others: Iterable[Row], wanted: Specification, host: Host) -> str:
     """Say which device of a container is another one's, or that it is too many; else nothing."""
     inventory, uid = host.inventory(), wanted.identity.uid
     holdings = [each for each in map(_held, others) if each is not None]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from ds01build.container import short_name
 from ds01build.container.labels import login_of, uid_of
-from ds01build.engine.claims import claims
+from ds01build.engine.containers import claims
 from ds01build.errors import Ds01Error
 from ds01build.events import Warned
 from ds01build.limits import FALLBACK, members_in, overrides_in, resolve, rules_in
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from ds01build.container import Specification
     from ds01build.engine.api import Engine
-    from ds01build.engine.claims import Claim
+    from ds01build.engine.containers import Row
     from ds01build.events import Report
     from ds01build.limits import Limits, Rules
     from ds01build.workflow.settling import Objection
@@ -44,7 +44,7 @@ class Standing:
     """What a user may have, and has: None for containers where no engine says."""
 
     limits: Limits
-    containers: tuple[Claim, ...] | None
+    containers: tuple[Row, ...] | None
 
 
 def limits_at(path: Path, login: str, report: Report) -> Limits:
@@ -109,7 +109,7 @@ def _text(path: Path) -> str | None:
     return text
 
 
-def held(engine: Engine, uid: int | None, login: str = "") -> tuple[Claim, ...]:
+def held(engine: Engine, uid: int | None, login: str = "") -> tuple[Row, ...]:
     """Return the containers of a user, running or not, whichever of DS01's tools made them.
 
     Those that are being created are among them. Without a uid, those that have his login.
@@ -120,14 +120,14 @@ def held(engine: Engine, uid: int | None, login: str = "") -> tuple[Claim, ...]:
     return _of(found, uid)
 
 
-def _of(found: Iterable[Claim], uid: int) -> tuple[Claim, ...]:
+def _of(found: Iterable[Row], uid: int) -> tuple[Row, ...]:
     return tuple(each for each in found if _owner(each) == uid)
 
 
-def _owner(claim: Claim) -> int | None:
+def _owner(row: Row) -> int | None:
     """Return the uid that a container belongs to: by its label, or else by its name."""
-    said = uid_of(claim.labels)
-    named = short_name(claim.name)
+    said = uid_of(row.labels)
+    named = short_name(row.name)
     return said[0] if said else named[1] if named else None
 
 
@@ -145,14 +145,14 @@ def objections(wanted: Specification, limits: Limits) -> tuple[Objection, ...]:
     if most is None:
         return ()
 
-    def object_to(others: Sequence[Claim]) -> Ds01Error | None:
+    def object_to(others: Sequence[Row]) -> Ds01Error | None:
         there = _of(others, wanted.identity.uid)
         return _full(there, limits, wanted.name) if len(there) >= most else None
 
     return (object_to,)
 
 
-def _full(rows: Sequence[Claim], limits: Limits, unmade: str = "") -> Ds01Error:
+def _full(rows: Sequence[Row], limits: Limits, unmade: str = "") -> Ds01Error:
     """Return the error for one container too many; ``unmade`` is one that others forestalled."""
     by_age = sorted(rows, key=lambda row: (row.is_running, row.created))
     names = [f"{_short(row)}{' (runs)' if row.is_running else ''}" for row in by_age]
@@ -166,6 +166,6 @@ def _full(rows: Sequence[Claim], limits: Limits, unmade: str = "") -> Ds01Error:
     )
 
 
-def _short(row: Claim) -> str:
+def _short(row: Row) -> str:
     named = short_name(row.name)
     return named[0] if named else row.name

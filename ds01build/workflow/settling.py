@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from ds01build.engine.claims import Claim, claims
+from ds01build.engine.containers import Row, claims
 
 if TYPE_CHECKING:
     from ds01build.engine.api import Engine
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["Objection", "settle"]
 
 # Why a container may not be beside those others, None where it may.
-Objection = Callable[[Sequence[Claim]], "Ds01Error | None"]
+Objection = Callable[[Sequence[Row]], "Ds01Error | None"]
 
 _PATIENCE, _PAUSE = 30.0, 0.1  # seconds: for another container to be made, and between looks
 
@@ -46,5 +46,5 @@ def settle(
         time.sleep(_PAUSE)
 
 
-def _first(objections: Sequence[Objection], others: Sequence[Claim]) -> Ds01Error | None:
+def _first(objections: Sequence[Objection], others: Sequence[Row]) -> Ds01Error | None:
     return next(filter(None, (objects(others) for objects in objections)), None)
