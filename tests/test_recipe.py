@@ -267,7 +267,7 @@ def test_a_base_is_one_of_three(base: str, expected: object) -> None:
                 "base: the catalogue has no framework 'pytorh'; "
                 "there are pytorch, tensorflow, rocm, mxnet, jax, pytorch-cpu; "
                 "did you mean 'pytorch'? (name an image instead of a framework: "
-                'image = "python:3.12-slim" in [base])'
+                'image = "python:3.12-slim" in [base]; ds01 catalogue list)'
             ),
         ),
     ],

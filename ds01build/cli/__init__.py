@@ -8,23 +8,19 @@ from __future__ import annotations
 
 import gc
 import os
-import signal
 import sys
 import traceback
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 import click
 
 from ds01build import __version__
-from ds01build.cli import guidance
+from ds01build.cli import guidance, interrupts
 from ds01build.cli.lazily import LazyGroup, command
 from ds01build.cli.output import visible
 from ds01build.errors import Ds01Error
-
-if TYPE_CHECKING:
-    from types import FrameType
 
 __all__ = ["ds01", "main", "programs"]
 
@@ -120,9 +116,7 @@ def main(name: str = "ds01") -> NoReturn:
 
 
 def _main(program: click.Command, name: str) -> NoReturn:
-    signal.signal(signal.SIGTERM, _interrupt)
-    if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:  # nohup has it ignored
-        signal.signal(signal.SIGHUP, _interrupt)
+    interrupts.listen()
     os.umask(0o077)
     if sys.stderr is None:  # closed by the caller: there is nobody to tell
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
@@ -130,9 +124,7 @@ def _main(program: click.Command, name: str) -> NoReturn:
     if _ASKS in os.environ:
         _complete(program, name)
     code = run(sys.argv[1:], program, name)
-    if code == INTERRUPTED:
-        # Who presses twice is not to see how Python ends.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    interrupts.close(was_interrupted=code == INTERRUPTED)
     sys.exit(code)
 
 
@@ -174,10 +166,6 @@ def _show_unwritable(error: OSError) -> int:
         place = f"{error.filename}: " if error.filename else ""
         _say(f"error: {visible(f'{place}{error.strerror or error}')}")
     return 1
-
-
-def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
-    raise KeyboardInterrupt
 
 
 def _show(error: Ds01Error) -> None:
