@@ -279,3 +279,11 @@ def test_a_dry_run_refuses_what_is_refused(dock: Dock) -> None:
     dock.refused(1, "is no directory", CREATE, name, "-d", "/nonexistent", "--dry-run")
     dock.done(CREATE, name)
     dock.refused(1, "already", CREATE, name, "--dry-run")
+
+
+def test_a_container_without_its_workspace_is_not_deployed(dock: Dock) -> None:
+    name = dock.name("one")
+    dock.done(CREATE, name)
+    (dock.home / "workspace" / name).rmdir()
+    dock.refused(1, "the workspace of", DEPLOY, name, "--existing", "--background")
+    assert not dock.quay.described(dock.full("one"))["State"]["Running"]

@@ -19,7 +19,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
 
-__all__ = ["Engine", "EngineImage", "Kind", "Row", "asking", "attempted", "cause", "shown"]
+__all__ = [
+    "Engine",
+    "EngineImage",
+    "Kind",
+    "Row",
+    "address",
+    "asking",
+    "attempted",
+    "cause",
+    "shown",
+]
 
 # How the engine keeps images. Docker's graph drivers know layers by what lies below them; the
 # containerd store keeps the blobs, and knows an image by its manifest; Podman wants all layers.
@@ -101,7 +111,7 @@ class Engine:
         filters = {"label": label} if label else None
         with asking(self.place, "for its images"):
             answer = self.client.images(all=True, filters=filters)
-        named = {_address(str(row.get("Id"))): row for row in answer}
+        named = {address(str(row.get("Id"))): row for row in answer}
         rows = {name: row for name, row in named.items() if _ADDRESS.fullmatch(name)}
         return tuple(
             Row(
@@ -177,7 +187,7 @@ class Engine:
 
     def _image(self, answer: Mapping[str, Any]) -> EngineImage:
         try:
-            engine_id = Digest(_address(answer["Id"]))
+            engine_id = Digest(address(answer["Id"]))
             layers = (answer.get("RootFS") or {}).get("Layers") or ()
             return EngineImage(
                 engine_id=engine_id,
@@ -252,6 +262,6 @@ def _digests(engine_id: str, names: Iterable[str]) -> frozenset[Digest]:
     return frozenset(map(Digest, filter(_ADDRESS.fullmatch, digests)))
 
 
-def _address(text: str) -> str:
+def address(text: str) -> str:
     """Return an id with its algorithm, which Podman leaves out."""
     return text if text.startswith("sha256:") else f"sha256:{text}"

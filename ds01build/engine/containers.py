@@ -13,7 +13,7 @@ from docker.errors import APIError, NotFound
 
 from ds01build.container import furnishing, payload
 from ds01build.container.identity import ACCOUNTS
-from ds01build.engine.api import asking
+from ds01build.engine.api import address, asking
 from ds01build.engine.changes import contents_of
 from ds01build.engine.owner import Owner, current
 from ds01build.errors import Ds01Error
@@ -60,7 +60,7 @@ class Row:
     container_id: str
     name: str
     image: str  # what whoever made it called its image
-    image_id: str
+    image_id: str  # with its algorithm, as EngineImage.engine_id
     state: str  # created, running, paused, exited, ...
     status: str  # the same in the engine's words, with since when
     created: int  # seconds since the epoch
@@ -129,7 +129,7 @@ def _row(name: str, answer: Mapping[str, Any], *, is_whole: bool) -> Row:
         container_id=str(answer.get("Id") or ""),
         name=name,
         image=str(answer.get("Image") or ""),
-        image_id=str(answer.get("ImageID") or ""),
+        image_id=address(str(answer.get("ImageID") or "")),
         state=_state(answer.get("State")),
         status=str(answer.get("Status") or ""),
         created=int(answer.get("Created") or 0),

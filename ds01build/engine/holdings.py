@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ds01build.engine.api import asking
+from ds01build.engine.api import address, asking
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -17,7 +17,6 @@ __all__ = [
     "Container",
     "Holding",
     "Holdings",
-    "address",
     "holdings",
     "is_given",
     "named",
@@ -102,7 +101,7 @@ def holdings(engine: Engine) -> Holdings:
         containers = engine.client.containers(all=True)
     return Holdings(
         images=tuple(sorted(map(_holding, images), key=lambda one: one.engine_id)),
-        used=frozenset(address(each.get("ImageID")) for each in containers),
+        used=frozenset(address(str(each.get("ImageID"))) for each in containers),
         used_labels=frozenset(own_labels(each.get("Labels")) for each in containers)
         - {frozenset[tuple[str, str]]()},
         containers=tuple(sorted(_containers(containers), key=lambda one: one.name)),
@@ -135,7 +134,7 @@ def _containers(rows: Iterable[Mapping[str, Any]]) -> Iterator[Container]:
                 container_id=container_id,
                 name=next((name for name in names if "/" not in name), container_id[:12]),
                 state=state if _STATE.fullmatch(state) else "unknown",
-                engine_id=address(row.get("ImageID")),
+                engine_id=address(str(row.get("ImageID"))),
                 image=str(row.get("Image") or ""),
                 labels=own_labels(row.get("Labels")),
             )
@@ -144,7 +143,7 @@ def _containers(rows: Iterable[Mapping[str, Any]]) -> Iterator[Container]:
 def _holding(row: Mapping[str, Any]) -> Holding:
     tags = (str(tag).removeprefix("docker.io/") for tag in row.get("RepoTags") or ())
     return Holding(
-        engine_id=address(row.get("Id")),
+        engine_id=address(str(row.get("Id"))),
         tags=tuple(sorted(tag for tag in tags if tag != "<none>:<none>")),
         labels=own_labels(row.get("Labels")),
         created=float(row.get("Created") or 0),
@@ -157,9 +156,3 @@ def own_labels(labels: Mapping[str, str] | None) -> frozenset[tuple[str, str]]:
     return frozenset(
         (str(name), str(value)) for name, value in (labels or {}).items() if name.startswith(_MADE)
     )
-
-
-def address(value: object) -> str:
-    """Return an id with its algorithm, which Podman leaves out."""
-    text = str(value)
-    return text if text.startswith("sha256:") else f"sha256:{text}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from ds01build.container import full_name
 from ds01build.engine import containers as engines
 from ds01build.errors import Ds01Error
-from ds01build.workflow import containers
+from ds01build.workflow import containers, lives
 
 if TYPE_CHECKING:
     from ds01build.container import Specification, Wish
@@ -82,14 +82,7 @@ def deploy(wish: Wish, host: Host, clash: Clash = "refuse") -> Made:
     if clash == "refuse":
         raise engines.taken(row.name)
     if clash == "use":
-        _run(row, host)
+        lives.wake(row, host)
         return Made(name=row.name, outcome="existing")
     made = containers.replaced(row, wish, host, is_started=True)
     return Made(name=made.name, outcome="recreated", specification=made)
-
-
-def _run(row: Row, host: Host) -> None:
-    if row.state == "paused":
-        engines.unpause(host.engine(), row.name)
-    else:
-        engines.start(host.engine(), row.name)

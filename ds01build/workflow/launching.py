@@ -8,10 +8,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from ds01build.container import full_name
-from ds01build.engine import containers as engines
 from ds01build.errors import Ds01Error
 from ds01build.project.tree import RECIPE
-from ds01build.workflow import containers
+from ds01build.workflow import containers, lives
 from ds01build.workflow.freshness import freshness
 from ds01build.workflow.inventory import known
 from ds01build.workflow.projects import declared, is_there, recipe_name_in
@@ -150,20 +149,12 @@ def launch(wish: Wish, host: Host, replaces: Callable[[Row], bool]) -> Launched:
     is_old = _is_old(row, wish, host)
     if is_old and replaces(row):
         containers.recreate(row, host, wish.image)
-        _start(engines.find(host.engine(), name), host)
+        lives.wake(containers.find(name, host), host)
         return Launched(container=name, did="recreated")
-    did: Did = "running" if row.state == "running" else "started"
-    _start(row, host)
+    did: Did = "running" if lives.wake(row, host) == "running" else "started"
     return Launched(container=name, did=did, is_old=is_old)
 
 
 def _is_old(row: Row, wish: Wish, host: Host) -> bool:
     image = host.engine().inspect(wish.image)
     return image is not None and str(image.engine_id) != row.image_id
-
-
-def _start(row: Row | None, host: Host) -> None:
-    if row is not None and row.state == "paused":
-        engines.unpause(host.engine(), row.name)
-    elif row is not None and row.state != "running":
-        engines.start(host.engine(), row.name)

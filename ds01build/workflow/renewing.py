@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from ds01build.container import read
-from ds01build.engine.holdings import address
 from ds01build.workflow import containers
 from ds01build.workflow.byhand import ByHand, by_hand
 
@@ -50,7 +49,7 @@ def renewal(row: Row, host: Host, image: str = "") -> Renewal:
     found = host.engine().inspect(tag)
     if found is None:
         return Renewal(row=row, state="image gone", image=tag)
-    if str(found.engine_id) == address(row.image_id):
+    if str(found.engine_id) == row.image_id:
         return Renewal(row=row, state="current", image=tag)
     return Renewal(row=row, state="old", image=tag, by_hand=by_hand(row, host))
 
