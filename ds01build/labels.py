@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from ds01build.graph import STATE
+from ds01build.lock import LockedDebian
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -13,8 +14,9 @@ if TYPE_CHECKING:
     from ds01build.graph import Graph
     from ds01build.lock import Lock
 
-__all__ = ["inherited", "labels_of", "outdated"]
+__all__ = ["BASE", "inherited", "labels_of", "outdated"]
 
+BASE = "ds01.base"  # the reference of the image that one stands on
 _OWN = re.compile(r"ds01\.[A-Za-z0-9._-]{1,128}")
 
 
@@ -24,6 +26,7 @@ def labels_of(lock: Lock, graph: Graph) -> dict[str, str]:
         "ds01.name": lock.name,
         "ds01.recipe": str(lock.recipe),
         "ds01.lock": str(lock.digest),
+        **({} if isinstance(lock.base, LockedDebian) else {BASE: lock.base.reference}),
         **{_key_label(node.name): str(node.key) for node in graph.nodes},
         **dict(lock.image.labels),
         "org.opencontainers.image.title": lock.name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import threading
 from dataclasses import dataclass, field, replace
@@ -71,6 +72,14 @@ class Quay:
         os.chown(workspace, host.identity.uid, host.identity.gid)
         wish = Wish(name=short, image=self.tag, workspace=str(workspace), network="host")
         return replace(wish, **more)  # type: ignore[arg-type]
+
+    def derived(self, *instructions: str) -> str:
+        """Return the tag of an image upon the one that is there, by lines of a Dockerfile."""
+        tag = f"{self.tag.rpartition(':')[0]}:derived"
+        text = io.BytesIO("\n".join([f"FROM {self.tag}", *instructions]).encode())
+        said = list(self.engine.client.build(fileobj=text, tag=tag, rm=True, decode=True))
+        assert not [each for each in said if "error" in each]
+        return tag
 
     def says(self, name: str, *argv: str) -> str:
         """Return what a command prints in a container that runs, as its user, without the end."""

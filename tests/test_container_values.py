@@ -202,6 +202,29 @@ def test_labels_of_aimes_tools_are_written_where_a_site_wants_them() -> None:
     assert labels["aime.mlc.WORK_MOUNT"] == WISH.workspace
 
 
+@pytest.mark.parametrize(
+    ("image", "custom"),
+    [
+        ("ds01-1000/thesis:latest", "ds01-1000/thesis:latest"),
+        ("aimehub/pytorch-2.8.0-cuda12.6.3:latest", ""),
+        ("docker.io/aimehub/pytorch-2.8.0-cuda12.6.3:latest", ""),
+        ("example.org/aimehub/x:1", "example.org/aimehub/x:1"),
+    ],
+)
+def test_an_image_of_aime_is_no_custom_one(image: str, custom: str) -> None:
+    labels = labels_of(replace(WANTED, wish=replace(WISH, image=image)))
+    assert (labels["ds01.image"], labels["ds01.custom_image"]) == (image, custom)
+
+
+def test_labels_name_the_container_its_workspace_and_the_slice_of_its_group() -> None:
+    labels = labels_of(WANTED)
+    assert labels["ds01.container_name"] == WANTED.name
+    assert labels["ds01.workspace"] == labels["ds01.work_mount"] == WISH.workspace
+    assert labels["ds01.slice"] == "-"
+    parent = replace(WANTED.resources, cgroup_parent="ds01-student.slice")
+    assert labels_of(replace(WANTED, resources=parent))["ds01.slice"] == "ds01-student.slice"
+
+
 @given(st.sampled_from(["request", "cdi"]), st.booleans())
 def test_a_body_is_json(way: str, is_admin: bool) -> None:  # noqa: FBT001
     wish = replace(WISH, is_admin=is_admin)

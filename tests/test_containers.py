@@ -354,3 +354,21 @@ def test_labels_that_anybody_wrote_are_no_wish() -> None:
         ("ds01.data_mount", "a\nb"),
     ):
         assert read({**labels, key: value}) is None
+
+
+@pytest.mark.parametrize(
+    ("label", "said"),
+    [
+        ("ds01.base=docker.io/aimehub/pytorch-2.8.0-cuda12.6.3:latest", ("Pytorch-2.8.0", "CUDA")),
+        ("ds01.base=docker.io/library/python:3.12-slim", ("-", "-")),
+        ("ds01.framework=Tensorflow-2.14.0", ("Tensorflow-2.14.0", "-")),
+    ],
+)
+def test_labels_say_which_framework_is_below_the_image(
+    quay: Quay, label: str, said: tuple[str, str]
+) -> None:
+    host = quay.host()
+    wish = quay.wish(host, image=quay.derived(f"LABEL {label}"))
+    labels = labels_of(containers.specified(wish, host))
+    assert labels["ds01.framework"] == said[0]
+    assert labels["ds01.arch"].partition("_")[0] == said[1]

@@ -144,9 +144,9 @@ def test_a_container_is_of_an_image_by_its_id_or_by_what_it_inherits() -> None:
     used = Holdings(
         images=(),
         used=frozenset({"sha256:1"}),
-        used_labels=frozenset({made | {("ds01.owner", "me")}}),
+        used_labels=frozenset({frozenset({("ds01.name", "my-own"), ("ds01.lock", "sha256:1")})}),
     )
     assert used.uses("sha256:1", frozenset())
     assert used.uses("sha256:2", made)
     assert not used.uses("sha256:2", frozenset())
-    assert not used.uses("sha256:2", frozenset({("ds01.name", "b")}))
+    assert not used.uses("sha256:2", frozenset({("ds01.name", "my-own"), ("ds01.lock", "2")}))

@@ -6,6 +6,7 @@ from ds01build.catalogue.images import (
     Framework,
     NotInCatalogue,
     find_framework,
+    framework_of,
     frameworks,
 )
 from ds01build.catalogue.packages import Bundle, bundle, bundles
@@ -25,6 +26,7 @@ __all__ = [
     "describe",
     "entries",
     "find_framework",
+    "framework_of",
     "frameworks",
     "least_driver",
     "rivals",

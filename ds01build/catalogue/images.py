@@ -16,6 +16,7 @@ from packaging.version import Version
 
 from ds01build.errors import Ds01Error
 from ds01build.fields import did_you_mean, nearest
+from ds01build.reference import parse_reference
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -26,6 +27,7 @@ __all__ = [
     "Framework",
     "NotInCatalogue",
     "find_framework",
+    "framework_of",
     "frameworks",
     "latest",
     "rows",
@@ -91,6 +93,19 @@ def rows(name: str) -> list[dict[str, str]]:
     """Return the rows of a data file beside this one, by the names in its first line."""
     text = files("ds01build.catalogue").joinpath(name).read_text(encoding="utf-8")
     return list(csv.DictReader(text.splitlines()))
+
+
+def framework_of(reference: str) -> Framework | None:
+    """Return the entry whose image a reference names, whatever its tag; None for another image."""
+    try:
+        wanted = parse_reference(reference)
+    except ValueError:
+        return None
+    for each in frameworks():
+        known = parse_reference(each.image)
+        if (known.registry, known.repository) == (wanted.registry, wanted.repository):
+            return each
+    return None
 
 
 def find_framework(name: str, version: str = LATEST, architecture: str = "") -> Framework:

@@ -26,6 +26,7 @@ _UID = re.compile(r"([0-9]{1,10}):([0-9]{1,10})")
 _NUMBER = re.compile(r"[0-9]{1,5}")
 _LOGIN = re.compile(r"[A-Za-z0-9._@+-]{1,256}")
 _LEGACY = "aime.mlc"
+_AIME = re.compile(r"(?:docker\.io/)?aimehub/.*")  # images of AIME, which are nobody's own
 _LEGACY_KEYS = {  # by the key of ds01's own label
     "name": "NAME",
     "arch": "ARCH",
@@ -51,6 +52,8 @@ def labels_of(wanted: Specification) -> dict[str, str]:
         "uid": f"{wanted.identity.uid}:{wanted.identity.gid}",
         "managed": "true",
         "mlc_version": _MLC_VERSION,
+        "container_name": wanted.name,
+        "slice": wanted.resources.cgroup_parent or _NONE,
         **_wished(wanted.wish),
         **_gpus(wanted),
     }
@@ -65,8 +68,9 @@ def _wished(wish: Wish) -> dict[str, str]:
     return {
         "name": wish.name,
         "image": wish.image,
-        "custom_image": wish.image,
+        "custom_image": "" if _AIME.fullmatch(wish.image) else wish.image,
         "work_mount": wish.workspace,
+        "workspace": wish.workspace,
         "data_mount": wish.data or _NONE,
         "models_mount": wish.models or _NONE,
         "network": wish.network,

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["BASE", "LAST", "Copy", "Stage", "base_of", "stages"]
 
 SCHEMA = "ds01.stage/1"  # raise it when the same nodes are built in another way
-_LAST_SCHEMA = "ds01.last-stage/2"  # raise it when the last stage alone comes out otherwise
+_LAST_SCHEMA = "ds01.last-stage/3"  # raise it when the last stage alone comes out otherwise
 BASE = "base"
 LAST = "image"
 _EXECUTED = ("apt", "run")

@@ -18,6 +18,7 @@ __all__ = [
     "Holding",
     "Holdings",
     "holdings",
+    "inherits",
     "is_given",
     "named",
     "own_labels",
@@ -30,6 +31,7 @@ _USERS = re.compile(r"ds01-([0-9]{1,10})/([a-z0-9._/-]{1,128})(?::([A-Za-z0-9_.-
 _CONTAINER = re.compile(r"[^/]{1,200}\._\.([0-9]{1,10})")  # NAME._.UID
 _ID = re.compile(r"[0-9a-f]{64}")
 _STATE = re.compile(r"[a-z]{1,20}")
+_NAME = "ds01.name"
 _MADE = "ds01."  # how the labels begin that say of what an image was made
 
 
@@ -89,8 +91,13 @@ class Holdings:
 
     def uses(self, engine_id: str, labels: frozenset[tuple[str, str]]) -> bool:
         """Say whether there is a container of an image with that name and those labels."""
-        inherits = bool(labels) and any(labels <= each for each in self.used_labels)
-        return engine_id in self.used or inherits
+        return engine_id in self.used or any(inherits(each, labels) for each in self.used_labels)
+
+
+def inherits(container: frozenset[tuple[str, str]], image: frozenset[tuple[str, str]]) -> bool:
+    """Say whether a container has the labels of an image; its name is one of its own."""
+    made = {each for each in image if each[0] != _NAME}
+    return bool(made) and made <= container
 
 
 def holdings(engine: Engine) -> Holdings:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ds01build.digest import Digest
-from ds01build.engine.holdings import named, own_labels, owner_of
+from ds01build.engine.holdings import inherits, named, own_labels, owner_of
 from ds01build.engine.names import fixed_tag, moving_tag
 from ds01build.store import roots
 from ds01build.store.durable import read_own
@@ -166,7 +166,7 @@ def _config(
 
 
 def _is_made_as(container: Container, builds: Sequence[Build]) -> bool:
-    return any(build.labels and build.labels <= container.labels for build in builds)
+    return any(inherits(container.labels, build.labels) for build in builds)
 
 
 def _own_tags(image: Holding, uid: int, name: str) -> list[str]:

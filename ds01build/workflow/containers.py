@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ds01build.catalogue import framework_of
 from ds01build.container import (
     Identity,
     Policy,
@@ -28,6 +29,7 @@ from ds01build.engine.dependants import stop_and_remove
 from ds01build.errors import Ds01Error
 from ds01build.events import Note
 from ds01build.gpus import Caps, Inventory
+from ds01build.labels import BASE
 from ds01build.limits import Limits, resources
 from ds01build.workflow import allotting, limiting
 from ds01build.workflow.settling import settle
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from ds01build.container.specification import Network
-    from ds01build.engine.api import Engine
+    from ds01build.engine.api import Engine, EngineImage
     from ds01build.engine.containers import Row
     from ds01build.events import Report
 
@@ -123,9 +125,11 @@ def specified(wish: Wish, host: Host, besides: str = "") -> Specification:
     variables = dict(
         str(each).split("=", 1) for each in image.config.get("Env") or () if "=" in each
     )
-    facts = {"created_at": host.now(), "image_id": str(image.engine_id)}
-    for key in ("framework", "arch"):
-        facts[key] = str(image.labels.get(f"ds01.{key}", "")) or "-"
+    facts = {
+        "created_at": host.now(),
+        "image_id": str(image.engine_id),
+        **_base_of(image, wish.image),
+    }
     return Specification(
         wish=wish,
         identity=host.identity,
@@ -136,6 +140,15 @@ def specified(wish: Wish, host: Host, besides: str = "") -> Specification:
         facts=tuple(sorted(facts.items())),
         legacy=host.policy.mlc_labels or wish.has_mlc_labels,
     )
+
+
+def _base_of(image: EngineImage, reference: str) -> dict[str, str]:
+    """Return which framework an image stands on, and for which processors, as labels say it."""
+    framework = framework_of(image.labels.get(BASE) or reference)
+    if framework:
+        architectures = ";".join(framework.architectures) or "-"
+        return {"framework": f"{framework.name}-{framework.version}", "arch": architectures}
+    return {key: image.labels.get(f"ds01.{key}", "") or "-" for key in ("framework", "arch")}
 
 
 def create(wish: Wish, host: Host, besides: str = "") -> Specification:

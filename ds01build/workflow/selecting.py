@@ -6,13 +6,14 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ds01build.catalogue import frameworks
+from ds01build.catalogue import framework_of, frameworks
 from ds01build.container import container_name
 from ds01build.engine.holdings import named
 from ds01build.engine.names import moving_tag
 from ds01build.errors import Ds01Error
 from ds01build.fields import did_you_mean
 from ds01build.grammar import recipe_name
+from ds01build.labels import BASE
 from ds01build.reference import parse_reference
 from ds01build.workflow.inventory import images
 
@@ -85,27 +86,21 @@ def _held(one: Held, uid: int) -> Candidate:
 
 def _engine_only(one: EngineOnly, engine: Engine) -> Candidate:
     image = engine.inspect(one.tag)
-    said = image.labels.get("ds01.framework", "") if image else ""
+    labels = image.labels if image else {}
+    said = labels.get("ds01.framework", "")  # of the tools before
     return Candidate(
         name=one.name,
         tag=one.tag,
         is_loaded=image is not None,
         created=one.created,
-        framework=said.partition("-")[0].lower(),
+        framework=_framework(labels.get(BASE, "")) or said.partition("-")[0].lower(),
     )
 
 
 def _framework(reference: str) -> str:
     """Return the framework whose image a reference names, empty where it is none of them."""
-    try:
-        wanted = parse_reference(reference)
-    except ValueError:
-        return ""
-    for each in frameworks():
-        known = parse_reference(each.image)
-        if (known.registry, known.repository) == (wanted.registry, wanted.repository):
-            return each.name.lower()
-    return ""
+    found = framework_of(reference)
+    return found.name.lower() if found else ""
 
 
 def meant(text: str, among: Sequence[Candidate]) -> tuple[Candidate, ...]:
