@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import tempfile
 import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -31,10 +33,19 @@ fi
 mount -t tmpfs tmpfs "$1/run"
 mount -t tmpfs -o "size=$2" tmpfs "$1/var/lib/docker"
 printf %s "$3" >"$1/run/daemon.json"
+if [ "$5" = remapped ]; then
+    echo nobody:200000:65536 >"$1/run/ranges"
+    for each in subuid subgid; do mount --bind "$1/run/ranges" "$1/etc/$each"; done
+fi
 exec $enter dockerd --config-file /run/daemon.json --host "unix://$4"
 """
 _PLAIN = '{"bridge": "none", "iptables": false, "ip6tables": false%s}'
-_FEATURES = {"graph": "", "containerd": ', "features": {"containerd-snapshotter": true}'}
+_FEATURES = {
+    "graph": "",
+    "containerd": ', "features": {"containerd-snapshotter": true}',
+    "remapped": ', "userns-remap": "nobody:nogroup"',  # uid 0 of a container is 200000 outside
+}
+_ROOTLESS = 12345  # a uid that nobody has
 _SECONDS = 60
 
 
@@ -45,13 +56,14 @@ def private(
     """Yield an engine of that kind with room for ``size``, and its process."""
     require("dockerd", "unshare", root=True)
     root = _root(kind)
-    socket = directory / "engine.sock" if kind == "graph" else root / f"socket/{directory.name}"
-    inside = str(socket) if kind == "graph" else f"/socket/{directory.name}"
+    is_here = root == Path("/")
+    socket = directory / "engine.sock" if is_here else root / f"socket/{directory.name}"
+    inside = str(socket) if is_here else f"/socket/{directory.name}"
     shell = ["unshare", "--mount", "--propagation", "private", "sh", "-euc", _START, "sh"]
     with (
         (directory / "engine.log").open("wb") as log,
         subprocess.Popen(
-            [*shell, str(root), size, _PLAIN % _FEATURES[kind], inside],
+            [*shell, str(root), size, _PLAIN % _FEATURES[kind], inside, kind],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -68,9 +80,39 @@ def private(
             socket.unlink(missing_ok=True)
 
 
+@contextmanager
+def rootless() -> Iterator[Engine]:
+    """Yield Podman as a user without privileges runs it, and without ranges of other uids."""
+    require("podman", "setpriv", root=True)
+    with tempfile.TemporaryDirectory() as made:
+        directory = Path(made)
+        os.chown(directory, _ROOTLESS, _ROOTLESS)
+        user = ["setpriv", f"--reuid={_ROOTLESS}", f"--regid={_ROOTLESS}", "--clear-groups"]
+        stores = ["--storage-driver=vfs", f"--root={made}/root", f"--runroot={made}/run"]
+        socket = directory / "engine.sock"
+        with (
+            (directory / "engine.log").open("wb") as log,
+            subprocess.Popen(
+                [*user, "podman", *stores, "system", "service", "--time=0", f"unix://{socket}"],
+                env={"PATH": os.environ["PATH"], "HOME": made, "XDG_RUNTIME_DIR": made},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            ) as process,
+        ):
+            try:
+                engine = _answering(socket, process, directory)
+                yield engine
+                engine.close()
+            finally:
+                process.terminate()
+                process.wait()
+
+
 def _root(kind: str) -> Path:
     """Return the root file system in which the dockerd of that kind lies."""
-    if kind == "graph":
+    if kind != "containerd":
         return Path("/")
     root = Path(place(kind).removeprefix("unix://")).parent.parent
     if not (root / "usr/sbin/dockerd").exists():

@@ -326,17 +326,6 @@ def test_a_container_stops_at_once(quay: Quay) -> None:
     assert quay.described(made.name)["State"]["Running"] is False
 
 
-def test_an_engine_that_gives_users_other_uids_is_refused(
-    quay: Quay, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    host = quay.host()
-    monkeypatch.setattr(
-        quay.engine.client, "info", lambda: {"SecurityOptions": ["name=seccomp", "name=userns"]}
-    )
-    with pytest.raises(Ds01Error, match="has user namespaces"):
-        containers.create(quay.wish(host), host)
-
-
 def test_labels_that_anybody_wrote_are_no_wish() -> None:
     good = Wish(name="a", image="b", workspace="/c")
     labels = {

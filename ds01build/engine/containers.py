@@ -144,8 +144,10 @@ def maps_users(engine: Engine) -> bool:
     So it is in rootless engines and with user namespaces: files in a workspace would be of nobody.
     """
     with asking(engine.place, "how it runs containers"):
-        options = engine.client.info().get("SecurityOptions") or ()
-    return any(str(each).partition(",")[0] in ("name=rootless", "name=userns") for each in options)
+        info = engine.client.info()
+    options = {str(each).partition(",")[0] for each in info.get("SecurityOptions") or ()}
+    # Podman says it in a field of its own.
+    return not options.isdisjoint(("name=rootless", "name=userns")) or info.get("Rootless") is True
 
 
 def create(
