@@ -9,7 +9,6 @@ import subprocess
 import termios
 import time
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,6 +18,8 @@ from ds01build.engine.names import moving_tag
 from ds01build.workflow import containers
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from sailors import Sailor
     from terminals import Terminal
 
@@ -314,6 +315,16 @@ def test_all_are_ones_own(sailor: Sailor) -> None:
     assert "you have no container" in refused.err
 
 
+def test_one_name_that_nobody_has_keeps_all_as_they_are(sailor: Sailor) -> None:
+    sailor.create(runs=True)
+    for verb in ("container-stop", "container-pause", "container-remove"):
+        more = () if verb == "container-pause" else ("--force",)
+        refused = sailor.does(verb, sailor.short(), "nosuch", *more)
+        assert (refused.code, refused.out) == (1, "")
+        assert "you have no container 'nosuch'" in refused.err
+    assert sailor.state() == "running"
+
+
 def test_a_stop_that_forces_asks_nothing_and_tells_when_it_is_asked_to(sailor: Sailor) -> None:
     name = sailor.create(runs=True)
     found = sailor.does("container-stop", sailor.short(), "-f", "-v", "-t", "3")
@@ -458,19 +469,6 @@ def test_a_name_is_completed(sailor: Sailor) -> None:
         words, env={**sailor.environment, **line}, capture_output=True, check=True, timeout=60
     )
     assert done.stdout.decode().split("\t")[:2] == ["plain", sailor.short("one")]
-
-
-FLAGS = (
-    *("--force", "--timeout", "--all", "--verbose", "--keep-container", "--detailed", "--format"),
-    *("--watch", "--gpu", "--no-trunc", "--images", "--volumes", "--skip-removal-confirm"),
-    *("--skip-save-prompt", "--dry-run", "--guided", "--info", "--concepts"),
-)
-
-
-@pytest.mark.parametrize("flag", FLAGS)
-def test_every_flag_of_before_is_in_the_table(flag: str) -> None:
-    text = (Path(__file__).parent.parent / "docs" / "containers.md").read_text(encoding="utf-8")
-    assert f"`{flag}" in text.partition("## Every option")[2]
 
 
 def test_who_stops_a_container_learns_what_the_site_takes_back(
