@@ -13,7 +13,7 @@ from tools_image import tools
 from ds01build.engine import containers as engines
 from ds01build.engine.load import load
 from ds01build.errors import Ds01Error
-from ds01build.workflow import containers, lives, measuring, removing, standing
+from ds01build.workflow import containers, lives, measuring, owned, removing, standing
 
 if TYPE_CHECKING:
     from quays import Quay
@@ -50,7 +50,7 @@ def test_a_container_goes_through_its_life(quay: Quay, host: Host) -> None:
     name = made(quay, host)
 
     def outcome(act: object) -> str:
-        found = act(lives.find(name, host), host)  # type: ignore[operator]
+        found = act(owned.find(name, host), host)  # type: ignore[operator]
         return f"{found.outcome} {state(quay, name)}"
 
     assert outcome(lives.pause) == "skipped created"
@@ -70,11 +70,11 @@ def test_a_container_goes_through_its_life(quay: Quay, host: Host) -> None:
 
 def test_a_stop_says_how_a_container_ended(quay: Quay, host: Host) -> None:
     name = made(quay, host)
-    lives.wake(lives.find(name, host), host)
-    gentle = lives.stop(lives.find(name, host), host)
+    lives.wake(owned.find(name, host), host)
+    gentle = lives.stop(owned.find(name, host), host)
     assert gentle.reason.startswith("ended by itself, after ")
-    lives.wake(lives.find(name, host), host)
-    killed = lives.stop(lives.find(name, host), host, is_killed=True)
+    lives.wake(owned.find(name, host), host)
+    killed = lives.stop(owned.find(name, host), host, is_killed=True)
     assert killed.reason.startswith("killed, after ")
     assert state(quay, name) == "exited"
 
@@ -84,10 +84,10 @@ def test_what_does_not_end_is_killed_in_time(quay: Quay, host: Host) -> None:
     name = f"deaf-{quay.token}._.{host.identity.uid}"
     body = {"Image": quay.tag, "Cmd": deaf, "HostConfig": {"NetworkMode": "none"}}
     quay.engine.client.create_container_from_config(body, name)
-    lives.wake(lives.find(name, host), host)
+    lives.wake(owned.find(name, host), host)
     time.sleep(0.5)  # until it does not listen
     begun = time.monotonic()
-    outcome = lives.stop(lives.find(name, host), host, 1)
+    outcome = lives.stop(owned.find(name, host), host, 1)
     assert 1 <= time.monotonic() - begun < 8
     assert outcome.reason.startswith("killed, after ")
 
@@ -102,7 +102,7 @@ def test_what_ends_as_soon_as_it_starts_is_told(quay: Quay, host: Host) -> None:
     def woken() -> None:
         until = time.monotonic() + 20
         while time.monotonic() < until:  # a busy machine may take longer than a moment
-            lives.wake(lives.find(name, host), host)
+            lives.wake(owned.find(name, host), host)
 
     with pytest.raises(Ds01Error, match=r"soon as it was started \(Exited \(3\)") as caught:
         woken()
@@ -124,23 +124,23 @@ def test_containers_of_other_tools_are_ones_own_and_those_of_others_are_not(
         raw(quay, f"aime-{quay.token}._.{uid - 1}", {"aime.mlc.USER": login}),
         raw(quay, f"stranger-{quay.token}", {}),
     }
-    assert {row.name for row in lives.mine(host)} == own
+    assert {row.name for row in owned.mine(host)} == own
     for name in theirs:
         with pytest.raises(Ds01Error, match="you have no container"):
-            lives.find(name, host)
+            owned.find(name, host)
     kinds = {each.row.name: each.kind for each in standing.standing(host, every=True)}
     assert sorted(kinds.values()) == ["aime", "ds01", "editor"]
     name = f"aime-{quay.token}"
-    assert lives.start(lives.find(name, host), host).outcome == "started"
-    assert lives.stop(lives.find(name, host), host, 0).outcome == "stopped"
-    assert removing.remove([lives.find(name, host)], host).is_whole
+    assert lives.start(owned.find(name, host), host).outcome == "started"
+    assert lives.stop(owned.find(name, host), host, 0).outcome == "stopped"
+    assert removing.remove([owned.find(name, host)], host).is_whole
     assert f"{name}._.{uid}" not in quay.names
 
 
 def test_a_name_that_is_nearly_right_is_suggested(quay: Quay, host: Host) -> None:
     made(quay, host)
     with pytest.raises(Ds01Error, match=f"did you mean 'thesis-{quay.token}'"):
-        lives.find(f"thesi-{quay.token}", host)
+        owned.find(f"thesi-{quay.token}", host)
 
 
 def test_a_container_of_an_old_build_is_marked(quay: Quay, host: Host) -> None:
@@ -172,8 +172,8 @@ def test_a_container_without_labels_of_an_old_build_is_marked_too(quay: Quay, ho
 
 def test_what_a_container_uses_is_measured(quay: Quay, host: Host) -> None:
     name = made(quay, host)
-    lives.wake(lives.find(name, host), host)
-    row = lives.find(name, host)
+    lives.wake(owned.find(name, host), host)
+    row = owned.find(name, host)
     busy = quay.engine.client.exec_create(name, ["bash", "-c", "while :; do :; done"])["Id"]
     quay.engine.client.exec_start(busy, detach=True)
     before = measuring.samples([row], host)
@@ -189,15 +189,15 @@ def test_what_a_container_uses_is_measured(quay: Quay, host: Host) -> None:
 
 def test_a_container_that_runs_is_not_removed_unless_it_is_forced(quay: Quay, host: Host) -> None:
     running, stopped = made(quay, host, "one"), made(quay, host, "two")
-    lives.wake(lives.find(running, host), host)
-    planned = removing.plan(lives.mine(host), host, force=False)
-    found = removing.remove(lives.mine(host), host)
+    lives.wake(owned.find(running, host), host)
+    planned = removing.plan(owned.mine(host), host, force=False)
+    found = removing.remove(owned.mine(host), host)
     assert planned == found
     assert not found.is_whole
     outcomes = {each.name: (each.outcome, each.reason) for each in found.containers}
     assert outcomes == {running: ("failed", "it is running"), stopped: ("removed", "")}
     assert quay.names == [running]
-    assert removing.remove(lives.mine(host), host, force=True).is_whole
+    assert removing.remove(owned.mine(host), host, force=True).is_whole
     assert quay.names == []
 
 
@@ -205,7 +205,7 @@ def test_the_workspace_stays_when_a_container_goes(quay: Quay, host: Host) -> No
     wish = quay.wish(host)
     made = containers.bring_up(wish, host)
     quay.says(made.name, "touch", "/workspace/kept")
-    removing.remove(lives.mine(host), host, force=True, volumes=True)
+    removing.remove(owned.mine(host), host, force=True, volumes=True)
     assert quay.names == []
     assert (host.home / "workspace" / wish.name / "kept").exists()
 
@@ -220,7 +220,7 @@ def test_anonymous_volumes_go_where_that_is_asked_for(quay: Quay, host: Host) ->
         body = {"Image": quay.tag, "Cmd": ["true"], "Volumes": {"/scratch": {}}}
         quay.engine.client.create_container_from_config(body, full)
         (mount,) = quay.described(full)["Mounts"]
-        assert removing.remove([lives.find(full, host)], host, volumes=is_asked).is_whole
+        assert removing.remove([owned.find(full, host)], host, volumes=is_asked).is_whole
         left.append((str(mount["Name"]), str(mount["Name"]) in volumes()))
     assert [is_there for _, is_there in left] == [False, True]
     quay.engine.client.remove_volume(left[1][0])
@@ -228,7 +228,7 @@ def test_anonymous_volumes_go_where_that_is_asked_for(quay: Quay, host: Host) ->
 
 def test_one_that_fails_keeps_no_other_from_its_turn(quay: Quay, host: Host) -> None:
     names = [made(quay, host, each) for each in ("one", "two")]
-    rows = lives.mine(host)
+    rows = owned.mine(host)
     engines.remove(quay.engine, names[0])
     outcomes = lives.each(rows, lambda row: lives.start(row, host))
     assert [each.outcome for each in outcomes] == ["failed", "started"]

@@ -16,7 +16,7 @@ from ds01build.engine import containers as engines
 from ds01build.engine.load import load
 from ds01build.engine.owner import current
 from ds01build.errors import Ds01Error
-from ds01build.workflow import containers
+from ds01build.workflow import containers, owned
 from ds01build.workflow.renewing import renewal
 
 if TYPE_CHECKING:
@@ -54,8 +54,8 @@ def test_two_users_have_one_image_and_a_name_each(quay: Quay) -> None:
     assert len(images) == 1
     assert quay.says(made[1].name, "id", "-un") == "alice"
     assert quay.says(made[0].name, "id", "-un") == made[0].identity.name
-    assert containers.own(first)[0].name == made[0].name
-    assert [row.name for row in containers.own(second)] == [made[1].name]
+    assert owned.own(first)[0].name == made[0].name
+    assert [row.name for row in owned.own(second)] == [made[1].name]
 
 
 def test_nothing_is_allowed_that_nobody_asked_for(quay: Quay) -> None:
@@ -187,7 +187,7 @@ def test_what_the_dead_left_is_removed_and_what_the_living_make_stays(
     containers.create(wish, host)
     assert [name for name in quay.names if str(dead.pid) in name] == []
     assert len(quay.names) == 2
-    own = [row.name for row in containers.own(host) if quay.token in row.name]
+    own = [row.name for row in owned.own(host) if quay.token in row.name]
     assert own == [wanted.name]
 
 
@@ -195,7 +195,7 @@ def test_a_container_that_cannot_be_replaced_runs_as_before(quay: Quay) -> None:
     host = quay.host()
     made = containers.bring_up(quay.wish(host), host)
     before = quay.described(made.name)["Id"]
-    row = containers.find(made.name, host)
+    row = owned.find_own(made.name, host)
     with pytest.raises(Ds01Error, match="has no image"):
         containers.recreate(row, host, f"{quay.tag}-gone")
     assert quay.described(made.name)["Id"] == before
@@ -211,7 +211,7 @@ def test_a_container_is_replaced_with_its_workspace(quay: Quay) -> None:
     made = containers.bring_up(quay.wish(host), host)
     quay.says(made.name, "touch", "/workspace/kept")
     before = quay.described(made.name)["Id"]
-    again = containers.recreate(containers.find(made.name, host), host)
+    again = containers.recreate(owned.find_own(made.name, host), host)
     found = quay.described(again.name)
     assert found["Id"] != before
     assert found["State"]["Running"]
@@ -235,7 +235,7 @@ def test_what_a_killed_replacement_left_is_put_right_by_any_command(
     quay.engine.client.rename(made.name, left)
     if is_new_there:
         engines.create(quay.engine, made)
-    (row,) = (row for row in containers.own(host) if quay.token in row.name)
+    (row,) = (row for row in owned.own(host) if quay.token in row.name)
     assert quay.names == [row.name] == [made.name]
     assert (row.container_id == old) is not is_new_there
     assert row.is_running is (why == "ran" and not is_new_there)
@@ -308,7 +308,7 @@ def test_uids_gids_and_names_that_the_image_has_are_no_trouble(
 
 def test_a_container_of_an_earlier_build_is_told_from_one_of_the_current(quay: Quay) -> None:
     host = quay.host()
-    row = containers.find(containers.create(quay.wish(host), host).name, host)
+    row = owned.find_own(containers.create(quay.wish(host), host).name, host)
     assert renewal(row, host).state == "current"
     tars, newer = [tar({"new": b"1"})], f"{quay.tag}-new"
     load(quay.engine, image(tars), Tars.of(tars), [newer])

@@ -20,7 +20,7 @@ from ds01build.errors import Ds01Error, Unavailable
 from ds01build.events import Note, Warned
 from ds01build.gpus import Caps, Gpu, Inventory, Slice
 from ds01build.limits import Limits
-from ds01build.workflow import allotting, containers
+from ds01build.workflow import allotting, containers, owned
 from ds01build.workflow.settling import settle
 
 if TYPE_CHECKING:
@@ -204,7 +204,7 @@ def test_a_container_that_is_made_anew_keeps_its_gpu(quay: Quay) -> None:
     host = host_with(quay, inventory, caps=Caps(equivalents=1, slots=1))
     made = containers.create(quay.wish(host, gpus=1), host)
     before = quay.described(made.name)["Id"]
-    containers.recreate(containers.find(made.name, host), host)
+    containers.recreate(owned.find_own(made.name, host), host)
     assert quay.described(made.name)["Id"] != before
     assert requested(quay, made.name) == [inventory.gpus[0].uuid]
     assert quay.names == [made.name]
@@ -214,7 +214,7 @@ def test_a_gpu_that_is_no_longer_there_is_missing(quay: Quay) -> None:
     inventory = machine(quay, wholes=0, slices=2)
     host = host_with(quay, inventory)
     made = containers.create(quay.wish(host, gpus=2), host)
-    labels = containers.find(made.name, host).labels
+    labels = owned.find_own(made.name, host).labels
     assert allotting.missing(labels, host) == ()
     (gpu,) = inventory.gpus
     anew = replace(inventory, gpus=(replace(gpu, slices=gpu.slices[:1]),))

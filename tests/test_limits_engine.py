@@ -19,7 +19,7 @@ from ds01build.engine.containers import Row
 from ds01build.engine.owner import current
 from ds01build.errors import Ds01Error
 from ds01build.limits import Limits, resources
-from ds01build.workflow import containers, hosts, limiting, settling
+from ds01build.workflow import containers, hosts, limiting, owned, settling
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -162,10 +162,10 @@ def test_containers_of_aimes_tools_count(quay: Quay) -> None:
 def test_a_container_is_replaced_where_there_is_no_room_for_another(quay: Quay) -> None:
     host = _limited(quay, 1)
     made = containers.create(quay.wish(host), host)
-    containers.recreate(containers.find(made.name, host), host)
+    containers.recreate(owned.find_own(made.name, host), host)
     assert quay.names == [made.name]
     less = replace(host, limits=lambda: Limits(max_containers=0))
-    containers.recreate(containers.find(made.name, less), less)
+    containers.recreate(owned.find_own(made.name, less), less)
     assert quay.names == [made.name]
 
 
@@ -293,7 +293,7 @@ def test_what_is_being_made_counts_and_is_listed_nowhere_else(
 
     def look(engine: Engine, *_: object) -> None:
         seen.extend((row.name, row.is_whole) for row in limiting.held(engine, host.identity.uid))
-        assert containers.own(host) == ()
+        assert owned.own(host) == ()
         raise KeyboardInterrupt
 
     monkeypatch.setattr(engines, "_name", look)

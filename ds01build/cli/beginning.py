@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from ds01build.cli import completers, guidance, terminal
+from ds01build.cli import completers, creation, terminal
 from ds01build.cli.phases import short, tell
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ds01build.wizard import Answers
     from ds01build.workflow.projects import Begun, Draft
 
-__all__ = ["asker", "base_options", "begun", "drafted", "outlined", "read", "show", "tell"]
+__all__ = ["base_options", "begun", "drafted", "outlined", "read", "show", "tell"]
 
 F = TypeVar("F", bound="Callable[..., Any]")
 T = TypeVar("T")
@@ -33,9 +33,7 @@ _BASE = (
         shell_complete=completers.frameworks,
         help="What the image stands on: pytorch otherwise; as image-create takes it.",
     ),
-    click.option("--base", metavar="REF", help="The image of a custom base."),
-    click.option("--debian", metavar="RELEASE", help="Debian's release, for a base from scratch."),
-    click.option("--arch", metavar="ARCH", help="What processor the framework is for."),
+    *creation.BASE,
     click.option(
         "--dir", "directory", type=_DIRECTORY, metavar="DIR", help="Where; ~/workspace/NAME else."
     ),
@@ -65,15 +63,6 @@ def read(flag: str, check: Callable[[str], T], text: str) -> T:
         return check(text)
     except ValueError as error:
         raise click.UsageError(f"{flag}: {error}") from error
-
-
-def asker(*, is_silent: bool) -> Asker:
-    """Return who asks: nobody where nothing is to be asked."""
-    from ds01build.asking import Defaults
-
-    if is_silent or not terminal.is_there():
-        return Defaults()
-    return terminal.Terminal(guidance.explainer(click.get_current_context()))
 
 
 def outlined(given: Outline, rest: dict[str, Any], asker: Asker) -> Outline:
@@ -137,7 +126,7 @@ def _recipe(outline: Outline, directory: Path, rest: dict[str, Any]) -> str:
     """Return the recipe that image-create would write for such an image."""
     from dataclasses import replace
 
-    from ds01build.cli import answering, creation, wiring
+    from ds01build.cli import answering, wiring
     from ds01build.cli.telling import tell as tell_event
     from ds01build.project import bundles_of
     from ds01build.recipe import FrameworkBase

@@ -43,7 +43,7 @@ def chosen(given: str | None, host: Host, fits: Callable[[Row], bool], what: str
     Raises Ds01Error where there is none.
     """
     from ds01build.asking import Option
-    from ds01build.workflow.lives import called, find, mine
+    from ds01build.workflow.owned import called, find, mine
 
     if given:
         return find(given, host)
@@ -65,7 +65,7 @@ def several(
     given: tuple[str, ...], host: Host, fits: Callable[[Row], bool], what: str, *, every: bool
 ) -> tuple[Row, ...]:
     """Return the containers of these names, all that fit, or the one that is chosen."""
-    from ds01build.workflow.lives import find, mine
+    from ds01build.workflow.owned import find, mine
 
     if every:
         return tuple(row for row in mine(host) if fits(row))

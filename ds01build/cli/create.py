@@ -62,7 +62,7 @@ def create(name: str | None, **rest: Any) -> None:
     """  # noqa: D301
     from ds01build.cli.output import print_json
 
-    asker = creation.asker(rest)
+    asker = creation.asker(is_silent=rest["yes"] or rest["dry_run"])
     wish = _taken_over(name, rest, asker) if rest["dockerfile"] else _asked(name, rest, asker)
     recipe = creation.recipe(wish.name, rest)
     if rest["dry_run"]:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ASK",
+    "BASE",
     "FILE",
     "answers",
     "asker",
@@ -42,6 +43,11 @@ F = TypeVar("F", bound="Callable[..., Any]")
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 ASK = "ask"  # --bundles without a list
 
+BASE = (
+    click.option("--base", metavar="REF", help="The image of a custom base."),
+    click.option("--debian", metavar="RELEASE", help="Debian's release, for a base from scratch."),
+    click.option("--arch", metavar="ARCH", help="What processor the framework is for."),
+)
 _OPTIONS = (
     click.option(
         "--framework",
@@ -50,9 +56,7 @@ _OPTIONS = (
         shell_complete=completers.frameworks,
         help="pytorch, tensorflow, jax, pytorch-cpu or NAME:VERSION; custom or scratch.",
     ),
-    click.option("--base", metavar="REF", help="The image of a custom base."),
-    click.option("--debian", metavar="RELEASE", help="Debian's release, for a base from scratch."),
-    click.option("--arch", metavar="ARCH", help="What processor the framework is for."),
+    *BASE,
     click.option(
         "--type",
         "-t",
@@ -95,11 +99,11 @@ def answers(function: F) -> F:
     return function
 
 
-def asker(rest: dict[str, Any]) -> Asker:
+def asker(*, is_silent: bool) -> Asker:
     """Return who asks: nobody where nothing is to be asked."""
     from ds01build.asking import Defaults
 
-    if rest["yes"] or rest["dry_run"] or not terminal.is_there():
+    if is_silent or not terminal.is_there():
         return Defaults()
     return terminal.Terminal(guidance.explainer(click.get_current_context()))
 

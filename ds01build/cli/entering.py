@@ -27,10 +27,10 @@ def enter(row: Row, host: Host, command: Sequence[str] = (), *, asks: bool = Tru
 
     After a shell it ``asks`` what is to become of the container. Raises Ds01Error, Unavailable.
     """
-    from ds01build.workflow import lives, visiting
+    from ds01build.workflow import lives, owned, visiting
 
     if lives.wake(row, host) == "started":
-        click.echo(f"{lives.called(row, host)} is started", err=True)
+        click.echo(f"{owned.called(row, host)} is started", err=True)
     is_terminal = sys.stdin.isatty() and sys.stdout.isatty()
     visit = visiting.visit(
         row,
@@ -49,11 +49,11 @@ def enter_by_name(name: str, host: Host) -> None:
 
     Without a terminal it only says how to enter it.
     """
-    from ds01build.workflow import lives
+    from ds01build.workflow import owned
 
-    row = lives.find(name, host)
+    row = owned.find(name, host)
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        click.echo(f"Enter it: container-run {lives.called(row, host)}", err=True)
+        click.echo(f"Enter it: container-run {owned.called(row, host)}", err=True)
         return
     click.get_current_context().exit(enter(row, host))
 
@@ -69,7 +69,7 @@ def _near() -> Any:
 def _afterwards(visit: Visit, row: Row, host: Host, *, yes: bool) -> None:
     """Say how a shell ended, and ask what becomes of its container."""
     from ds01build.asking import Option
-    from ds01build.workflow.lives import called
+    from ds01build.workflow.owned import called
 
     shown = called(row, host)
     if visit.code:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ds01build.cli import beginning, completers, options
+from ds01build.cli import beginning, completers, creation, options
 
 if TYPE_CHECKING:
     from ds01build.project import Outline
@@ -53,7 +53,7 @@ def init(name: str | None, **rest: Any) -> None:
     if is_silent and name is None:
         flag = next(each for each in ("quick", "yes", "dry_run") if rest[each])
         raise click.UsageError(f"--{flag.replace('_', '-')} asks nothing: give NAME")
-    asker = beginning.asker(is_silent=is_silent)
+    asker = creation.asker(is_silent=is_silent)
     draft = beginning.drafted(beginning.outlined(_given(name, rest), rest, asker), rest)
     if rest["dry_run"]:
         _show_draft(draft, rest)

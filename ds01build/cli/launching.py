@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ds01build.cli import beginning, completers, entering, options, terminal
+from ds01build.cli import beginning, completers, creation, entering, options, terminal
 from ds01build.cli.phases import short, tell
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def launch(name: str | None, **rest: Any) -> None:
     from ds01build.cli.output import print_json
 
     _check(name, rest)
-    asker = beginning.asker(is_silent=rest["yes"])
+    asker = creation.asker(is_silent=rest["yes"])
     chosen = _chosen(name, rest, asker)
     if chosen is None:
         return

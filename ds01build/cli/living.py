@@ -70,12 +70,12 @@ def stop(names: tuple[str, ...], **rest: Any) -> None:
     container-stop thesis
     container-stop --all --yes
     """  # noqa: D301
-    from ds01build.workflow import lives
+    from ds01build.workflow import lives, owned
 
     choosing.require_choice(names or rest["every"])
     choosing.must_ask(rest)
     host, rows = _picked(names, _runs, "running", every=rest["every"])
-    running = [lives.called(row, host) for row in rows if row.is_running]
+    running = [owned.called(row, host) for row in rows if row.is_running]
     if running and not choosing.agreed(f"Stop {', '.join(running)}?", rest):
         click.echo("nothing is stopped", err=True)
         return

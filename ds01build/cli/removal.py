@@ -90,7 +90,7 @@ def _goes(row: Row, rest: dict[str, Any]) -> bool:
 def _agreed(rows: Sequence[Row], host: Host, rest: dict[str, Any]) -> bool:
     """Say what would go, and ask; True where there is nothing to ask about."""
     from ds01build.cli.output import visible
-    from ds01build.workflow.lives import called
+    from ds01build.workflow.owned import called
 
     gone = [row for row in rows if _goes(row, rest)]
     for row in gone:

@@ -41,12 +41,12 @@ def upgrade(name: str | None, every: bool, **rest: Any) -> None:
     """  # noqa: D301
     from ds01build.cli import wiring
     from ds01build.cli.telling import tell
-    from ds01build.workflow import containers, renewing
+    from ds01build.workflow import owned, renewing
 
     if bool(name) == every:
         raise click.UsageError("name the container to upgrade, or give --all")
     host = wiring.host(tell)
-    rows = containers.own(host) if every else (containers.find(name or "", host),)
+    rows = owned.own(host) if every else (owned.find_own(name or "", host),)
     found = [renewing.renewal(row, host) for row in rows]
     for each in found:
         _tell(each, rest)

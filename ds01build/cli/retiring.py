@@ -89,13 +89,13 @@ def _asker(rest: dict[str, Any]) -> Asker | None:
 def _named(name: str | None, host: Host, asker: Asker | None) -> str:
     from ds01build.asking import Option
     from ds01build.errors import Ds01Error
-    from ds01build.workflow import containers
+    from ds01build.workflow import owned
 
     if name is not None:
         return name
     if asker is None:
         raise click.UsageError("name the container to retire")
-    rows = containers.own(host)
+    rows = owned.own(host)
     if not rows:
         raise Ds01Error("you have no container", hint="container-create")
     choices = [Option(value=each.name, title=f"{each.name} ({each.state})") for each in rows]

@@ -167,7 +167,7 @@ def recreated(name: str, tag: str, host: Host, asker: Asker) -> str:
     Returns its name, or an empty text.
     """
     from ds01build.cli import making
-    from ds01build.workflow import containers
+    from ds01build.workflow import owned
 
-    old = containers.of_image(name, host)
+    old = owned.of_image(name, host)
     return making.renewed(old, tag, host, asker) if old is not None else ""

@@ -81,7 +81,7 @@ def _visit(name: str | None, command: tuple[str, ...], *, yes: bool, starts: boo
     """Return the exit code of what was run."""
     from ds01build.cli import wiring
     from ds01build.cli.telling import tell
-    from ds01build.workflow import lives
+    from ds01build.workflow import owned
 
     is_terminal = sys.stdin.isatty() and sys.stdout.isatty()
     if not command and not is_terminal:
@@ -90,7 +90,7 @@ def _visit(name: str | None, command: tuple[str, ...], *, yes: bool, starts: boo
     host = wiring.host(tell)
     what = "" if starts else "running"
     row = choosing.chosen(name, host, lambda row: starts or row.is_running, what)
-    shown = lives.called(row, host)
+    shown = owned.called(row, host)
     if not starts and not row.is_running:
         raise Ds01Error(f"{shown} does not run", hint=f"container-run {shown} starts it")
     return entering.enter(row, host, command, asks=not yes)

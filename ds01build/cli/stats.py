@@ -57,7 +57,7 @@ def stats(name: str | None, **rest: Any) -> None:
 
 def _rows(name: str | None, host: Host) -> list[Row]:
     from ds01build.errors import Ds01Error
-    from ds01build.workflow.lives import called, find, mine
+    from ds01build.workflow.owned import called, find, mine
 
     if name is None:
         return [row for row in mine(host) if row.is_running]

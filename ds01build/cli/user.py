@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ds01build.cli import beginning, options, terminal
+from ds01build.cli import creation, options, terminal
 from ds01build.cli.lazily import LazyGroup
 from ds01build.cli.phases import short
 
@@ -72,7 +72,7 @@ def _made(machine: Machine, rest: dict[str, Any]) -> list[Path]:
     """Make what is lacking and agreed to, and return it. Without a terminal only flags agree."""
     from ds01build.workflow import arriving
 
-    asker = beginning.asker(is_silent=rest["yes"])
+    asker = creation.asker(is_silent=rest["yes"])
     asks = terminal.is_there() and not rest["yes"]
     agreed = partial(_is_agreed, rest=rest, asker=asker, asks=asks)
     lacking = arriving.lacking(machine)

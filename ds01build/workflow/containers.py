@@ -18,11 +18,9 @@ from ds01build.container import (
     Wish,
     check,
     container_name,
-    full_name,
     jupyter,
     read,
 )
-from ds01build.container.labels import uid_of
 from ds01build.engine import containers
 from ds01build.engine.capacity import capacity
 from ds01build.engine.dependants import stop_and_remove
@@ -31,7 +29,7 @@ from ds01build.events import Note
 from ds01build.gpus import Caps, Inventory
 from ds01build.labels import BASE
 from ds01build.limits import Limits, resources
-from ds01build.workflow import allotting, limiting
+from ds01build.workflow import allotting, limiting, owned
 from ds01build.workflow.settling import settle
 
 if TYPE_CHECKING:
@@ -46,10 +44,6 @@ __all__ = [
     "Host",
     "bring_up",
     "create",
-    "find",
-    "of_image",
-    "own",
-    "put_right",
     "recreate",
     "replaced",
     "specified",
@@ -162,7 +156,7 @@ def create(wish: Wish, host: Host, besides: str = "") -> Specification:
     engine = host.engine()
     number = () if besides else limiting.objections(wanted, host.limits())
     objections = [*number, *allotting.objections(wanted, host, besides)]
-    put_right(host)
+    owned.put_right(host)
     if containers.find(engine, wanted.name) is not None:
         raise containers.taken(wanted.name)
     if not besides:
@@ -173,12 +167,6 @@ def create(wish: Wish, host: Host, besides: str = "") -> Specification:
         _require_mounts(wish, host)
         containers.create(engine, wanted, lambda made: settle(engine, made, objections, besides))
     return wanted
-
-
-def put_right(host: Host) -> None:
-    """Finish or undo what dead processes of the user have left half-done, and tell it."""
-    for name in containers.sweep(host.engine(), host.identity.uid):
-        host.report(Note(f"put right what was left half-done of {name}"))
 
 
 @contextmanager
@@ -239,32 +227,6 @@ def _require(path: Path, host: Host, *, is_own: bool) -> None:
         )
     if not os.access(path, os.R_OK | os.X_OK):
         raise Ds01Error(f"{path} cannot be read by you", hint=f"ls -ld -- {shown}")
-
-
-def own(host: Host) -> tuple[Row, ...]:
-    """Return the containers of the user that ds01 made, running or not, by name."""
-    uid = host.identity.uid
-    put_right(host)
-    found = containers.rows(host.engine(), "ds01.managed=true")
-    return tuple(row for row in found if (uid_of(row.labels) or (None,))[0] == uid)
-
-
-def find(name: str, host: Host) -> Row:
-    """Return the user's container of a short or full name. Raises Ds01Error without one.
-
-    One that a command was about to replace when it was killed is found again.
-    """
-    wanted = {name, full_name(name, host.identity.uid)}
-    found = next((row for row in own(host) if row.name in wanted), None)
-    if found is None:
-        raise Ds01Error(f"you have no container {name!r:.130}", hint="container-list --all")
-    return found
-
-
-def of_image(name: str, host: Host) -> Row | None:
-    """Return the user's container that belongs to an image, None without one that ds01 made."""
-    wanted = full_name(container_name(name), host.identity.uid)
-    return next((row for row in own(host) if row.name == wanted), None)
 
 
 def recreate(row: Row, host: Host, image: str = "") -> Specification:

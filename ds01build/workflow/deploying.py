@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from ds01build.container import full_name
 from ds01build.engine import containers as engines
 from ds01build.errors import Ds01Error
-from ds01build.workflow import containers, lives
+from ds01build.workflow import containers, lives, owned
 
 if TYPE_CHECKING:
     from ds01build.container import Specification, Wish
@@ -36,7 +36,7 @@ def there(name: str, host: Host) -> Row | None:
     Raises Ds01Error for one of that name that is not known to be his.
     """
     full = full_name(name, host.identity.uid)
-    found = next((row for row in containers.own(host) if row.name == full), None)
+    found = next((row for row in owned.own(host) if row.name == full), None)
     if found is None and engines.find(host.engine(), full) is not None:
         raise Ds01Error(
             f"there is a container {full} that ds01 did not create for you",
@@ -58,16 +58,12 @@ def make(wish: Wish, host: Host, clash: Clash = "refuse") -> Made:
     One in the place of another has its name; where anything fails it is as before. Raises
     Ds01Error, Unavailable.
     """
-    row = there(wish.name, host)
+    row = _in_the_way(wish, host, clash)
     if row is None:
-        made = containers.create(wish, host)
-        return Made(name=made.name, outcome="created", specification=made)
-    if clash == "refuse":
-        raise engines.taken(row.name)
+        return _created(containers.create(wish, host))
     if clash == "use":
         return Made(name=row.name, outcome="existing")
-    made = containers.replaced(row, wish, host, is_started=False)
-    return Made(name=made.name, outcome="recreated", specification=made)
+    return _recreated(containers.replaced(row, wish, host, is_started=False))
 
 
 def deploy(wish: Wish, host: Host, clash: Clash = "refuse") -> Made:
@@ -75,14 +71,25 @@ def deploy(wish: Wish, host: Host, clash: Clash = "refuse") -> Made:
 
     Raises Ds01Error, Unavailable.
     """
-    row = there(wish.name, host)
+    row = _in_the_way(wish, host, clash)
     if row is None:
-        made = containers.bring_up(wish, host)
-        return Made(name=made.name, outcome="created", specification=made)
-    if clash == "refuse":
-        raise engines.taken(row.name)
+        return _created(containers.bring_up(wish, host))
     if clash == "use":
         lives.wake(row, host)
         return Made(name=row.name, outcome="existing")
-    made = containers.replaced(row, wish, host, is_started=True)
+    return _recreated(containers.replaced(row, wish, host, is_started=True))
+
+
+def _in_the_way(wish: Wish, host: Host, clash: Clash) -> Row | None:
+    row = there(wish.name, host)
+    if row is not None and clash == "refuse":
+        raise engines.taken(row.name)
+    return row
+
+
+def _created(made: Specification) -> Made:
+    return Made(name=made.name, outcome="created", specification=made)
+
+
+def _recreated(made: Specification) -> Made:
     return Made(name=made.name, outcome="recreated", specification=made)

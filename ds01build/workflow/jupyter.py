@@ -14,7 +14,7 @@ from ds01build.container import jupyter as home
 from ds01build.container import read, short_name
 from ds01build.engine.inside import EngineInside
 from ds01build.errors import Ds01Error
-from ds01build.workflow import containers, listener
+from ds01build.workflow import listener, owned
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -118,7 +118,7 @@ def serve(name: str, host: Host) -> Served:
     Returns when it answers. Raises Ds01Error for a container that does not run or has no port, a
     port that somebody else has, a server that asks for no token or does not start; Unavailable.
     """
-    row = containers.find(name, host)
+    row = owned.find_own(name, host)
     if row.state != "running":
         short, way = _short(row), "unpause" if row.state == "paused" else "start"
         raise Ds01Error(f"the container {short} does not run", hint=f"container-{way} {short}")
@@ -130,7 +130,7 @@ def stop(name: str, host: Host) -> bool:
 
     Raises Ds01Error, Unavailable.
     """
-    row = containers.find(name, host)
+    row = owned.find_own(name, host)
     if row.state != "running":
         return False
     return ended(lab(row, host), EngineInside(engine=host.engine(), name=row.name))

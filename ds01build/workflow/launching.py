@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from ds01build.container import full_name
 from ds01build.errors import Ds01Error
 from ds01build.project.tree import RECIPE
-from ds01build.workflow import containers, lives
+from ds01build.workflow import containers, lives, owned
 from ds01build.workflow.freshness import freshness
 from ds01build.workflow.inventory import known
 from ds01build.workflow.projects import declared, is_there, recipe_name_in
@@ -143,13 +143,13 @@ def launch(wish: Wish, host: Host, replaces: Callable[[Row], bool]) -> Launched:
     its place with the workspace as it is. Raises Ds01Error, Unavailable.
     """
     name = full_name(wish.name, host.identity.uid)
-    row = next((each for each in containers.own(host) if each.name == name), None)
+    row = next((each for each in owned.own(host) if each.name == name), None)
     if row is None:
         return Launched(container=containers.bring_up(wish, host).name, did="created")
     is_old = _is_old(row, wish, host)
     if is_old and replaces(row):
         containers.recreate(row, host, wish.image)
-        lives.wake(containers.find(name, host), host)
+        lives.wake(owned.find_own(name, host), host)
         return Launched(container=name, did="recreated")
     did: Did = "running" if lives.wake(row, host) == "running" else "started"
     return Launched(container=name, did=did, is_old=is_old)

@@ -1,4 +1,4 @@
-"""The life of a user's containers: how they are found, start, pause, stop."""
+"""The life of a user's containers: how they start, pause, stop."""
 
 from __future__ import annotations
 
@@ -8,13 +8,10 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Literal
 
-from ds01build.container import full_name, read
-from ds01build.container.ownership import belongs, shown_name
+from ds01build.container import read
 from ds01build.engine import containers
 from ds01build.errors import Ds01Error, Unavailable
-from ds01build.fields import did_you_mean
-from ds01build.workflow import allotting
-from ds01build.workflow.containers import put_right
+from ds01build.workflow import allotting, owned
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -24,10 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Outcome",
-    "called",
     "each",
-    "find",
-    "mine",
     "pause",
     "start",
     "stop",
@@ -54,29 +48,6 @@ class Outcome:
         return {"name": self.name, "outcome": self.outcome, "reason": self.reason}
 
 
-def mine(host: Host) -> tuple[Row, ...]:
-    """Return all containers of the user, running or not, by name, whatever tool made them."""
-    put_right(host)
-    found = containers.rows(host.engine())
-    home = str(host.home)
-    return tuple(row for row in found if belongs(row.name, row.labels, host.identity, home))
-
-
-def find(name: str, host: Host) -> Row:
-    """Return the user's container of that name, short or full. Raises Ds01Error without one."""
-    found = {row.name: row for row in mine(host)}
-    for each in (full_name(name, host.identity.uid), name):
-        if each in found:
-            return found[each]
-    near = did_you_mean(name, [called(row, host) for row in found.values()])
-    raise Ds01Error(f"you have no container {name!r:.130}{near}", hint="container-list --all")
-
-
-def called(row: Row, host: Host) -> str:
-    """Return what the user calls a container of his."""
-    return shown_name(row.name, host.identity.uid)
-
-
 def wake(row: Row, host: Host) -> Woken:
     """Let a container run, and say what that took.
 
@@ -98,7 +69,7 @@ def wake(row: Row, host: Host) -> Woken:
     if gone := allotting.missing(row.labels, host):
         raise Ds01Error(
             f"{row.name} was given {', '.join(gone)}, which this machine has no more",
-            hint=f"container-upgrade {called(row, host)} --force makes it anew with others",
+            hint=f"container-upgrade {owned.called(row, host)} --force makes it anew with others",
         )
     containers.start(engine, row.name)
     sleep(_MOMENT)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ds01build.engine import usage
-from ds01build.workflow.lives import called
+from ds01build.workflow.owned import called
 from ds01build.workflow.standing import gpus_of
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from ds01build.container import read
 from ds01build.engine import containers as engines
 from ds01build.errors import Ds01Error
 from ds01build.events import Note
-from ds01build.workflow import containers, editing
+from ds01build.workflow import editing, owned
 from ds01build.workflow.byhand import ByHand, by_hand
 from ds01build.workflow.deleting import Deleted, delete, doomed
 from ds01build.workflow.importing import additions
@@ -79,7 +79,7 @@ def leaving(name: str, host: Host, store: DirStore, directory: Path) -> Leaving:
 
     Its recipe is looked for as ``find_recipe`` does. Raises Ds01Error, Unavailable.
     """
-    row = containers.find(name, host)
+    row = owned.find_own(name, host)
     wish, found = read(row.labels), by_hand(row, host)
     recipe, homeless = _recipe(found, store, directory, host.home)
     return Leaving(
@@ -115,7 +115,7 @@ def retire(
     Afterwards its image goes, where ``scene`` looks at what there is by then. It has ``seconds``
     to end; with None it is killed. Raises Ds01Error, Unavailable, and what locking raises.
     """
-    row = containers.find(name, host)
+    row = owned.find_own(name, host)
     wish, engine = read(row.labels), host.engine()
     saved = _save(saving, host) if saving else None
     engines.stop(engine, row.name, seconds or 0, is_killed=seconds is None)

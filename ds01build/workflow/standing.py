@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from ds01build.container.labels import image_of
 from ds01build.engine.api import attempted
 from ds01build.engine.dependants import origin
-from ds01build.workflow.lives import called, mine
+from ds01build.workflow.owned import called, mine
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
