@@ -8,7 +8,10 @@ import threading
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from engines import Tars, image
+
 from ds01build.container import Identity, Policy, Wish
+from ds01build.engine.load import load
 from ds01build.errors import Ds01Error
 from ds01build.limits import Limits
 from ds01build.workflow.containers import Host
@@ -79,6 +82,12 @@ class Quay:
         text = io.BytesIO("\n".join([f"FROM {self.tag}", *instructions]).encode())
         said = list(self.engine.client.build(fileobj=text, tag=tag, rm=True, decode=True))
         assert not [each for each in said if "error" in each]
+        return tag
+
+    def laid(self, *tars: bytes) -> str:
+        """Return the tag of an image with those layers, lowest first."""
+        tag = f"{self.tag.rpartition(':')[0]}:laid"
+        load(self.engine, image(tars), Tars.of(tars), [tag])
         return tag
 
     def says(self, name: str, *argv: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -104,7 +105,7 @@ def test_what_ends_as_soon_as_it_starts_is_told(quay: Quay, host: Host) -> None:
         while time.monotonic() < until:  # a busy machine may take longer than a moment
             lives.wake(owned.find(name, host), host)
 
-    with pytest.raises(Ds01Error, match=r"soon as it was started \(Exited \(3\)") as caught:
+    with pytest.raises(Ds01Error, match=r"soon as it was started \(exit code 3\)") as caught:
         woken()
     assert caught.value.hint == f"docker logs --tail 20 {name}"
 
@@ -233,3 +234,21 @@ def test_one_that_fails_keeps_no_other_from_its_turn(quay: Quay, host: Host) -> 
     outcomes = lives.each(rows, lambda row: lives.start(row, host))
     assert [each.outcome for each in outcomes] == ["failed", "started"]
     assert "No such container" in outcomes[0].reason
+
+
+def test_who_forces_a_removal_removes_also_what_runs_by_then(quay: Quay, host: Host) -> None:
+    row = owned.find(made(quay, host), host)
+    lives.wake(row, host)
+    assert not removing.remove([row], host).is_whole
+    assert removing.remove([row], host, force=True).is_whole
+    assert quay.names == []
+
+
+def test_a_link_in_the_place_of_a_workspace_is_not_followed(quay: Quay, host: Host) -> None:
+    row = owned.find(made(quay, host), host)
+    path = Path(row.labels["ds01.work_mount"])
+    path.rmdir()
+    path.symlink_to("/etc")
+    with pytest.raises(Ds01Error, match="is a link by now"):
+        lives.wake(row, host)
+    assert not quay.described(row.name)["State"]["Running"]

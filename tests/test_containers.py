@@ -5,27 +5,33 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import layered
 import pytest
+from docker.errors import NotFound
 from engines import Tars, image, tar
 from quays import at_once
+from tools_image import tools
 
 from ds01build.container import Policy, Wish, labels_of, payload, read
 from ds01build.engine import containers as engines
+from ds01build.engine import creating
 from ds01build.engine.load import load
 from ds01build.engine.owner import current
+from ds01build.engine.replacing import aside
 from ds01build.errors import Ds01Error
 from ds01build.workflow import containers, owned
 from ds01build.workflow.renewing import renewal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from quays import Quay
 
     from ds01build.container import Specification
+    from ds01build.engine.api import Engine
 
 
 pytest_plugins = ("engine_fixtures", "container_fixtures")
@@ -152,7 +158,7 @@ def test_what_fails_half_way_leaves_nothing(quay: Quay, monkeypatch: pytest.Monk
     def lost(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(engines, "_name", lost)
+    monkeypatch.setattr(creating, "_name", lost)
     with pytest.raises(KeyboardInterrupt):
         containers.create(quay.wish(host), host)
     assert quay.names == []
@@ -167,7 +173,7 @@ def test_a_read_only_container_is_refused_with_the_reason(
         body = payload(wanted)
         return {**body, "HostConfig": {**body["HostConfig"], "ReadonlyRootfs": True}}
 
-    monkeypatch.setattr(engines, "payload", read_only)
+    monkeypatch.setattr(creating, "payload", read_only)
     with pytest.raises(Ds01Error, match="is read-only, so that nobody can be given an account"):
         containers.create(quay.wish(host), host)
     assert quay.names == []
@@ -176,11 +182,12 @@ def test_a_read_only_container_is_refused_with_the_reason(
 def test_what_the_dead_left_is_removed_and_what_the_living_make_stays(
     quay: Quay, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    host = quay.host(0, "root")
+    host = quay.host()
     wish = quay.wish(host)
     wanted = containers.specified(wish, host)
-    dead = current()._replace(pid=2**22 - 1)
-    for owner in (dead, current()):
+    living = current()._replace(uid=host.identity.uid)
+    dead = living._replace(pid=2**22 - 1)
+    for owner in (dead, living):
         left = f"{wanted.name}.creating.{str(owner).replace('/', '.')}.0123abcd"
         quay.engine.client.create_container_from_config({"Image": wish.image, "Cmd": ["sh"]}, left)
     assert len(quay.names) == 2
@@ -199,11 +206,124 @@ def test_a_container_that_cannot_be_replaced_runs_as_before(quay: Quay) -> None:
     with pytest.raises(Ds01Error, match="has no image"):
         containers.recreate(row, host, f"{quay.tag}-gone")
     assert quay.described(made.name)["Id"] == before
-    with pytest.raises(ZeroDivisionError), engines.aside(quay.engine, made.name):
+    with pytest.raises(ZeroDivisionError), aside(quay.engine, row):
         1 / 0  # noqa: B018
     found = quay.described(made.name)
     assert found["Id"] == before
     assert found["State"]["Running"]
+
+
+def test_a_login_shell_finds_what_the_image_has_and_what_its_user_installs(quay: Quay) -> None:
+    """Jupyter's terminals are login shells, and Debian's /etc/profile sets PATH anew."""
+    host = quay.host()
+    profile = layered.Item("etc/profile", b"PATH=/usr/bin\nexport PATH\n")
+    tag = quay.laid(tools("bash", "env"), layered.tar([layered.folder("etc"), profile]))
+    made = containers.bring_up(quay.wish(host, image=tag), host)
+    quay.says(made.name, "bash", "-c", 'echo "echo read" > ~/.bashrc')
+    plain = quay.says(made.name, "bash", "-c", "echo $PATH")
+    assert plain.startswith(f"{host.identity.home}/.local/bin:")
+    assert quay.says(made.name, "/bin/bash", "-lc", "echo $PATH") == f"read\n{plain}"
+
+
+def broken(quay: Quay) -> str:
+    """Return the tag of an image in which nothing can run."""
+    return quay.laid(layered.tar([layered.folder("etc")]))
+
+
+def test_what_ends_at_once_takes_nobodys_place(quay: Quay) -> None:
+    host = quay.host()
+    made = containers.bring_up(quay.wish(host), host)
+    before = quay.described(made.name)["Id"]
+    with pytest.raises(Ds01Error, match=r"ended as soon as it was started \(exit code 127\): .*sh"):
+        containers.recreate(owned.find_own(made.name, host), host, broken(quay))
+    found = quay.described(made.name)
+    assert (found["Id"], found["State"]["Running"]) == (before, True)
+    assert quay.names == [made.name]
+
+
+def test_a_container_that_ends_at_once_is_not_left(quay: Quay) -> None:
+    host = quay.host()
+    with pytest.raises(Ds01Error, match="ended as soon as it was started"):
+        containers.bring_up(quay.wish(host, image=broken(quay)), host)
+    assert quay.names == []
+
+
+def test_of_several_who_replace_one_at_once_each_succeeds_or_hears_of_the_others(
+    quay: Quay,
+) -> None:
+    host = quay.host()
+    made = containers.bring_up(quay.wish(host), host)
+    row = owned.find_own(made.name, host)
+    names, refused = at_once(lambda _: containers.recreate(row, host).name, 4)
+    assert names == [made.name]
+    says = f"another command replaces the container {made.name} just now"
+    assert {str(each) for each in refused} == {says}
+    found = quay.described(made.name)
+    assert found["Id"] != row.container_id
+    assert found["State"]["Running"]
+    assert quay.names == [made.name]
+
+
+def test_a_container_has_given_its_name_away_before_it_is_stopped(
+    quay: Quay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who is killed while it ends leaves what tells that it ran."""
+    host = quay.host()
+    made = containers.bring_up(quay.wish(host), host)
+    stop, seen = quay.engine.client.stop, []
+
+    def watched(container: str, timeout: int) -> None:
+        seen.extend(quay.names)
+        stop(container, timeout=timeout)
+
+    monkeypatch.setattr(quay.engine.client, "stop", watched)
+    containers.recreate(owned.find_own(made.name, host), host)
+    (name,) = seen
+    assert name.startswith(f"{made.name}.ran.")
+
+
+def volume(quay: Quay, name: str) -> str:
+    (found,) = (each for each in quay.described(name)["Mounts"] if each["Type"] == "volume")
+    return str(found["Name"])
+
+
+def test_volumes_without_a_name_go_with_their_container(
+    quay: Quay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = quay.host()
+    wish = quay.wish(host, image=quay.derived("VOLUME /home"))
+    made = containers.create(wish, host)
+    volumes = [volume(quay, made.name)]
+    containers.recreate(owned.find_own(made.name, host), host)
+    volumes.append(volume(quay, made.name))
+    name = creating._name
+
+    def late(engine: Engine, container_id: str, _: str) -> None:
+        volumes.append(volume(quay, container_id))
+        name(engine, container_id, made.name)
+
+    monkeypatch.setattr(creating, "_name", late)
+    with pytest.raises(Ds01Error, match="already"):
+        creating.create(quay.engine, made)
+    first, second, third = volumes
+    quay.engine.client.inspect_volume(second)
+    for gone in (first, third):
+        with pytest.raises(NotFound):
+            quay.engine.client.inspect_volume(gone)
+
+
+@pytest.mark.parametrize("place", ["/home", "/home/{name}", "/home/{name}/.jupyter"])
+def test_nothing_is_written_through_a_link_of_an_image(quay: Quay, place: str) -> None:
+    host = quay.host()
+    place = place.format(name=host.identity.name)
+    above = [layered.folder(str(each)[1:]) for each in Path(place).parents if each != Path("/")]
+    link = layered.link(place[1:], "/workspace")
+    tag = quay.laid(tools("bash"), layered.tar([*reversed(above), link]))
+    wish = quay.wish(host, image=tag, port=8899)
+    with pytest.raises(Ds01Error, match=f"{place} is a link in {tag}: nobody can be given a home"):
+        containers.create(wish, host)
+    assert quay.names == []
+    assert list(Path(wish.workspace).iterdir()) == []
 
 
 def test_a_container_is_replaced_with_its_workspace(quay: Quay) -> None:
@@ -227,14 +347,14 @@ def test_what_a_killed_replacement_left_is_put_right_by_any_command(
     why: str,
     is_new_there: bool,  # noqa: FBT001
 ) -> None:
-    host = quay.host(0, "root")
+    host = quay.host()
     made = containers.create(quay.wish(host), host)
     old = quay.described(made.name)["Id"]
-    dead = current()._replace(pid=2**22 - 1)
+    dead = current()._replace(uid=host.identity.uid, pid=2**22 - 1)
     left = f"{made.name}.{why}.{str(dead).replace('/', '.')}.0123abcd"
     quay.engine.client.rename(made.name, left)
     if is_new_there:
-        engines.create(quay.engine, made)
+        creating.create(quay.engine, made)
     (row,) = (row for row in owned.own(host) if quay.token in row.name)
     assert quay.names == [row.name] == [made.name]
     assert (row.container_id == old) is not is_new_there
@@ -267,7 +387,7 @@ def test_what_is_made_for_a_container_that_fails_is_not_left(
         assert workspace.is_dir()
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(engines, "_furnish", lost)
+    monkeypatch.setattr(creating, "_furnish", lost)
     with pytest.raises(KeyboardInterrupt):
         containers.create(quay.wish(host, workspace=str(workspace)), host)
     assert not workspace.exists()

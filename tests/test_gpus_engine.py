@@ -14,6 +14,7 @@ from quays import at_once
 
 from ds01build.container import full_name
 from ds01build.engine import containers as engines
+from ds01build.engine import creating
 from ds01build.engine.containers import claims
 from ds01build.engine.owner import current
 from ds01build.errors import Ds01Error, Unavailable
@@ -149,13 +150,13 @@ def test_who_comes_later_gives_way_and_leaves_nothing(
 ) -> None:
     inventory = machine(quay, wholes=1)
     host = host_with(quay, inventory)
-    furnish = engines._furnish
+    furnish = creating._furnish
 
     def meanwhile(engine: object, container_id: str, wanted: object) -> None:
         furnish(engine, container_id, wanted)  # type: ignore[arg-type]
         laid(quay, host, "other", uuid=inventory.gpus[0].uuid)
 
-    monkeypatch.setattr(engines, "_furnish", meanwhile)
+    monkeypatch.setattr(creating, "_furnish", meanwhile)
     wish = quay.wish(host, "mine", gpus=1)
     with pytest.raises(Ds01Error) as caught:
         containers.create(wish, host)

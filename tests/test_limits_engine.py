@@ -13,7 +13,7 @@ from quays import at_once
 
 from ds01build.cli import run
 from ds01build.container import Resources
-from ds01build.engine import containers as engines
+from ds01build.engine import creating
 from ds01build.engine.capacity import capacity
 from ds01build.engine.containers import Row
 from ds01build.engine.owner import current
@@ -199,7 +199,7 @@ def test_the_one_that_began_later_goes_also_while_the_first_has_no_name(
     quay: Quay, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     host = _limited(quay, 1)
-    name, begun, gone = engines._name, threading.Event(), threading.Event()
+    name, begun, gone = creating._name, threading.Event(), threading.Event()
 
     def slowly(engine: Engine, container_id: str, wanted: str) -> None:
         if wanted.startswith("w0"):
@@ -207,7 +207,7 @@ def test_the_one_that_began_later_goes_also_while_the_first_has_no_name(
             assert gone.wait(30)
         name(engine, container_id, wanted)
 
-    monkeypatch.setattr(engines, "_name", slowly)
+    monkeypatch.setattr(creating, "_name", slowly)
     told: list[str] = []
 
     def early() -> None:
@@ -264,7 +264,9 @@ def test_one_that_never_becomes_whole_takes_no_place(
 def _settled(quay: Quay, wanted: Specification, host: Host) -> None:
     """Create a container that no room was looked for before."""
     objections = limiting.objections(wanted, host.limits())
-    engines.create(quay.engine, wanted, lambda made: settling.settle(quay.engine, made, objections))
+    creating.create(
+        quay.engine, wanted, lambda made: settling.settle(quay.engine, made, objections)
+    )
 
 
 def _alive() -> str:
@@ -296,7 +298,7 @@ def test_what_is_being_made_counts_and_is_listed_nowhere_else(
         assert owned.own(host) == ()
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(engines, "_name", look)
+    monkeypatch.setattr(creating, "_name", look)
     with pytest.raises(KeyboardInterrupt):
         containers.create(quay.wish(host), host)
     assert seen == [(f"thesis-{quay.token}._.{host.identity.uid}", False)]

@@ -44,7 +44,9 @@ _Way = Literal["background", "open"]
 @options.as_json
 @options.quiet
 def deploy(name: str | None, given: str | None, **rest: Any) -> None:
-    """Create the container NAME of IMAGE and start it, or start the one that is there.
+    """Create the container NAME of IMAGE, and start it. One that is there needs a word.
+
+    That is --existing, which starts it, or --recreate; on a terminal you are asked.
 
     The image is IMAGE, else one on the framework, else yours that is called like NAME. Where that
     is not there, what can be done instead is said, and nothing is made.

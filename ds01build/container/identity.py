@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import tarfile
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from ds01build.container.names import user_name
@@ -12,7 +13,7 @@ from ds01build.container.names import user_name
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["ACCOUNTS", "HomeFile", "Identity", "furnishing"]
+__all__ = ["ACCOUNTS", "HomeFile", "Identity", "furnishing", "places"]
 
 PASSWD, GROUP = "etc/passwd", "etc/group"
 ACCOUNTS = (PASSWD, GROUP)  # what of an image is read, by paths below its root
@@ -85,6 +86,18 @@ def furnishing(
             _add(archive, _SUDOERS, f"{name} ALL=(ALL) NOPASSWD: ALL\n".encode(), 0o440, (0, 0))
         _add_home(archive, identity, files)
     return stream.getvalue()
+
+
+def places(
+    identity: Identity, files: Iterable[HomeFile] = (), *, is_admin: bool = False
+) -> tuple[str, ...]:
+    """Return the directories that the archive of ``furnishing`` is about, outer ones first."""
+    home = identity.home.removeprefix("/")
+    written = [*ACCOUNTS, f"{home}/_", *(f"{home}/{file.path}" for file in files)]
+    if is_admin:
+        written.append(_SUDOERS)
+    found = {parent for path in written for parent in PurePosixPath(path).parents}
+    return tuple(map(str, sorted(found - {PurePosixPath()})))
 
 
 def _free_name(wanted: str, number: int, text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ds01build.container.labels import labels_of
+from ds01build.container.shells import search_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,7 +16,6 @@ __all__ = ["JUPYTER", "WORKSPACE", "payload"]
 
 WORKSPACE, DATA, MODELS = "/workspace", "/data", "/models"
 JUPYTER = 8888  # the port that Jupyter listens on where a container has a network of its own
-_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _STAY = "trap 'exit 0' TERM; while :; do sleep 86400 & wait $!; done"
 _BILLION = 1_000_000_000
 # An engine whose default runtime is NVIDIA's obeys what the image says, and that says "all".
@@ -53,7 +53,7 @@ def _environment(wanted: Specification) -> dict[str, str]:
     home = wanted.identity.home
     return {
         "HOME": home,
-        "PATH": f"{home}/.local/bin:{wanted.path or _PATH}",
+        "PATH": search_path(wanted),
         # pip may not touch what the image has, as which user ever: what he installs goes below his
         # home, also where a distribution keeps pip out (PEP 668).
         "PIP_BREAK_SYSTEM_PACKAGES": "1",

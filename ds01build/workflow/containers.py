@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import secrets
-import shlex
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,20 +18,21 @@ from ds01build.container import (
     container_name,
     jupyter,
     read,
+    shells,
 )
-from ds01build.engine import containers
+from ds01build.engine import containers, creating
 from ds01build.engine.capacity import capacity
-from ds01build.engine.dependants import stop_and_remove
+from ds01build.engine.replacing import aside
 from ds01build.errors import Ds01Error
 from ds01build.events import Note
 from ds01build.gpus import Caps, Inventory
 from ds01build.labels import BASE
 from ds01build.limits import Limits, resources
-from ds01build.workflow import allotting, limiting, owned
+from ds01build.workflow import allotting, limiting, owned, workspaces
 from ds01build.workflow.settling import settle
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from ds01build.container.specification import Network
     from ds01build.engine.api import Engine, EngineImage
@@ -109,7 +108,7 @@ def specified(wish: Wish, host: Host, besides: str = "") -> Specification:
             f" in a workspace would not belong to uid {host.identity.uid}",
             hint="docker context ls, for an engine that runs as root",
         )
-    _require_mounts(wish, host)
+    workspaces.require_mounts(wish, host)
     image = engine.inspect(wish.image)
     if image is None:
         raise Ds01Error(
@@ -145,12 +144,19 @@ def _base_of(image: EngineImage, reference: str) -> dict[str, str]:
     return {key: image.labels.get(f"ds01.{key}", "") or "-" for key in ("framework", "arch")}
 
 
-def create(wish: Wish, host: Host, besides: str = "") -> Specification:
+def create(wish: Wish, host: Host) -> Specification:
     """Create a container that is stopped, and its workspace where there is none.
 
-    What died half-way before is put right first. Where anything fails, nothing of it is left. The
-    container with the id ``besides`` is the one that it replaces, so that there are no more than
-    before. Raises Ds01Error, also for one container more than the user may have, Unavailable.
+    What died half-way before is put right first. Where anything fails, nothing of it is left.
+    Raises Ds01Error, also for one container more than the user may have, Unavailable.
+    """
+    return _created(wish, host)[0]
+
+
+def _created(wish: Wish, host: Host, besides: str = "") -> tuple[Specification, str]:
+    """Create a container, and return what it is and its id.
+
+    The one with the id ``besides`` is replaced by it, so that there are no more than before.
     """
     wanted = specified(wish, host, besides)
     engine = host.engine()
@@ -158,32 +164,17 @@ def create(wish: Wish, host: Host, besides: str = "") -> Specification:
     objections = [*number, *allotting.objections(wanted, host, besides)]
     owned.put_right(host)
     if containers.find(engine, wanted.name) is not None:
-        raise containers.taken(wanted.name)
+        raise creating.taken(wanted.name)
     if not besides:
         limiting.require_room(engine, host.identity.uid, host.limits())
-    files = jupyter.files(wish, secrets.token_hex(_TOKEN))
+    files = (*shells.files(wanted), *jupyter.files(wish, secrets.token_hex(_TOKEN)))
     wanted = replace(wanted, files=(*wanted.files, *files))
-    with _workspace(Path(wish.workspace), host):
-        _require_mounts(wish, host)
-        containers.create(engine, wanted, lambda made: settle(engine, made, objections, besides))
-    return wanted
-
-
-@contextmanager
-def _workspace(path: Path, host: Host) -> Iterator[None]:
-    """Make a user's workspace where there is none, for the block; it goes where that raises."""
-    default = host.home / "workspace"
-    is_missing = path.parent == default and not path.exists() and not path.is_symlink()
-    made = [each for each in (default, path) if is_missing and not each.exists()]
-    try:
-        for each in made:
-            each.mkdir(exist_ok=True)
-        yield
-    except BaseException:
-        for each in reversed(made):
-            with suppress(OSError):  # somebody has put something there
-                each.rmdir()
-        raise
+    with workspaces.workspace(Path(wish.workspace), host):
+        workspaces.require_mounts(wish, host)
+        made = creating.create(
+            engine, wanted, lambda made: settle(engine, made, objections, besides)
+        )
+    return wanted, made
 
 
 def bring_up(wish: Wish, host: Host) -> Specification:
@@ -191,42 +182,18 @@ def bring_up(wish: Wish, host: Host) -> Specification:
 
     Raises Ds01Error, Unavailable.
     """
-    made = create(wish, host)
+    return _brought_up(wish, host)
+
+
+def _brought_up(wish: Wish, host: Host, besides: str = "") -> Specification:
+    made, container_id = _created(wish, host, besides)
     try:
         containers.start(host.engine(), made.name)
     except BaseException:
         with suppress(Ds01Error):
-            stop_and_remove(host.engine(), made.name)
+            containers.remove(host.engine(), container_id, volumes=True, is_killed=True)
         raise
     return made
-
-
-def _require_mounts(wish: Wish, host: Host) -> None:
-    """Raise Ds01Error for what cannot be mounted; a workspace of the usual place may be missing."""
-    for path in map(Path, filter(None, (wish.workspace, wish.data, wish.models))):
-        is_own = str(path) == wish.workspace
-        if is_own and path.parent == host.home / "workspace" and not os.path.lexists(path):
-            continue
-        _require(path, host, is_own=is_own)
-
-
-def _require(path: Path, host: Host, *, is_own: bool) -> None:
-    """Raise Ds01Error for a directory that cannot be mounted."""
-    shown = shlex.quote(str(path))
-    if path.is_symlink():
-        raise Ds01Error(
-            f"{path} is a link: it is not said what is mounted", hint=f"readlink -f -- {shown}"
-        )
-    if not path.is_dir():
-        raise Ds01Error(f"{path} is no directory", hint=f"mkdir -p -- {shown}")
-    uid = path.stat().st_uid
-    if is_own and uid != host.identity.uid:
-        raise Ds01Error(
-            f"{path} belongs to uid {uid}, and the container runs as {host.identity.uid}",
-            hint="--workspace names a directory of yours",
-        )
-    if not os.access(path, os.R_OK | os.X_OK):
-        raise Ds01Error(f"{path} cannot be read by you", hint=f"ls -ld -- {shown}")
 
 
 def recreate(row: Row, host: Host, image: str = "") -> Specification:
@@ -238,7 +205,8 @@ def recreate(row: Row, host: Host, image: str = "") -> Specification:
     wish = read(row.labels)
     if wish is None:
         raise Ds01Error(
-            f"the labels of {row.name} do not say what it is to be", hint="container-create"
+            f"the labels of {row.name} do not say what it is to be",
+            hint=f"container-remove {row.name}, and then container-create",
         )
     return replaced(row, replace(wish, image=image or wish.image), host, is_started=row.is_running)
 
@@ -252,8 +220,7 @@ def replaced(row: Row, wish: Wish, host: Host, *, is_started: bool) -> Specifica
     specified(wish, host, row.container_id)  # which fails before anything is stopped
     if row.is_running:
         host.report(Note(f"{row.name} runs: what runs in it ends"))
-    with containers.aside(host.engine(), row.name):
-        made = create(wish, host, row.container_id)
+    with aside(host.engine(), row):
         if is_started:
-            containers.start(host.engine(), row.name)
-    return made
+            return _brought_up(wish, host, row.container_id)
+        return _created(wish, host, row.container_id)[0]

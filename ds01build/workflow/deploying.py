@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from ds01build.container import full_name
 from ds01build.engine import containers as engines
+from ds01build.engine.creating import taken
 from ds01build.errors import Ds01Error
 from ds01build.workflow import containers, lives, owned
 
@@ -49,7 +50,7 @@ def require_free(name: str, host: Host) -> None:
     """Raise Ds01Error where a container has that short name already."""
     row = there(name, host)
     if row is not None:
-        raise engines.taken(row.name)
+        raise taken(row.name)
 
 
 def make(wish: Wish, host: Host, clash: Clash = "refuse") -> Made:
@@ -58,7 +59,7 @@ def make(wish: Wish, host: Host, clash: Clash = "refuse") -> Made:
     One in the place of another has its name; where anything fails it is as before. Raises
     Ds01Error, Unavailable.
     """
-    row = _in_the_way(wish, host, clash)
+    row = _in_the_way(wish, host, clash, "container-create")
     if row is None:
         return _created(containers.create(wish, host))
     if clash == "use":
@@ -71,7 +72,7 @@ def deploy(wish: Wish, host: Host, clash: Clash = "refuse") -> Made:
 
     Raises Ds01Error, Unavailable.
     """
-    row = _in_the_way(wish, host, clash)
+    row = _in_the_way(wish, host, clash, "container-deploy")
     if row is None:
         return _created(containers.bring_up(wish, host))
     if clash == "use":
@@ -80,10 +81,10 @@ def deploy(wish: Wish, host: Host, clash: Clash = "refuse") -> Made:
     return _recreated(containers.replaced(row, wish, host, is_started=True))
 
 
-def _in_the_way(wish: Wish, host: Host, clash: Clash) -> Row | None:
+def _in_the_way(wish: Wish, host: Host, clash: Clash, command: str) -> Row | None:
     row = there(wish.name, host)
     if row is not None and clash == "refuse":
-        raise engines.taken(row.name)
+        raise taken(row.name, command)
     return row
 
 

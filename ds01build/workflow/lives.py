@@ -60,26 +60,32 @@ def wake(row: Row, host: Host) -> Woken:
         return "unpaused"
     if row.is_running:
         return "running"
-    wish = read(row.labels)
-    if wish and not Path(wish.workspace).is_dir():
-        raise Ds01Error(
-            f"the workspace of {row.name} is gone: {wish.workspace}",
-            hint=f"mkdir -p -- {shlex.quote(wish.workspace)}",
-        )
+    _require_workspace(row)
     if gone := allotting.missing(row.labels, host):
         raise Ds01Error(
             f"{row.name} was given {', '.join(gone)}, which this machine has no more",
-            hint=f"container-upgrade {owned.called(row, host)} --force makes it anew with others",
+            hint=f"container-create {owned.called(row, host)} --recreate makes it anew with others",
         )
-    containers.start(engine, row.name)
-    sleep(_MOMENT)
-    now = containers.find(engine, row.name)
-    if now is None or not now.is_running:
-        raise Ds01Error(
-            f"{row.name} ended as soon as it was started ({now.status if now else 'gone'})",
-            hint=f"docker logs --tail 20 {row.name}",
-        )
+    try:
+        containers.start(engine, row.name)
+    except Ds01Error as error:
+        error.hint = error.hint or f"docker logs --tail 20 {row.name}"
+        raise
     return "started"
+
+
+def _require_workspace(row: Row) -> None:
+    """Raise Ds01Error where there is no workspace any more, or a link in its place."""
+    wish = read(row.labels)
+    if wish is None:
+        return
+    path, shown = Path(wish.workspace), shlex.quote(wish.workspace)
+    if path.is_symlink():
+        raise Ds01Error(
+            f"the workspace of {row.name} is a link by now: {path}", hint=f"readlink -f -- {shown}"
+        )
+    if not path.is_dir():
+        raise Ds01Error(f"the workspace of {row.name} is gone: {path}", hint=f"mkdir -p -- {shown}")
 
 
 def start(row: Row, host: Host) -> Outcome:

@@ -8,6 +8,7 @@ from ds01build.container import container_name, full_name
 from ds01build.container.labels import MANAGED, uid_of
 from ds01build.container.ownership import belongs, shown_name
 from ds01build.engine import containers
+from ds01build.engine.replacing import sweep
 from ds01build.errors import Ds01Error
 from ds01build.events import Note
 from ds01build.fields import did_you_mean
@@ -71,5 +72,5 @@ def of_image(name: str, host: Host) -> Row | None:
 
 def put_right(host: Host) -> None:
     """Finish or undo what dead processes of the user have left half-done, and tell it."""
-    for name in containers.sweep(host.engine(), host.identity.uid):
+    for name in sweep(host.engine(), host.identity.uid):
         host.report(Note(f"put right what was left half-done of {name}"))

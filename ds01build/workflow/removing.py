@@ -107,9 +107,7 @@ def remove(
 def _removed(row: Row, host: Host, *, force: bool, volumes: bool) -> Outcome:
     outcome = foreseen(row, force=force)
     if outcome.outcome == "removed":
-        if row.is_running:
-            containers.stop(host.engine(), row.name, is_killed=True)
-        containers.remove(host.engine(), row.name, volumes=volumes)
+        containers.remove(host.engine(), row.container_id, volumes=volumes, is_killed=force)
     return outcome
 
 

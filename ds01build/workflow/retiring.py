@@ -119,7 +119,7 @@ def retire(
     wish, engine = read(row.labels), host.engine()
     saved = _save(saving, host) if saving else None
     engines.stop(engine, row.name, seconds or 0, is_killed=seconds is None)
-    engines.remove(engine, row.name)
+    engines.remove(engine, row.name, volumes=True)
     image = image_of(wish.image if wish else row.image, host.identity.uid)
     gone = _without_image(image, host, scene()) if scene else None
     return Retired(name=row.name, saved=saved, image=gone)
