@@ -8,6 +8,7 @@ import secrets
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,6 +18,12 @@ from served_images import Shelf, packed
 from terminals import DOWN, ENTER, INTERRUPT, terminal
 from tools_image import tools
 
+from ds01build.asking import Defaults
+from ds01build.cli import launching
+from ds01build.engine.containers import Row
+from ds01build.workflow import byhand
+from ds01build.workflow.byhand import ByHand
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -25,6 +32,7 @@ if TYPE_CHECKING:
 
 pytest_plugins = ("world_fixtures", "desk_fixtures", "engine_fixtures")
 
+MORE = '\n[tiers.note]\nkind = "files"\nfiles = [{ from = "README.md", to = "/srv/note" }]\n'
 LAUNCH = SCRIPT.with_name("project-launch")
 
 
@@ -119,6 +127,9 @@ def test_only_projects_are_listed(world: World) -> None:
         (2, ("thesis", "--background", "--open"), "contradict"),
         (2, ("../x", "--background"), "is no project's name"),
         (1, ("nosuch", "--background"), "there is no project 'nosuch'"),
+        (1, ("thesis", "--background", "--no-rebuild"), "thesis has no image, and --no-rebuild"),
+        (2, ("thesis", "--background", "--framework", "jax"), "--framework is for a new project"),
+        (2, ("thesis", "--background", "--base", "x"), "says what the image stands on"),
         (4, ("thesis", "--background"), "no engine answers"),
     ],
 )
@@ -192,20 +203,24 @@ def launched(desk: Desk, name: str, *words: str) -> dict[str, Any]:
     return answer
 
 
-def test_a_project_becomes_a_container_that_runs_on_its_files(
-    desk: Desk, offers: Index, name: str, container: str
-) -> None:
-    desk = replace(
-        desk,
-        place=replace(
-            desk.place, variables={**desk.place.variables, "DS01_ENGINE_NETWORK": "host"}
-        ),
-    )
+@pytest.fixture
+def site(desk: Desk, offers: Index, name: str) -> Desk:
+    """Return a desk with a project on a base of its own, whose containers have a network."""
+    place = desk.place
+    variables = {**place.variables, "DS01_ENGINE_NETWORK": "host"}
+    desk = replace(desk, place=replace(place, variables=variables))
     shelf = Shelf(offers.server, f"base/{name}")
     layers = [tools("bash", "id"), tar([Item("etc/name", name.encode())])]
     shelf.show(packed(layers))
     words = ("--base", shelf.reference, "--type", "custom", "--no-git", "--quick")
     assert desk.place.ds01("project", "init", name, *words).code == 0
+    return desk
+
+
+def test_a_project_becomes_a_container_that_runs_on_its_files(
+    site: Desk, name: str, container: str
+) -> None:
+    desk = site
     first = launched(desk, name)
     assert first["project"]["state"] == "missing"
     assert first["image"] == {"reference": f"ds01-{os.geteuid()}/{name}:latest", "built": True}
@@ -221,8 +236,7 @@ def test_a_project_becomes_a_container_that_runs_on_its_files(
     assert launched(desk, name)["container"]["did"] == "started"
 
     recipe = project / "recipe.toml"
-    more = '\n[tiers.note]\nkind = "files"\nfiles = [{ from = "README.md", to = "/srv/note" }]\n'
-    recipe.write_text(recipe.read_text() + more)
+    recipe.write_text(recipe.read_text() + MORE)
     kept = launched(desk, name)
     assert kept["image"]["built"] is True
     assert kept["container"] == {"name": container, "did": "running", "old_build": True}, (
@@ -244,3 +258,61 @@ def test_a_project_becomes_a_container_that_runs_on_its_files(
         assert shown.end() == 0
     assert f"{container} is of an earlier build of the image, and runs." in shown.text
     desk.docker("exec", container, "cat", "/srv/note")
+
+
+def test_a_container_of_another_project_is_nobody_elses(
+    site: Desk, name: str, container: str
+) -> None:
+    """A project that is copied has its recipe's name, and so had the other one's container."""
+    launched(site, name)
+    workspace = site.place.home / "workspace"
+    shutil.copytree(workspace / name, workspace / "copy")
+    before = site.docker("inspect", "--format", "{{.Id}}", container)
+    recipe = workspace / "copy" / "recipe.toml"
+    recipe.write_text(recipe.read_text() + MORE)
+    refused = site.place.ds01("project", "launch", "copy", "--background", "--recreate")
+    assert (refused.code, refused.out) == (1, "")
+    says = f"the container {container} works on {workspace / name}, and not on {workspace / 'copy'}"
+    assert says in refused.err
+    assert site.docker("inspect", "--format", "{{.Id}}", container) == before
+    assert launched(site, name)["project"]["state"] == "ready", "nothing is built over its image"
+
+
+def test_jupyter_can_be_reached_in_a_launched_container(
+    site: Desk, name: str, container: str
+) -> None:
+    launched(site, name)
+    port = site.docker("inspect", "--format", '{{index .Config.Labels "ds01.port"}}', container)
+    assert 10_000 <= int(port) < 32_768
+
+
+def test_of_two_who_launch_a_project_at_once_both_have_its_container(
+    site: Desk, name: str, container: str
+) -> None:
+    recipe = site.place.home / "workspace" / name / "recipe.toml"
+    assert site.place.ds01("build", "--load", recipe).code == 0
+    found: list[dict[str, Any]] = []
+    threads = [Thread(target=lambda: found.append(launched(site, name))) for _ in range(2)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert [each["container"]["name"] for each in found] == [container] * 2
+    assert "created" in {each["container"]["did"] for each in found}
+
+
+def test_what_was_installed_by_hand_is_told_before_it_goes(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = dict.fromkeys(
+        ("container_id", "name", "image", "image_id", "state", "status"), "thesis"
+    )
+    row = Row(**words, created=0, labels={}, is_whole=True)
+    monkeypatch.setattr(byhand, "by_hand", lambda *_: ByHand(unknown="it is damaged"))
+    rest = {"recreate": True, "quiet": False, "as_json": False}
+    assert launching._replaces(row, None, rest, Defaults())  # type: ignore[arg-type]
+    told = capsys.readouterr().err
+    assert told.splitlines() == [
+        "thesis is of an earlier build of the image.",
+        "  what was installed by hand is not known: it is damaged",
+    ]

@@ -9,10 +9,12 @@ import click
 
 from ds01build.cli import beginning, completers, creation, entering, options, terminal
 from ds01build.cli.phases import short, tell
+from ds01build.errors import Ds01Error
 
 if TYPE_CHECKING:
     from ds01build.asking import Asker
     from ds01build.engine.containers import Row
+    from ds01build.workflow.containers import Host
     from ds01build.workflow.launching import Launchable, Launched
 
 __all__ = ["launch", "projects"]
@@ -41,6 +43,13 @@ _STATES = {
     default=None,
     help="Put a new container in the place of one of an earlier build, or do not.",
 )
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=0,
+    metavar="N",
+    help="Where Jupyter is reached in a new container; otherwise a free one is chosen.",
+)
 @beginning.base_options
 @click.option("--yes", "-y", is_flag=True, help="Ask nothing, and take the defaults.")
 @options.as_json
@@ -65,7 +74,7 @@ def launch(name: str | None, **rest: Any) -> None:
         return
     tag, did_build = _image(chosen, rest, asker)
     if not tag:
-        tell(f"Later: project-launch {chosen.name}", rest)
+        tell(f"Later: {_command(chosen)}", rest)
         return
     launched = _contained(chosen, tag, rest, asker)
     is_open = _opens(rest, asker)
@@ -92,6 +101,12 @@ def projects(as_json: bool) -> None:
     else:
         rows = [[each.name, each.kind or "-", each.image or "-", _state(each)] for each in found]
         print_lines(table(["NAME", "TYPE", "IMAGE", "STATE"], rows).splitlines())
+
+
+def _command(one: Launchable) -> str:
+    from ds01build.workflow import launching
+
+    return launching.command(one.directory, Path.home())
 
 
 def _check(name: str | None, rest: dict[str, Any]) -> None:
@@ -132,11 +147,22 @@ def _chosen(name: str | None, rest: dict[str, Any], asker: Asker) -> Launchable 
         return _begun(Outline(), rest, asker)
     found = launching.launchable(directory, wiring.open_store())
     if found.state != "no recipe":
+        _refuse_base(found, rest)
         return found
     question = f"{short(directory, Path.home())} has no recipe. Begin a project there?"
     if not asker.confirm(question, default=True):
         return None
     return _begun(Outline(name=_named(directory.name)), {**rest, "directory": directory}, asker)
+
+
+def _refuse_base(found: Launchable, rest: dict[str, Any]) -> None:
+    """Raise UsageError for a base where the recipe that is there says what the image stands on."""
+    given = [flag for flag in ("framework", "base", "debian", "arch") if rest[flag]]
+    if given:
+        raise click.UsageError(
+            f"--{given[0]} is for a new project: {found.recipe} says what the image stands on"
+            f" (ds01 rebase and image-update change that)"
+        )
 
 
 def _directory(name: str | None, rest: dict[str, Any]) -> Path:
@@ -199,44 +225,65 @@ def _image(chosen: Launchable, rest: dict[str, Any], asker: Asker) -> tuple[str,
     tag = moving_tag(os.geteuid(), chosen.image)
     if chosen.state != "ready" and not rest["rebuild"]:
         tell(f"{chosen.name}: {_state(chosen)}", rest)
+        if rest["rebuild"] is False and chosen.state == "missing":
+            raise Ds01Error(
+                f"{chosen.name} has no image, and --no-rebuild builds none",
+                hint=f"{_command(chosen)} --rebuild",
+            )
         if rest["rebuild"] is False or not asker.confirm("Build image now?", default=True):
             return ("", False) if chosen.state == "missing" else (tag, False)
-    return _built(chosen.recipe, rest), chosen.state != "ready" or bool(rest["rebuild"])
+    return _built(chosen, tag, rest), chosen.state != "ready" or bool(rest["rebuild"])
 
 
-def _built(recipe: Path, rest: dict[str, Any]) -> str:
+def _built(chosen: Launchable, tag: str, rest: dict[str, Any]) -> str:
     from ds01build.cli import wiring
     from ds01build.cli.progress import progress
+    from ds01build.workflow import launching
     from ds01build.workflow.building import build
 
-    chosen = options.plain_choices({"load": True, "no_load": False})
+    choices = options.plain_choices({"load": True, "no_load": False})
     with progress(quiet=rest["quiet"]) as report:
-        edges = wiring.edges(report, chosen)
-        edges.engine()  # before minutes are spent on an image that no container can be made of
-        return build(recipe, edges, chosen).tag
+        edges, host = wiring.edges(report, choices), wiring.host(report)
+        edges.engine()
+        # Before minutes are spent on an image that no container of this project can be made of.
+        launching.there(launching.wish_of(chosen, tag, host), host)
+        return build(chosen.recipe, edges, choices).tag
 
 
 def _contained(chosen: Launchable, tag: str, rest: dict[str, Any], asker: Asker) -> Launched:
     from ds01build.cli import wiring
     from ds01build.cli.progress import progress
-    from ds01build.workflow import launching
-
-    def replaces(row: Row) -> bool:
-        if rest["recreate"] is not None:
-            return bool(rest["recreate"])
-        asker.explain("project-launch.replace")
-        state = ", and runs" if row.is_running else ""
-        tell(f"{row.name} is of an earlier build of the image{state}.", rest)
-        question = "Put a new container in its place? Your workspace stays."
-        return asker.confirm(question, default=not row.is_running)
+    from ds01build.workflow import launching, ports
 
     asker.explain("project-launch.container")
     with progress(quiet=rest["quiet"]) as report:
         host = wiring.host(report)
-    launched = launching.launch(launching.wish_of(chosen, tag, host), host, replaces)
+    wish = launching.wish_of(chosen, tag, host)
+    if launching.there(wish, host) is None:
+        port = ports.port_for(rest["port"], host.engine())
+        wish = launching.wish_of(chosen, tag, host, port)
+    launched = launching.launch(wish, host, lambda row: _replaces(row, host, rest, asker))
     if launched.is_old:
-        tell(f"{launched.container} is still of an earlier build: container-upgrade", rest)
+        again = f"container-upgrade {wish.name}"
+        tell(f"{launched.container} is still of an earlier build: {again}", rest)
     return launched
+
+
+def _replaces(row: Row, host: Host, rest: dict[str, Any], asker: Asker) -> bool:
+    """Say whether a container is to make room for one of the image as it is now."""
+    from ds01build.cli import making
+    from ds01build.workflow.byhand import by_hand
+
+    if rest["recreate"] is False:
+        return False
+    state = ", and runs" if row.is_running else ""
+    tell(f"{row.name} is of an earlier build of the image{state}.", rest)
+    making.tell_by_hand(by_hand(row, host))
+    if rest["recreate"]:
+        return True
+    asker.explain("project-launch.replace")
+    question = "Put a new container in its place? Your workspace stays."
+    return asker.confirm(question, default=not row.is_running)
 
 
 def _opens(rest: dict[str, Any], asker: Asker) -> bool:

@@ -49,7 +49,7 @@ _WORK = """\
 
 ```sh
 # its image, if that is missing or stale, and a container
-project-launch {name}
+project-launch --dir .
 # another package, for good
 image-update {image} --add PACKAGE
 ```

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
-from ds01build.container import full_name
+from ds01build.container import full_name, read
 from ds01build.errors import Ds01Error
 from ds01build.project.tree import RECIPE
 from ds01build.workflow import containers, lives, owned
@@ -25,7 +26,16 @@ if TYPE_CHECKING:
     from ds01build.workflow.containers import Host
     from ds01build.workflow.inventory import Known
 
-__all__ = ["Launchable", "Launched", "launch", "launchable", "launchables", "wish_of"]
+__all__ = [
+    "Launchable",
+    "Launched",
+    "command",
+    "launch",
+    "launchable",
+    "launchables",
+    "there",
+    "wish_of",
+]
 
 State = Literal["ready", "stale", "missing", "no recipe", "unreadable"]
 Did = Literal["created", "recreated", "started", "running"]
@@ -125,15 +135,46 @@ def _launchable(directory: Path, store: DirStore, seen: Known) -> Launchable:
     return make(state="ready") if verdict == "fresh" else make(state="stale", reason=verdict)
 
 
-def wish_of(project: Launchable, image: str, host: Host) -> Wish:
-    """Return the container of a project: its directory is its workspace. ``image`` is a tag."""
+def command(directory: Path, home: Path) -> str:
+    """Return what launches the project of a directory."""
+    if directory.parent == home / "workspace":
+        return f"project-launch {shlex.quote(directory.name)}"
+    return f"project-launch --dir {shlex.quote(str(directory))}"
+
+
+def wish_of(project: Launchable, image: str, host: Host, port: int = 0) -> Wish:
+    """Return the container of a project: its directory is its workspace. ``image`` is a tag.
+
+    ``port`` of this machine is where Jupyter is going to be reached, 0 for nowhere.
+    """
     wish = containers.wish_for(project.image, image, host)
     return replace(
         wish,
         workspace=str(project.directory),
+        port=port,
         project=project.name,
         interface="orchestration",
     )
+
+
+def there(wish: Wish, host: Host) -> Row | None:
+    """Return the container of a project, None without one.
+
+    Raises Ds01Error where one of that name has another workspace: it is another project's.
+    """
+    name = full_name(wish.name, host.identity.uid)
+    row = next((each for each in owned.own(host) if each.name == name), None)
+    if row is None:
+        return None
+    found = read(row.labels)
+    workspace = found.workspace if found else ""
+    if os.path.realpath(workspace) != os.path.realpath(wish.workspace):
+        raise Ds01Error(
+            f"the container {name} works on {workspace}, and not on {wish.workspace}",
+            hint=f"another name = in {wish.workspace}/{RECIPE} gives an image and a container of"
+            f" its own; container-retire {wish.name} ends the other one",
+        )
+    return row
 
 
 def launch(wish: Wish, host: Host, replaces: Callable[[Row], bool]) -> Launched:
@@ -142,17 +183,21 @@ def launch(wish: Wish, host: Host, replaces: Callable[[Row], bool]) -> Launched:
     ``replaces`` is asked about one that is of another build than the image is now, which is put in
     its place with the workspace as it is. Raises Ds01Error, Unavailable.
     """
-    name = full_name(wish.name, host.identity.uid)
-    row = next((each for each in owned.own(host) if each.name == name), None)
+    row = there(wish, host)
     if row is None:
-        return Launched(container=containers.bring_up(wish, host).name, did="created")
+        try:
+            return Launched(container=containers.bring_up(wish, host).name, did="created")
+        except Ds01Error:
+            row = there(wish, host)
+            if row is None:  # nor has another command created it meanwhile
+                raise
     is_old = _is_old(row, wish, host)
     if is_old and replaces(row):
         containers.recreate(row, host, wish.image)
-        lives.wake(owned.find_own(name, host), host)
-        return Launched(container=name, did="recreated")
+        lives.wake(owned.find_own(row.name, host), host)
+        return Launched(container=row.name, did="recreated")
     did: Did = "running" if lives.wake(row, host) == "running" else "started"
-    return Launched(container=name, did=did, is_old=is_old)
+    return Launched(container=row.name, did=did, is_old=is_old)
 
 
 def _is_old(row: Row, wish: Wish, host: Host) -> bool:

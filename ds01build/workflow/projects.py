@@ -87,7 +87,7 @@ def is_there(directory: Path) -> bool:
     if directory.is_symlink():
         raise Ds01Error(
             f"{directory} is a link, and no container gets one as its workspace",
-            hint=f"--dir names another place, such as: readlink -f -- {shown}",
+            hint=f'--dir "$(readlink -f -- {shown})" names where it leads',
         )
     if not os.path.lexists(directory):
         return False
