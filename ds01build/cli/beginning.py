@@ -128,21 +128,16 @@ def _recipe(outline: Outline, directory: Path, rest: dict[str, Any]) -> str:
 
     from ds01build.cli import answering, wiring
     from ds01build.cli.telling import tell as tell_event
-    from ds01build.project import bundles_of
     from ds01build.recipe import FrameworkBase
-    from ds01build.wizard import compose
-    from ds01build.workflow import creating, projects, steps
+    from ds01build.workflow import creating, steps
 
     unasked = {**dict.fromkeys(_REST), "types": ()}
     given: Answers = answering.given(outline.name, {**rest, **unasked})
     given = replace(given, base=given.base or FrameworkBase(framework="pytorch"))
-    listed = directory / projects.REQUIREMENTS
-    if listed.is_file() and not listed.is_symlink():
-        given = replace(given, requirements=creating.take(listed, directory))
-    else:
-        given = replace(given, use_cases=bundles_of(outline))
     bases = wiring.edges(tell_event, steps.Choices(load="never")).bases
-    return compose(creation.with_defaults(creation.pinned(given, bases)))
+    base = creation.pinned(given, bases).base
+    assert base is not None, "it was there before it was pinned"
+    return creating.project_recipe(outline, directory, base)
 
 
 def begun(draft: Draft) -> Begun:

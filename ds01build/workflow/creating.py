@@ -11,9 +11,11 @@ from ds01build import beneath, lockfile
 from ds01build.errors import Ds01Error
 from ds01build.fields import load
 from ds01build.importing.requirements import refusals
+from ds01build.project import bundles_of
 from ds01build.recipe import FrameworkBase
 from ds01build.recipe.requirements import gathered
-from ds01build.wizard.phases import Offer
+from ds01build.wizard import Answers, compose
+from ds01build.wizard.phases import Offer, fill
 from ds01build.wizard.summary import summarise
 from ds01build.workflow.editing import bytes_at
 from ds01build.workflow.inheriting import base_config
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
     from ds01build.errors import Issue
     from ds01build.lock import LockedImage
+    from ds01build.project import Outline
     from ds01build.recipe import Base
     from ds01build.wizard.summary import Summary
     from ds01build.workflow.bases import ImageBases
@@ -47,6 +50,7 @@ __all__ = [
     "package_files",
     "pinned",
     "project_of",
+    "project_recipe",
     "recipe_of",
     "take",
     "write",
@@ -60,6 +64,7 @@ _TITLES = {
 }
 _CUDA = re.compile(r"cuda-?([0-9]+(?:\.[0-9]+)*)")
 _MOST = 8  # files that are offered
+_LISTED = "requirements.txt"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +137,7 @@ def _offer(name: str, bases: ImageBases) -> Offer:
 
 def package_files(project: Path, home: Path) -> tuple[Path, ...]:
     """Return files that list Python packages, the project's own first."""
-    names = ("requirements.txt", "pyproject.toml")
+    names = (_LISTED, "pyproject.toml")
     own = [project / name for name in names]
     others = sorted((home / "workspace").glob("*/requirements.txt"))
     found = dict.fromkeys([*own, home / names[0], *others])
@@ -172,6 +177,19 @@ def _untaken(file: Path, issues: Sequence[Issue], texts: Mapping[str, str]) -> D
     return Ds01Error(
         "\n".join(lines), hint=f"take it out of the file; or, ds01 import {path} takes the rest"
     )
+
+
+def project_recipe(outline: Outline, directory: Path, base: Base) -> str:
+    """Return the recipe of a project's image, as image-create would write it.
+
+    Its packages are those of the project's type, or what the directory's requirements.txt lists.
+    Raises Ds01Error.
+    """
+    answers = Answers(name=outline.name, base=base)
+    listed = directory / _LISTED
+    if listed.is_file() and not listed.is_symlink():
+        return compose(fill(replace(answers, requirements=take(listed, directory))))
+    return compose(fill(replace(answers, use_cases=bundles_of(outline))))
 
 
 def draft(text: str, recipe: Path, edges: Edges, shown: LockedImage | None = None) -> Draft:

@@ -25,6 +25,7 @@ __all__ = [
     "Past",
     "current",
     "history",
+    "numbered",
     "pin",
     "pinned",
     "previous",

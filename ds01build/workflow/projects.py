@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Begun", "Draft", "Entry", "begin", "declared", "draft", "is_there", "recipe_name_in"]
 
-REQUIREMENTS = "requirements.txt"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
