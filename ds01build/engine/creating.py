@@ -16,7 +16,7 @@ from ds01build.container.identity import ACCOUNTS, places
 from ds01build.engine.api import asking
 from ds01build.engine.changes import contents_of
 from ds01build.engine.interim import interim_name
-from ds01build.errors import Ds01Error
+from ds01build.errors import Ds01Error, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,8 +63,13 @@ def _begun(engine: Engine, wanted: Specification, name: str) -> str:
     """
     try:
         return str(engine.client.create_container_from_config(payload(wanted), name)["Id"])
-    except APIError:
-        raise
+    except APIError as error:
+        if "catatonit" not in str(error.explanation):
+            raise
+        raise Unavailable(
+            f"the engine at {engine.place} lacks catatonit, which its containers begin with",
+            hint="sudo apt-get install catatonit",
+        ) from error
     except BaseException:
         for _ in range(_LOOKS):
             with suppress(Exception):
@@ -77,7 +82,7 @@ def _begun(engine: Engine, wanted: Specification, name: str) -> str:
 def _furnish(engine: Engine, container_id: str, wanted: Specification) -> None:
     """Put the accounts and the home of its user into a container."""
     _require_own(engine, container_id, wanted)
-    shell = _BASH if _stat(engine, container_id, _BASH) is not None else "/bin/sh"
+    shell = _BASH if _target(engine, container_id, _BASH) is not None else "/bin/sh"
     found = {path: _text(engine, container_id, path) for path in ACCOUNTS}
     archive = furnishing(
         wanted.identity, found, wanted.files, shell=shell, is_admin=wanted.wish.is_admin
@@ -104,10 +109,10 @@ def _require_own(engine: Engine, container_id: str, wanted: Specification) -> No
         if place.parent in missing:
             missing.add(place)
             continue
-        target = _stat(engine, container_id, f"/{place}")
+        target = _target(engine, container_id, f"/{place}")
         if target is None:
             missing.add(place)
-        elif target:
+        elif target not in ("", f"/{place}"):  # Podman says the path itself of what is no link
             raise Ds01Error(
                 f"/{place} is a link in {wanted.image}: nobody can be given a home there",
                 hint="image-list shows other images",
@@ -122,16 +127,18 @@ def _text(engine: Engine, container_id: str, path: str) -> str:
     return ""
 
 
-def _stat(engine: Engine, container_id: str, path: str) -> str | None:
-    """Return where a link of a container leads, empty for what is no link, None for nothing."""
+def _target(engine: Engine, container_id: str, path: str) -> str | None:
+    """Return what an engine says of where a path of a container leads; None for nothing there."""
     client = engine.client
     url = f"{client.base_url}/v{client.api_version}/containers/{container_id}/archive"
     answer = client.head(url, params={"path": path})
+    told = answer.headers.get(_STAT)  # also, by Podman, of a link that leads nowhere
+    if told is not None:
+        return str(json.loads(base64.b64decode(told)).get("linkTarget") or "")
     if answer.status_code == _NONE:
         return None
     answer.raise_for_status()
-    said = json.loads(base64.b64decode(answer.headers[_STAT]))
-    return str(said.get("linkTarget") or "")
+    return ""
 
 
 def _name(engine: Engine, container_id: str, name: str) -> None:
