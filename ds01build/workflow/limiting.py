@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ds01build.container import short_name
-from ds01build.container.labels import login_of, uid_of
+from ds01build.container.labels import MANAGED, login_of, uid_of
 from ds01build.engine.containers import claims
 from ds01build.errors import Ds01Error
 from ds01build.events import Warned
@@ -131,7 +131,7 @@ def _owner(row: Row) -> int | None:
     """Return the uid that a container belongs to: by its label, or else by its name."""
     said = uid_of(row.labels)
     named = short_name(row.name)
-    return said[0] if said else named[1] if named else None
+    return said if said is not None else named[1] if named else None
 
 
 def require_room(engine: Engine, uid: int, limits: Limits) -> None:
@@ -165,8 +165,15 @@ def _full(rows: Sequence[Row], limits: Limits, unmade: str = "") -> Ds01Error:
     return Ds01Error(
         f"{begun}you have {counted(len(rows), 'container')}{had}; the limit is"
         f" {limits.max_containers} ({limits.origin('max_containers')})",
-        hint=f"container-retire {_short(by_age[0])}" if by_age else "ds01 limits show",
+        hint=_end(by_age[0]) if by_age else "ds01 limits show",
     )
+
+
+def _end(row: Row) -> str:
+    """Return the command that ends a container and removes it, whatever tool made it."""
+    if row.labels.get(MANAGED) == "true":
+        return f"container-retire {_short(row)}"
+    return f"container-stop {row.name}; container-remove {row.name}"
 
 
 def _short(row: Row) -> str:
