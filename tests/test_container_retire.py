@@ -192,6 +192,29 @@ def test_what_cannot_be_saved_keeps_its_container_until_it_is_given_up(berth: Be
     assert berth.containers() == []
 
 
+def test_a_container_can_be_of_an_earlier_generation(berth: Berth) -> None:
+    berth.make()
+    berth.update("--add", "other")
+    old, name = f"{berth.name}@1", f"{berth.name}-old"
+    ended = berth.program("container-create", name, old)
+    assert ended.code == 0, ended.err
+    made, first = berth.desk.docker("inspect", f"{name}._.{UID}"), berth.seen()["Image"]
+    assert json.loads(made)[0]["Image"] == first
+    upgraded = berth.program(UPGRADE, name)
+    assert (upgraded.code, upgraded.out) == (0, "")
+    assert "is on the current build of" in upgraded.err
+    assert berth.program(RETIRE, name, "--yes").code == 0
+    missing = berth.program("container-create", name, f"{berth.name}@7")
+    assert (missing.code, missing.out) == (1, "")
+    assert f"'{berth.name}' has no generation 7; there are 1, 2" in missing.err
+    (tag,) = (each.split()[1] for each in berth.images() if each.startswith(f"{first} "))
+    assert berth.program(RETIRE, berth.name, "--yes").code == 0
+    berth.desk.docker("rmi", tag)
+    gone = berth.program("container-create", name, old)
+    assert (gone.code, gone.out) == (1, "")
+    assert f"has no image of {old}\nhint:  ds01 image load {old}, which lets" in gone.err
+
+
 def test_a_person_is_asked_before_anything_goes(berth: Berth) -> None:
     berth.make()
     berth.install("wanted")
