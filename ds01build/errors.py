@@ -15,6 +15,8 @@ __all__ = [
     "MismatchError",
     "MissingDebs",
     "NoEngine",
+    "NoProgram",
+    "NotExecutable",
     "RecipeError",
     "RejectedFile",
     "ResolveError",
@@ -61,6 +63,20 @@ class Unavailable(Ds01Error):
 @dataclass(eq=False)
 class NoEngine(Unavailable):
     """No engine listens where engines do, and nothing names another: nobody asked for one."""
+
+
+@dataclass(eq=False)
+class NoProgram(Ds01Error):
+    """A container lacks the program that it is to run: the exit code is that of a shell."""
+
+    exit_code: ClassVar[int] = 127
+
+
+@dataclass(eq=False)
+class NotExecutable(Ds01Error):
+    """A container has the program, and it cannot be executed: the exit code is that of a shell."""
+
+    exit_code: ClassVar[int] = 126
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import termios
 import time
 from contextlib import suppress
@@ -14,8 +15,11 @@ from typing import TYPE_CHECKING
 import pytest
 from terminals import DOWN, END, ENTER, INTERRUPT
 
+from ds01build.cli.containers import _table
+from ds01build.engine.containers import Row
 from ds01build.engine.names import moving_tag
 from ds01build.workflow import containers
+from ds01build.workflow.standing import Standing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -181,11 +185,64 @@ def test_a_command_without_a_terminal_gets_its_input_and_its_code_comes_back(
     assert (quiet.code, quiet.out, quiet.err) == (0, "", "")
 
 
-def test_a_command_that_is_not_there_ends_as_in_a_shell(sailor: Sailor) -> None:
+@pytest.mark.parametrize(
+    ("program", "code", "says"),
+    [
+        ("no-such-program", 127, "there is no program 'no-such-program' in the container"),
+        ("/no/such", 127, "there is no program '/no/such' in the container"),
+        ("/etc", 126, "'/etc' in the container cannot be executed: "),
+    ],
+)
+def test_a_command_that_cannot_be_executed_ends_as_in_a_shell(
+    sailor: Sailor, program: str, code: int, says: str
+) -> None:
     sailor.create(runs=True)
-    found = sailor.does("container-run", sailor.short(), "--", "no-such-program", "--flag")
-    assert found.code in (126, 127)
-    assert "no-such-program" in found.out + found.err
+    found = sailor.does("container-run", sailor.short(), "--", program, "--flag")
+    assert (found.code, found.out) == (code, "")
+    assert found.err.startswith(f"error: {says}")
+    assert "unknown" not in found.err
+    with sailor.sits("container-run", sailor.short(), "--", program) as shown:
+        assert shown.end() == code
+    assert f"error: {says}" in " ".join(shown.text.split())
+    assert "OCI runtime" not in found.err + shown.text
+
+
+@pytest.mark.parametrize("code", [126, 127])
+def test_a_command_that_ran_has_its_own_code_and_words(sailor: Sailor, code: int) -> None:
+    sailor.create(runs=True)
+    said = 'OCI runtime exec failed: exec: "x": permission denied\r\n'
+    script = f"printf '%s' '{said}'; exit {code}"
+    found = sailor.does("container-run", sailor.short(), "--", "sh", "-c", script)
+    assert (found.code, found.out.encode(), found.err) == (code, said.encode(), "")
+    found = sailor.does("container-run", sailor.short(), "--", "sh", "-c", f"{script[:-8]}echo on")
+    assert (found.code, found.out.encode()) == (0, f"{said}on\n".encode())
+
+
+def test_a_command_without_a_name_runs_in_the_container_that_is_chosen(sailor: Sailor) -> None:
+    full = sailor.create(runs=True)
+    without = sailor.does("container-run", "--yes", "--", "ls")
+    assert (without.code, without.out) == (2, "")
+    assert "name a container: there is no terminal to choose one on" in without.err
+    for program in ("container-run", "container-attach"):
+        with sailor.sits(program, "--", "sh", "-c", "echo here: $1", "sh", "--") as shown:
+            assert shown.end() == 0
+        assert f"{sailor.short()} is your only" in shown.text
+        assert "here: --" in shown.text
+    empty = sailor.does("container-run", "", "--", "ls")
+    assert empty.code != 0
+    assert full in sailor.quay.names
+
+
+def test_where_all_are_none_that_is_told(sailor: Sailor) -> None:
+    kinds = {"stop": "running", "pause": "running", "unpause": "paused", "remove": "stopped"}
+    for verb, kind in kinds.items():
+        words = (f"container-{verb}", "--all", *(["--yes"] if verb in ("stop", "remove") else []))
+        found = sailor.does(*words)
+        assert (found.code, found.out, found.err) == (0, "", f"you have no {kind} container\n")
+        assert sailor.does(*words, "--json").answer["containers"] == []
+    found = sailor.does("container-upgrade", "--all", "--yes")
+    assert (found.code, found.out) == (0, "")
+    assert found.err == "you have no container that ds01 made\n"
 
 
 def test_a_command_may_end_before_its_input(sailor: Sailor) -> None:
@@ -357,6 +414,35 @@ def test_the_list_shows_what_runs_and_with_all_what_does_not(sailor: Sailor) -> 
     assert f"  full name    {sailor.full('one')}\n" in detailed
 
 
+def test_a_terminal_has_room_for_every_container(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = Row(
+        container_id="0" * 64,
+        name="a-thesis-with-a-name._.1722830498",
+        image="i",
+        image_id="",
+        state="exited",
+        status="Exited (137) 3 hours ago",
+        created=0,
+        labels={},
+    )
+    one = Standing(
+        row=row,
+        name="a-thesis-with-a-name",
+        image="ds01-1722830498/a-thesis-with-a-name:latest",
+        build="old",
+        gpus="MIG-0a1b2c3d-0a1b-0a1b-0a1b-0a1b2c3d4e5f,GPU-1",
+        workspace="",
+        kind="ds01",
+    )
+    monkeypatch.setenv("COLUMNS", "80")
+    assert max(map(len, _table([one]))) > 80
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert max(map(len, _table([one]))) <= 80
+    assert not capsys.readouterr().out
+
+
 def test_stats_show_what_runs(sailor: Sailor) -> None:
     none = sailor.does("container-stats")
     assert (none.code, none.out) == (0, "")
@@ -407,7 +493,10 @@ def test_one_that_runs_stays_and_makes_the_exit_code_one(sailor: Sailor) -> None
     found = sailor.does("container-remove", sailor.short("one"), sailor.short("two"), "--yes")
     assert found.code == 1
     assert found.out == f"container {stopped}\n"
-    assert f"failed: {running}: it is running (container-stop, or --force)" in found.err
+    says = (
+        f"failed: {running}: it is running (container-stop {running}, or container-remove --force"
+    )
+    assert says in found.err
     assert found.complaint == ["error: 1 of 2 stay"]
     forced = sailor.does("container-remove", sailor.short("one"), "--force")
     assert (forced.code, forced.out) == (0, f"container {running}\n")

@@ -14,7 +14,16 @@ from tools_image import tools
 from ds01build.engine import containers as engines
 from ds01build.engine.load import load
 from ds01build.errors import Ds01Error
-from ds01build.workflow import containers, lives, measuring, owned, removing, standing
+from ds01build.limits import Limits
+from ds01build.workflow import (
+    containers,
+    limiting,
+    lives,
+    measuring,
+    owned,
+    removing,
+    standing,
+)
 
 if TYPE_CHECKING:
     from quays import Quay
@@ -136,6 +145,38 @@ def test_containers_of_other_tools_are_ones_own_and_those_of_others_are_not(
     assert lives.stop(owned.find(name, host), host, 0).outcome == "stopped"
     assert removing.remove([owned.find(name, host)], host).is_whole
     assert f"{name}._.{uid}" not in quay.names
+
+
+def test_what_ds01_did_not_make_is_said_to_be_so(quay: Quay, host: Host) -> None:
+    name = raw(quay, f"other-{quay.token}", {"ds01.uid": str(host.identity.uid)})
+    assert [row.name for row in owned.mine(host)] == [name]
+    assert [row.name for row in limiting.held(quay.engine, host.identity.uid)] == [name]
+    with pytest.raises(Ds01Error) as caught:
+        owned.find_own(name, host)
+    assert str(caught.value) == (
+        f"{name} was not made by ds01: container-stop and container-remove end it"
+    )
+    assert caught.value.hint == f"container-stop {name}; container-remove {name}"
+    with pytest.raises(Ds01Error, match="the limit is 1") as caught:
+        limiting.require_room(quay.engine, host.identity.uid, Limits(max_containers=1))
+    assert caught.value.hint == f"container-stop {name}; container-remove {name}"
+
+
+def test_of_two_containers_with_one_short_name_neither_is_taken_for_the_other(
+    quay: Quay, host: Host
+) -> None:
+    full = made(quay, host)
+    short = f"thesis-{quay.token}"
+    assert [each.name for each in standing.standing(host, every=True)] == [short]
+    other = raw(quay, short, {"ds01.uid": str(host.identity.uid)})
+    names = [each.name for each in standing.standing(host, every=True)]
+    assert names == [each.name for each in owned.mine(host)] == sorted([other, full])
+    shown = str(quay.described(other)["Id"])[:12]
+    with pytest.raises(Ds01Error, match="you have two containers that") as caught:
+        owned.find(short, host)
+    assert caught.value.hint == f"{full} names the first one, its id {shown} the other"
+    assert owned.find(full, host).name == full
+    assert owned.find(shown, host).name == other
 
 
 def test_a_name_that_is_nearly_right_is_suggested(quay: Quay, host: Host) -> None:

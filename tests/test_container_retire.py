@@ -6,10 +6,12 @@ import json
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from unittest.mock import ANY
 
 import pytest
 from images import SCRIPT, Ended, run, succeed
 from terminals import ENTER, INTERRUPT, terminal
+from world import wheel_of
 
 from ds01build.recipe import parse
 
@@ -138,6 +140,7 @@ def test_what_was_installed_by_hand_is_in_the_recipe_and_no_image_is_made(berth:
         "name": berth.container,
         "workspace": str(berth.workspace),
         "by_hand": ["wanted==2.1"],
+        "not_saved": [],
         "unknown": None,
         "recipe": str(berth.recipe),
         "saved": True,
@@ -163,6 +166,53 @@ def test_where_the_lock_fails_nothing_is_stopped(berth: Berth) -> None:
     assert "wanted" in ended.err
     assert berth.recipe.read_bytes() == recipe
     assert (berth.seen()["Id"], berth.seen()["State"]["Running"]) == (container, True)
+
+
+def test_what_cannot_be_saved_keeps_its_container_until_it_is_given_up(berth: Berth) -> None:
+    berth.make()
+    berth.install("wanted")
+    (berth.workspace / "rbtool-1.0-py3-none-any.whl").write_bytes(wheel_of("rbtool"))
+    berth.install("/workspace/rbtool-1.0-py3-none-any.whl")
+    recipe, before = berth.recipe.read_bytes(), berth.seen()["Id"]
+    for more in ("--yes", "--force", "--dry-run"):
+        ended = berth.program(RETIRE, berth.name, "--save-packages", more)
+        assert (ended.code, ended.out) == (1, ""), more
+        assert "error: rbtool 1.0 cannot be saved: not from an index: " in ended.err
+        hint = f"container-retire {berth.container}, without --save-packages, gives it up"
+        assert f"hint:  {hint}\n" in ended.err
+    assert (berth.seen()["Id"], berth.seen()["State"]["Running"]) == (before, True)
+    assert berth.recipe.read_bytes() == recipe
+    berth.update("--add", "other")
+    lost = [{"name": "rbtool", "version": "1.0", "why": ANY}]
+    (row,) = berth.program(UPGRADE, berth.name, "--dry-run", "--json").answer["containers"]
+    assert (row["by_hand"], row["not_saved"]) == (["wanted==2.1"], lost)
+    ended = berth.program(RETIRE, berth.name, "--yes", "--json")
+    assert ended.code == 0, ended.err
+    assert (ended.answer["saved"], ended.answer["not_saved"]) == (False, lost)
+    assert berth.containers() == []
+
+
+def test_a_container_can_be_of_an_earlier_generation(berth: Berth) -> None:
+    berth.make()
+    berth.update("--add", "other")
+    old, name = f"{berth.name}@1", f"{berth.name}-old"
+    ended = berth.program("container-create", name, old)
+    assert ended.code == 0, ended.err
+    made, first = berth.desk.docker("inspect", f"{name}._.{UID}"), berth.seen()["Image"]
+    assert json.loads(made)[0]["Image"] == first
+    upgraded = berth.program(UPGRADE, name)
+    assert (upgraded.code, upgraded.out) == (0, "")
+    assert "is on the current build of" in upgraded.err
+    assert berth.program(RETIRE, name, "--yes").code == 0
+    missing = berth.program("container-create", name, f"{berth.name}@7")
+    assert (missing.code, missing.out) == (1, "")
+    assert f"'{berth.name}' has no generation 7; there are 1, 2" in missing.err
+    (tag,) = (each.split()[1] for each in berth.images() if each.startswith(f"{first} "))
+    assert berth.program(RETIRE, berth.name, "--yes").code == 0
+    berth.desk.docker("rmi", tag)
+    gone = berth.program("container-create", name, old)
+    assert (gone.code, gone.out) == (1, "")
+    assert f"has no image of {old}\nhint:  ds01 image load {old}, which lets" in gone.err
 
 
 def test_a_person_is_asked_before_anything_goes(berth: Berth) -> None:
@@ -289,8 +339,16 @@ def test_where_the_image_is_gone_a_container_stays_as_it_is(berth: Berth) -> Non
         if f"ds01-{UID}/" in each:
             berth.desk.docker("rmi", each.split()[1])
     ended = berth.program(UPGRADE, berth.name, "--yes")
+    told = berth.program(UPGRADE, berth.name, "--yes", "--json")
     berth.desk.docker("tag", f"{berth.name}-kept", berth.tag)
     berth.desk.docker("rmi", f"{berth.name}-kept")
     assert (ended.code, ended.out) == (1, "")
-    assert f"{berth.container} stays: the engine has no image {berth.tag}" in ended.err
+    says = f"{berth.container} stays: the engine has no image {berth.tag}"
+    assert ended.err.count(says) == 1
+    assert ended.err.startswith(f"error: {says}\n")
+    (row,) = told.answer["containers"]
+    assert (row["state"], row["problem"]) == (
+        "image gone",
+        f"the engine has no image {berth.tag}",
+    )
     assert berth.seen()["Id"] == before["Id"]

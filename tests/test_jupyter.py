@@ -23,8 +23,9 @@ from servers import free_port
 
 from ds01build.container import Wish
 from ds01build.container import jupyter as home
+from ds01build.engine.inside import EngineInside
 from ds01build.errors import Ds01Error
-from ds01build.workflow import containers, jupyter
+from ds01build.workflow import containers, jupyter, owned
 from ds01build.workflow.jupyter import Lab
 
 if TYPE_CHECKING:
@@ -75,7 +76,12 @@ class Room:
     @property
     def lab(self) -> Lab:
         return Lab(
-            name="thesis", home=str(self.root), kernel="k", port=self.port, published=self.port + 1
+            name="thesis",
+            home=str(self.root),
+            kernel="k",
+            port=self.port,
+            published=self.port + 1,
+            image="thesis",
         )
 
     def behave(self, *ways: str) -> None:
@@ -272,7 +278,14 @@ def test_what_cannot_be_served_is_told_with_what_to_do(quay: Quay) -> None:
     plain = containers.bring_up(quay.wish(host, "plain", port=8899), host).wish.name
     with pytest.raises(Ds01Error, match="has no Jupyter Lab") as caught:
         jupyter.serve(plain, host)
-    assert "image-update --add jupyterlab" in caught.value.hint
+    assert caught.value.hint == (
+        f"image-create {plain} --base {quay.tag} --jupyter yes --no-container &&"
+        f" container-create --recreate --port 8899 {plain} {plain}"
+    )
+    own = replace(jupyter.lab(owned.find_own(plain, host), host), image="lab")
+    with pytest.raises(Ds01Error, match="has no Jupyter Lab") as caught:
+        jupyter.served(own, EngineInside(engine=quay.engine, name=f"{plain}._.{host.identity.uid}"))
+    assert caught.value.hint == f"image-update lab --add jupyterlab && container-upgrade {plain}"
 
 
 # With servers of this machine.

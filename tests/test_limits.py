@@ -348,10 +348,6 @@ def test_anchors_and_merges_are_read_as_they_are_meant() -> None:
             "memory: null, memory_swap: 16g",
             "less than memory, which has no limit (defaults.memory)",
         ),
-        (
-            "memory: 8g, memory_swap: 8g, shm_size: 16g",
-            "defaults.shm_size: 16.0 GiB are more than memory, which is 8.0 GiB (defaults.memory)",
-        ),
     ],
 )
 def test_values_that_no_engine_takes_together_are_told_with_their_places(
@@ -361,10 +357,28 @@ def test_values_that_no_engine_takes_together_are_told_with_their_places(
 
 
 def test_what_contradicts_itself_for_one_user_is_no_matter_to_others() -> None:
-    text = "defaults: {memory: 32g, shm_size: 16g}\nuser_overrides: {bert: {memory: 8g}}"
+    text = "defaults: {memory: 32g, memory_swap: 32g}\nuser_overrides: {bert: {memory: 64g}}"
     assert limits(text, "anna").memory == 32 * GIB
-    with pytest.raises(Ds01Error, match=r"defaults\.shm_size: .*user_overrides\.bert\.memory"):
+    with pytest.raises(Ds01Error, match=r"defaults\.memory_swap: .*user_overrides\.bert\.memory"):
         limits(text, "bert")
+
+
+def test_a_section_that_lowers_memory_lowers_what_is_shared_of_it() -> None:
+    text = "defaults: {memory: 32g, shm_size: 16g}\ngroups: {student: {memory: 256m}}"
+    found = limits(text, "anna")
+    assert (found.memory, found.shm_size) == (GIB // 4, GIB // 4)
+    assert found.origin("shm_size") == "memory, since defaults.shm_size (16.0 GiB) is more"
+
+
+def test_what_is_wrong_comes_with_the_file_to_put_right() -> None:
+    for text in ("defaults: {memory: 32x}", "defaults: {memory: 2g, memory_swap: 1g}"):
+        with pytest.raises(Ds01Error) as caught:
+            limits(text)
+        assert FILE in str(caught.value)
+        assert caught.value.hint == (
+            f"who administers this machine puts {FILE} right;"
+            " DS01_LIMITS=FILE ds01 limits show tries another one out"
+        )
 
 
 def test_what_is_not_known_is_warned_of_and_no_error() -> None:

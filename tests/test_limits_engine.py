@@ -313,6 +313,7 @@ def test_what_a_user_has_is_shown_beside_what_he_may_have(
     host = _limited(quay, 2)
     made = containers.bring_up(quay.wish(host), host)
     monkeypatch.setenv("DOCKER_HOST", quay.engine.url)
+    (tmp_path / "limits.yaml").write_text("defaults:\n  max_containers_per_user:\n")
     monkeypatch.setenv("DS01_LIMITS", str(tmp_path / "limits.yaml"))
     assert run(["limits", "show", host.identity.login, "--json"]) == 0
     answer = json.loads(capsys.readouterr().out)

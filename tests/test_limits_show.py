@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 import os
 import pwd
+import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from ds01build.cli import run
+from ds01build.cli.limits import _screen
+from ds01build.engine.containers import Row
 from ds01build.errors import Ds01Error
 from ds01build.events import Event, Warned
 from ds01build.workflow import hosts
-from ds01build.workflow.limiting import SITE_LIMITS, limits_at
+from ds01build.workflow.limiting import SITE_LIMITS, Standing, limits_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,6 +55,26 @@ def show(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, st
         return code, *capsys.readouterr()
 
     return shown
+
+
+def way(path: Path) -> str:
+    return (
+        f"who administers this machine puts {path} right;"
+        " DS01_LIMITS=FILE ds01 limits show tries another one out"
+    )
+
+
+def row(name: str) -> Row:
+    return Row(
+        container_id="0" * 64,
+        name=name,
+        image="i",
+        image_id="",
+        state="exited",
+        status="Exited (0) 3 hours ago",
+        created=0,
+        labels={},
+    )
 
 
 def test_each_value_is_shown_with_its_place(
@@ -110,12 +134,52 @@ def test_ones_own_are_shown_where_nobody_is_named(
     assert "no user" not in err
 
 
-def test_no_file_is_no_error(site: Path, show: Callable[..., tuple[int, str, str]]) -> None:
+def test_no_file_is_no_error(
+    site: Path, show: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     site.unlink()
+    monkeypatch.delenv("DS01_LIMITS")
+    monkeypatch.setattr(hosts, "SITE_LIMITS", site)
     code, out, _ = show("anna")
     assert code == 0
     assert out.startswith("anna (group student), by ds01 itself\n")
     assert f"note: there is no {site}: these are the limits of ds01 itself\n" in out
+
+
+def test_a_file_that_is_named_and_not_there_takes_no_limit_away(
+    site: Path, show: Callable[..., tuple[int, str, str]]
+) -> None:
+    site.unlink()
+    assert show() == (
+        1,
+        "",
+        f"error: DS01_LIMITS: there is no {site}\nhint:  unset DS01_LIMITS\n",
+    )
+
+
+def test_an_empty_name_is_nobody(site: Path, show: Callable[..., tuple[int, str, str]]) -> None:
+    assert site.exists()
+    code, out, err = show("")
+    assert (code, out) == (2, "")
+    assert "an empty name is none: leave it out, or give one" in err
+
+
+def test_a_terminal_has_room_for_every_line(
+    site: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = tuple(row(f"container-number-{each}._.1722830498") for each in range(20))
+    notes = ("a note that is longer than any terminal of eighty columns ever was, and not cut",)
+    limits = replace(limits_at(site, "anna", lambda _: None), source="/x", notes=notes)
+    found = Standing(limits=limits, containers=rows)
+    monkeypatch.setenv("COLUMNS", "80")
+    piped = list(_screen(found))
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    lines = list(_screen(found))
+    assert max(map(len, lines)) <= 80
+    assert " ".join(" ".join(lines).split()) == " ".join(" ".join(piped).split())
+    (line,) = (line for line in piped if line.startswith("containers: "))
+    assert line.endswith("container-number-19._.1722830498")
+    assert not capsys.readouterr().out
 
 
 def test_a_wrong_file_is_an_error_with_its_place(
@@ -126,13 +190,13 @@ def test_a_wrong_file_is_an_error_with_its_place(
     assert (code, out) == (1, "")
     assert err == (
         f"error: {site}: defaults.memory: expected a size, as 32g, or null for no limit,"
-        " found '32x'\n"
+        f" found '32x'\nhint:  {way(site)}\n"
     )
     site.write_text(TEXT)
     beside = site.with_name("user-overrides.yaml")
     beside.write_text("anna: 7")
     code, _, err = show()
-    assert (code, err) == (1, f"error: {beside}: anna: expected a table\n")
+    assert (code, err) == (1, f"error: {beside}: anna: expected a table\nhint:  {way(beside)}\n")
 
 
 def test_what_is_no_file_is_an_error(site: Path, show: Callable[..., tuple[int, str, str]]) -> None:
@@ -142,7 +206,7 @@ def test_what_is_no_file_is_an_error(site: Path, show: Callable[..., tuple[int, 
     assert (code, err) == (1, f"error: {site}: not a file\nhint:  ls -ld -- {site}\n")
     site.unlink()
     site.write_text("#" * (1 << 20) + "##")
-    assert show()[2] == f"error: {site}: longer than 1048576 characters\n"
+    assert show()[2] == f"error: {site}: longer than 1048576 characters\nhint:  {way(site)}\n"
 
 
 def test_a_file_in_ones_own_directory_loosens_nothing_and_that_is_said(

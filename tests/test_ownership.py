@@ -19,6 +19,8 @@ ME = Identity(uid=1722830498, gid=1722830498, login="given.surname@example.org")
         ("thesis", {}, "another"),
         ("thesis", {"ds01.uid": "1722830498:1722830498"}, "me"),
         ("thesis", {"ds01.uid": "1000:1722830498"}, "another"),
+        ("thesis", {"ds01.uid": "1722830498"}, "me"),  # as other programs of a site write it
+        ("thesis._.1722830498", {"ds01.uid": "1000"}, "another"),
         # ds01's own label is before what else anybody says.
         ("thesis._.1722830498", {"ds01.uid": "1000:1000"}, "another"),
         ("thesis._.1000", {"ds01.user": ME.login}, "another"),

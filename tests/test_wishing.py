@@ -167,6 +167,20 @@ def test_the_workspace_of_an_images_container_is_its_project(tmp_path: Path) -> 
     assert other == str(tmp_path / "workspace/x")
 
 
+def test_a_workspace_that_cannot_be_looked_into_is_told_with_what_helps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def denied(path: Path) -> bool:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "is_dir", denied)
+    with pytest.raises(Ds01Error, match=r"workspace/my\.project: Permission denied") as caught:
+        wished(desk(home=tmp_path), "my-project")
+    assert caught.value.hint == (
+        f"ls -ld -- {tmp_path}/workspace; --workspace DIR names another one"
+    )
+
+
 def test_of_several_images_on_a_framework_one_is_chosen() -> None:
     newest = selecting.on_framework("Torch", IMAGES)
     assert [each.name for each in newest] == ["newest", "older"]
@@ -201,6 +215,14 @@ def test_options_that_contradict_each_other_are_refused() -> None:
 )
 def test_a_full_reference_is_told_from_a_name(text: str, full: str) -> None:
     assert selecting.full_reference(text) == full
+
+
+def test_what_is_no_reference_is_told_with_why() -> None:
+    with pytest.raises(Ds01Error) as caught:
+        selecting.full_reference("UPPER/x:y")
+    assert str(caught.value) == (
+        "'UPPER/x:y': 'UPPER' is neither a host nor the start of an image's name"
+    )
 
 
 @given(

@@ -43,18 +43,20 @@ def chosen(given: str | None, host: Host, fits: Callable[[Row], bool], what: str
     Raises Ds01Error where there is none.
     """
     from ds01build.asking import Option
-    from ds01build.workflow.owned import called, find, mine
+    from ds01build.workflow.owned import find, mine, names
 
-    if given:
+    if given is not None:
         return find(given, host)
-    found, kind = [row for row in mine(host) if fits(row)], f"{what} container".lstrip()
+    rows = mine(host)
+    called = names(rows, host)
+    found, kind = [row for row in rows if fits(row)], f"{what} container".lstrip()
     if not found:
         raise Ds01Error(f"you have no {kind}", hint="container-list --all")
     if len(found) == 1:
-        _say(f"{called(found[0], host)} is your only {kind}")
+        _say(f"{called[found[0].name]} is your only {kind}")
         return found[0]
     options = [
-        Option(value=row.name, title=f"{called(row, host)} ({row.status or row.state})")
+        Option(value=row.name, title=f"{called[row.name]} ({row.status or row.state})")
         for row in found
     ]
     picked = asker().choose("Which container?", options, found[0].name)
@@ -64,11 +66,17 @@ def chosen(given: str | None, host: Host, fits: Callable[[Row], bool], what: str
 def several(
     given: tuple[str, ...], host: Host, fits: Callable[[Row], bool], what: str, *, every: bool
 ) -> tuple[Row, ...]:
-    """Return the containers of these names, all that fit, or the one that is chosen."""
+    """Return the containers of these names, all that fit, or the one that is chosen.
+
+    Where all are asked for and none fits, that is told.
+    """
     from ds01build.workflow.owned import find, mine
 
     if every:
-        return tuple(row for row in mine(host) if fits(row))
+        rows = tuple(row for row in mine(host) if fits(row))
+        if not rows:
+            _say(f"you have no {what} container")
+        return rows
     found = [find(each, host) for each in given]
     if found:
         return tuple({row.name: row for row in found}.values())

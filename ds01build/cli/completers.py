@@ -159,10 +159,12 @@ def bundles(_context: click.Context, _incomplete: str) -> Iterable[tuple[str, st
 def containers(_context: click.Context, _incomplete: str) -> Iterable[tuple[str, str]]:
     """Complete to the user's containers, as the engine has them by now."""
     from ds01build.cli import wiring
-    from ds01build.workflow.owned import called, mine
+    from ds01build.workflow.owned import mine, names
 
     host = wiring.host(lambda _: None)
-    return [(called(row, host), row.state) for row in mine(host)]
+    rows = mine(host)
+    called = names(rows, host)
+    return [(called[row.name], row.state) for row in rows]
 
 
 def _names() -> Iterable[tuple[str, str]]:

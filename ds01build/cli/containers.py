@@ -56,7 +56,7 @@ def containers(every: bool, detailed: bool, form: str, as_json: bool) -> None:
 
 
 def _table(found: Sequence[Standing]) -> list[str]:
-    from ds01build.cli.output import table, visible
+    from ds01build.cli.output import fitted, visible
 
     heading = ["NAME", "STATE", "STATUS", "IMAGE", "STALE", "GPUS"]
     rows = [
@@ -70,7 +70,7 @@ def _table(found: Sequence[Standing]) -> list[str]:
         ]
         for each in found
     ]
-    return table(heading, [list(map(visible, row)) for row in rows]).splitlines()
+    return fitted(heading, [list(map(visible, row)) for row in rows], 2, 3, 5).splitlines()
 
 
 def _details(found: Sequence[Standing]) -> Iterator[str]:

@@ -13,7 +13,7 @@ __all__ = ["create"]
 
 @click.command("container-create", context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("name", metavar="[NAME]", required=False, shell_complete=completers.containers)
-@click.argument("image", metavar="[IMAGE]", required=False, shell_complete=completers.names)
+@click.argument("image", metavar="[IMAGE]", required=False, shell_complete=completers.images)
 @wishing.options
 @click.option("--dry-run", is_flag=True, help="Print what the engine would be asked for.")
 @options.as_json
@@ -21,10 +21,10 @@ __all__ = ["create"]
 def create(name: str | None, image: str | None, **rest: Any) -> None:
     """Create the container NAME of IMAGE, stopped, with you as its user.
 
-    IMAGE is one of your images, a full reference, or a framework that an image of yours stands on;
-    without it the image that is called like NAME. No image is made here: image-create does that.
-    Your directory is /workspace in it; what you write there is yours. Nothing in the image is
-    changed for you.
+    IMAGE is one of your images, NAME@N for its generation N, a full reference, or a framework that
+    an image of yours stands on; without it the image that is called like NAME. No image is made
+    here: image-create does that. Your directory is /workspace in it; what you write there is yours.
+    Nothing in the image is changed for you.
 
     \b
     container-create

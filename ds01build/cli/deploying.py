@@ -20,8 +20,8 @@ _Way = Literal["background", "open"]
 
 @click.command("container-deploy", context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("name", metavar="[NAME]", required=False, shell_complete=completers.containers)
-@click.argument("given", metavar="[IMAGE]", required=False, shell_complete=completers.names)
-@click.option("--image", metavar="IMAGE", shell_complete=completers.names, help="The same.")
+@click.argument("given", metavar="[IMAGE]", required=False, shell_complete=completers.images)
+@click.option("--image", metavar="IMAGE", shell_complete=completers.images, help="The same.")
 @click.option(
     "--framework",
     default="",

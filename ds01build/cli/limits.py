@@ -26,9 +26,9 @@ def limits() -> None:
 
 
 @limits.command()
-@click.argument("user", required=False, default="", metavar="[USER]")
+@click.argument("user", required=False, metavar="[USER]")
 @options.as_json
-def show(user: str, as_json: bool) -> None:
+def show(user: str | None, as_json: bool) -> None:
     """Print the limits of USER, or yours: each with the place that it comes from.
 
     Also which containers count against them now, and where the rules are not what one expects.
@@ -41,7 +41,9 @@ def show(user: str, as_json: bool) -> None:
     from ds01build.cli.output import print_json, print_lines
     from ds01build.cli.telling import tell
 
-    found = wiring.standing(user, tell)
+    if user == "":
+        raise click.UsageError("an empty name is none: leave it out, or give one")
+    found = wiring.standing(user or "", tell)
     if as_json:
         print_json(_answer(found))
     else:
@@ -74,19 +76,19 @@ def _answer(found: Standing) -> dict[str, object]:
 
 
 def _screen(found: Standing) -> Iterator[str]:
-    from ds01build.cli.output import table
+    from ds01build.cli.output import fitted, hung
 
     own = found.limits
-    yield f"{own.login} (group {own.group}), by {own.source or 'ds01 itself'}"
+    yield from hung("", f"{own.login} (group {own.group}), by {own.source or 'ds01 itself'}")
     yield ""
     rows = [[field, _shown(field, each), own.origin(field)] for field, each in _values(own).items()]
-    yield from table(["LIMIT", "VALUE", "FROM"], rows).splitlines()
+    yield from fitted(["LIMIT", "VALUE", "FROM"], rows, 2).splitlines()
     yield ""
-    yield f"containers: {_usage(found)}"
+    yield from hung("containers: ", _usage(found))
     if own.slice:
-        yield f"slice: {own.slice}, where systemd has the engine's cgroups"
+        yield from hung("slice: ", f"{own.slice}, where systemd has the engine's cgroups")
     for note in own.notes:
-        yield f"note: {note}"
+        yield from hung("note: ", note)
 
 
 def _shown(field: str, value: float | bool | None) -> str:

@@ -75,7 +75,8 @@ def stop(names: tuple[str, ...], **rest: Any) -> None:
     choosing.require_choice(names or rest["every"])
     choosing.must_ask(rest)
     host, rows = _picked(names, _runs, "running", every=rest["every"])
-    running = [owned.called(row, host) for row in rows if row.is_running]
+    called = owned.names(rows, host)
+    running = [called[row.name] for row in rows if row.is_running]
     if running and not choosing.agreed(f"Stop {', '.join(running)}?", rest):
         click.echo("nothing is stopped", err=True)
         return

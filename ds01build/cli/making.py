@@ -75,7 +75,8 @@ def tell_by_hand(found: ByHand) -> None:
     from ds01build.cli.output import visible
 
     lines = [f"  installed by hand: {package}" for package in found.packages]
-    lines += [f"  installed by hand: {note.text} ({note.reason})" for note in found.left]
+    lines += [f"  installed by hand: {each} ({each.why})" for each in found.unsaved]
+    lines += [f"  {note.text}: {note.reason}" for note in found.removed]
     if found.unknown:
         lines.append(f"  what was installed by hand is not known: {found.unknown}")
     for line in lines:

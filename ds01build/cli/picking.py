@@ -43,6 +43,7 @@ class Desk:
 
 def tag_of(asked: Asked, at: Desk) -> str:
     """Return the tag of the image that is named, or else belongs to NAME, or is chosen."""
+    from ds01build.cli import wiring
     from ds01build.engine.names import moving_tag
     from ds01build.workflow import selecting
 
@@ -51,7 +52,8 @@ def tag_of(asked: Asked, at: Desk) -> str:
         return _chosen(on_it, at, f"you have several images on {asked.framework}")
     if asked.image is None:
         return _own(asked, at)
-    full = selecting.full_reference(asked.image)
+    full = selecting.generation_tag(asked.image, wiring.open_store, at.host.engine)
+    full = full or selecting.full_reference(asked.image)
     if full:
         return full
     if selecting.is_name(asked.image):

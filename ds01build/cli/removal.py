@@ -90,14 +90,15 @@ def _goes(row: Row, rest: dict[str, Any]) -> bool:
 def _agreed(rows: Sequence[Row], host: Host, rest: dict[str, Any]) -> bool:
     """Say what would go, and ask; True where there is nothing to ask about."""
     from ds01build.cli.output import visible
-    from ds01build.workflow.owned import called
+    from ds01build.workflow.owned import names
 
+    called = names(rows, host)
     gone = [row for row in rows if _goes(row, rest)]
     for row in gone:
-        click.echo(visible(f"{called(row, host)}: {row.status or row.state}"), err=True)
+        click.echo(visible(f"{called[row.name]}: {row.status or row.state}"), err=True)
     if not gone:
         return True
-    what = ", ".join(called(row, host) for row in gone)
+    what = ", ".join(called[row.name] for row in gone)
     return choosing.agreed(f"Remove {what}?", rest)
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ds01build.cli import completers, guidance, options, terminal
+from ds01build.cli import completers, guidance, making, options, terminal
 
 if TYPE_CHECKING:
     from ds01build.errors import Ds01Error
@@ -14,12 +14,6 @@ if TYPE_CHECKING:
     from ds01build.workflow.renewing import Renewal
 
 __all__ = ["upgrade"]
-
-_SAID = {
-    "current": "is on the current build of {image}",
-    "image gone": "stays: the engine has no image {image}",
-    "unknown": "stays: its labels do not say what it is to be",
-}
 
 
 @click.command("container-upgrade", context_settings={"help_option_names": ["-h", "--help"]})
@@ -48,6 +42,8 @@ def upgrade(name: str | None, every: bool, **rest: Any) -> None:
     host = wiring.host(tell)
     rows = owned.own(host) if every else (owned.find_own(name or "", host),)
     found = [renewing.renewal(row, host) for row in rows]
+    if not found:
+        making.advise("you have no container that ds01 made", rest)
     for each in found:
         _tell(each, rest)
     old = [each for each in found if each.state == "old"]
@@ -58,11 +54,13 @@ def upgrade(name: str | None, every: bool, **rest: Any) -> None:
 
 def _tell(one: Renewal, rest: dict[str, Any]) -> None:
     """Say on stderr what there is to say of a container, and what would go with it."""
-    from ds01build.cli import making
-
     name = one.row.name
-    if one.state != "old":
-        making.advise(f"{name} {_SAID[one.state].format(image=one.image)}", rest)
+    if one.problem:
+        if rest["dry_run"]:  # or else it is the error that all of this ends with
+            making.advise(f"{name} stays: {one.problem}", rest)
+        return
+    if one.state == "current":
+        making.advise(f"{name} is on the current build of {one.image}", rest)
         return
     state = "running, and runs again" if one.row.is_running else one.row.state
     making.advise(f"{name} ({state}) is on an earlier build of {one.image}", rest)
@@ -111,15 +109,15 @@ def _answer(
             {
                 **each.answer(),
                 "upgraded": each in done,
-                "problem": problems.get(each.row.name),
+                "problem": each.problem or problems.get(each.row.name),
             }
             for each in found
         ]
         print_json({"schema": "ds01.upgraded/1", "dry_run": rest["dry_run"], "containers": rows})
     elif done:
         print_lines(each.row.name for each in done)
-    left = [each for each in found if each.state in ("image gone", "unknown")]
+    left = [each for each in found if each.problem]
     if problems or (left and not rest["dry_run"]):
         lines = [f"{name}: {problem}" for name, problem in problems.items()]
-        lines += [f"{each.row.name} {_SAID[each.state].format(image=each.image)}" for each in left]
+        lines += [f"{each.row.name} stays: {each.problem}" for each in left]
         raise Ds01Error("\n".join(lines), hint="image-list; container-list --all")

@@ -60,6 +60,8 @@ def end(name: str, host: Host, rest: dict[str, Any], asker: Asker | None) -> Non
 
     found = retiring.leaving(name, host, wiring.open_store(), Path.cwd())
     _tell(found, rest)
+    if rest["save_packages"]:
+        _require_savable(found)
     if rest["dry_run"]:
         _show_dry(found, rest)
         return
@@ -119,26 +121,38 @@ def _agreed(found: Leaving, rest: dict[str, Any], asker: Asker | None) -> bool:
     return asker.confirm(f"Retire {found.row.name}?", default=False)
 
 
-def _saves(found: Leaving, rest: dict[str, Any], asker: Asker | None) -> bool:
-    """Say whether the recipe is to have what was installed by hand.
-
-    Raises Ds01Error where that is asked for, and there is no recipe, or nobody knows what it was.
-    """
+def _require_savable(found: Leaving) -> None:
+    """Raise Ds01Error where what was installed by hand cannot all be added to a recipe."""
     from ds01build.errors import Ds01Error
 
-    is_asked = rest["save_packages"]
-    if is_asked and found.by_hand.unknown:
-        raise Ds01Error(f"what was installed by hand is not known: {found.by_hand.unknown}")
+    by_hand, without = found.by_hand, f"container-retire {found.row.name}"
+    if by_hand.unknown:
+        raise Ds01Error(
+            f"what was installed by hand is not known: {by_hand.unknown}",
+            hint=f"{without}, without --save-packages, gives it up",
+        )
+    if by_hand.unsaved:
+        lines = [f"{each} cannot be saved: {each.why}" for each in by_hand.unsaved]
+        hint = f"{without}, without --save-packages, gives it up"
+        raise Ds01Error("\n".join(lines), hint=hint)
+    if by_hand.packages and found.recipe is None:
+        raise Ds01Error(f"there is no recipe to add to: {found.homeless}", hint=_imports(found))
+
+
+def _imports(found: Leaving) -> str:
+    return f"ds01 import --from-container {found.row.name} makes a recipe of it"
+
+
+def _saves(found: Leaving, rest: dict[str, Any], asker: Asker | None) -> bool:
+    """Say whether the recipe is to have what was installed by hand."""
     if not found.by_hand.packages:
         return False
     if found.recipe is None:
-        hint = f"ds01 import --from-container {found.row.name} makes a recipe of it"
-        if is_asked:
-            raise Ds01Error(f"there is no recipe to add to: {found.homeless}", hint=hint)
-        making.advise(f"there is no recipe to add it to: {found.homeless}\n{hint}", rest)
+        text = f"there is no recipe to add it to: {found.homeless}\n{_imports(found)}"
+        making.advise(text, rest)
         return False
-    if is_asked or asker is None:
-        return bool(is_asked)
+    if rest["save_packages"] or asker is None:
+        return bool(rest["save_packages"])
     asker.explain("container-retire.packages")
     return asker.confirm(f"Add that to {found.recipe}?", default=True)
 
@@ -217,6 +231,7 @@ def _answer(found: Leaving, done: Retired | None) -> dict[str, object]:
         "name": found.row.name,
         "workspace": found.workspace or None,
         "by_hand": list(found.by_hand.packages),
+        "not_saved": [each.answer() for each in found.by_hand.unsaved],
         "unknown": found.by_hand.unknown or None,
         "recipe": str(found.recipe) if found.recipe else None,
         "saved": bool(done and done.saved),

@@ -6,18 +6,43 @@ import sys
 
 import click
 
-from ds01build.cli import choosing, entering
+from ds01build.cli import choosing, completers, entering
 from ds01build.errors import Ds01Error
 
 __all__ = ["attach", "run"]
 
 _HELP = {"help_option_names": ["-h", "--help"]}
+_NOBODY = "\0"  # which no word of a command line can be
+
+
+class _Visit(click.Command):
+    """Tells ``-- CMD`` from ``NAME -- CMD``: click drops the ``--``, and takes a word for NAME."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put a word in the place of a NAME that is left out. Raises click's errors."""
+        before = args[: args.index("--")] if "--" in args else ["NAME"]
+        if all(each.startswith("-") for each in before):
+            args = [*before, "--", _NOBODY, *args[len(before) + 1 :]]
+        return super().parse_args(ctx, args)
+
+
+def _named(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+    return None if value == _NOBODY else value
+
+
+_name = click.argument(
+    "name",
+    metavar="[NAME]",
+    required=False,
+    callback=_named,
+    shell_complete=completers.containers,
+)
 _command = click.argument("command", metavar="[-- CMD...]", nargs=-1, type=click.UNPROCESSED)
 _yes = click.option("--yes", "-y", is_flag=True, help="Let it run on afterwards; ask nothing.")
 
 
-@click.command("container-run", context_settings=_HELP)
-@choosing.name
+@click.command("container-run", cls=_Visit, context_settings=_HELP)
+@_name
 @_command
 @_yes
 @click.option("--jupyter", is_flag=True, help="Start Jupyter Lab instead, and print its URL.")
@@ -63,8 +88,8 @@ def _serve(name: str | None) -> None:
     jupyter.show(found, host)
 
 
-@click.command("container-attach", context_settings=_HELP)
-@choosing.name
+@click.command("container-attach", cls=_Visit, context_settings=_HELP)
+@_name
 @_command
 @_yes
 @click.pass_context

@@ -99,12 +99,12 @@ def _print(found: Sequence[Measured], rest: dict[str, Any]) -> None:
 
 
 def _table(found: Sequence[Measured], rest: dict[str, Any]) -> list[str]:
-    from ds01build.cli.output import table, visible
+    from ds01build.cli.output import fitted, visible
 
     more = [*(["GPUS"] if rest["gpu"] else []), *(["ID"] if rest["no_trunc"] else [])]
     heading = ["NAME", "CPU", "MEMORY", "OF", "NET IN/OUT", "DISK IN/OUT", "PIDS", *more]
     rows = [list(map(visible, _row(each, rest))) for each in found]
-    return table(heading, rows).splitlines()
+    return fitted(heading, rows, 2, 4, 5, *range(7, len(heading))).splitlines()
 
 
 def _row(one: Measured, rest: dict[str, Any]) -> list[str]:

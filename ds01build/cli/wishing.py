@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -158,8 +159,20 @@ def _workspace(name: str, image: str, project: str, given: Path | None, host: Ho
     directories = host.home / "workspace"
     of_image = image.removesuffix("-image") or image
     if not project and of_image and container_name(image) == name:
-        project = of_image if (directories / of_image).is_dir() else name
+        project = of_image if _is_directory(directories / of_image) else name
     return directories / (project or name)
+
+
+def _is_directory(path: Path) -> bool:
+    from ds01build.errors import Ds01Error
+
+    try:
+        return path.is_dir()
+    except OSError as error:
+        raise Ds01Error(
+            f"{path}: {error.strerror or error}",
+            hint=f"ls -ld -- {shlex.quote(str(path.parent))}; --workspace DIR names another one",
+        ) from error
 
 
 def _absolute(path: Path | None) -> str:

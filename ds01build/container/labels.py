@@ -22,7 +22,7 @@ __all__ = ["MANAGED", "USER", "image_of", "labels_of", "login_of", "port_of", "r
 MANAGED = "ds01.managed"
 USER = "ds01.uid"
 _NONE = "-"  # of a mount that there is not, as AIME's tools write it
-_UID = re.compile(r"([0-9]{1,10}):([0-9]{1,10})")
+_UID = re.compile(r"([0-9]{1,10})(?::[0-9]{1,10})?")
 _NUMBER = re.compile(r"[0-9]{1,5}")
 _LOGIN = re.compile(r"[A-Za-z0-9._@+-]{1,256}")
 _LEGACY = "aime.mlc"
@@ -154,10 +154,13 @@ def port_of(labels: Mapping[str, str]) -> int:
     return _number(labels.get("ds01.port", ""))
 
 
-def uid_of(labels: Mapping[str, str]) -> tuple[int, int] | None:
-    """Return the uid and gid that a container belongs to, None where no label says so."""
+def uid_of(labels: Mapping[str, str]) -> int | None:
+    """Return the uid that a container belongs to, None where no label says so.
+
+    ds01 writes ``UID:GID``; other programs of a site may leave the gid out.
+    """
     match = _UID.fullmatch(labels.get(USER, ""))
-    return (int(match[1]), int(match[2])) if match else None
+    return int(match[1]) if match else None
 
 
 def login_of(labels: Mapping[str, str]) -> str:

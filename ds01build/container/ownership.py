@@ -29,7 +29,7 @@ def belongs(name: str, labels: Mapping[str, str], identity: Identity, home: str)
         return False
     by_label, by_name = uid_of(labels), short_name(name)
     if by_label is not None:
-        return by_label[0] == identity.uid
+        return by_label == identity.uid
     if by_name is not None:
         return by_name[1] == identity.uid
     if login := login_of(labels):

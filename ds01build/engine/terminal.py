@@ -24,6 +24,7 @@ import requests.exceptions
 from ds01build.engine.api import asking
 from ds01build.engine.frames import STDERR, STDOUT
 from ds01build.engine.hijack import hijacked
+from ds01build.engine.refusals import Withheld
 from ds01build.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -58,8 +59,9 @@ def on_terminal(
 ) -> int:
     """Run a command on a terminal of its own, and return its exit code.
 
-    ``near`` has to be a terminal; it is as before when this returns or raises. Raises Ds01Error
-    where the engine refuses, Unavailable where it, or the way to it, is lost.
+    ``near`` has to be a terminal; it is as before when this returns or raises. Raises NoProgram,
+    NotExecutable, Ds01Error where the engine refuses, Unavailable where it, or the way to it, is
+    lost.
     """
     created = _created(engine, container, argv, variables, is_tty=True)
     # Engines before API 1.42 do not know this one, and get the size below.
@@ -70,10 +72,12 @@ def on_terminal(
         _raw(near.stdin),
     ):
         _resize(engine, created, near.stdout)
-        pump = _Pump(far, near.stdin, lambda content: _write(near.stdout, content))
-        pump.deliver(first)
+        printed = Withheld(lambda content: _write(near.stdout, content))
+        pump = _Pump(far, near.stdin, printed.take)
+        if first:
+            pump.deliver(first)
         pump.run(resized, lambda: _resize(engine, created, near.stdout))
-    return _code(engine, created)
+    return _code(engine, created, argv, printed)
 
 
 def piped(
@@ -87,12 +91,19 @@ def piped(
     created = _created(engine, container, argv, variables, is_tty=False)
     body = {"Detach": False, "Tty": False}
     with hijacked(engine, f"exec/{created}/start", body, "to start a command") as (far, first):
-        places = {STDOUT: near.stdout, STDERR: near.stderr}
-        frames = _Frames(lambda channel, content: _write(places[channel], content))
+        printed = Withheld(lambda content: _write(near.stdout, content))
+
+        def deliver(channel: int, content: bytes) -> None:
+            if channel == STDOUT:
+                printed.take(content)
+            else:
+                _write(near.stderr, content)
+
+        frames = _Frames(deliver)
         pump = _Pump(far, near.stdin, frames.take, tells_end=True)
         pump.deliver(first)
         pump.run()
-    return _code(engine, created)
+    return _code(engine, created, argv, printed)
 
 
 def _created(
@@ -110,17 +121,27 @@ def _created(
     return str(made["Id"])
 
 
-def _code(engine: Engine, created: str) -> int:
-    """Return the exit code of a command whose output has ended."""
+def _code(engine: Engine, created: str, argv: Sequence[str], printed: Withheld) -> int:
+    """Return the exit code of a command whose output has ended. Raises as ``on_terminal``."""
+    try:
+        ended = _ended(engine, created)
+        printed.settle(ended, argv)
+    finally:
+        printed.flush()
+    return int(ended["ExitCode"])
+
+
+def _ended(engine: Engine, created: str) -> dict[str, Any]:
+    """Return what the engine says of a command whose output has ended."""
     until = time.monotonic() + _PATIENCE
     while time.monotonic() < until:
         with asking(engine.place, "how a command ended"):
             try:
                 found: dict[str, Any] = engine.client.exec_inspect(created)
             except docker.errors.NotFound:  # gone with its container
-                return KILLED
+                return {"ExitCode": KILLED}
         if not found.get("Running") and found.get("ExitCode") is not None:
-            return int(found["ExitCode"])
+            return found
         time.sleep(_PAUSE)
     raise Unavailable(
         f"the way to the container, through the engine at {engine.place}, broke off; what runs"

@@ -58,7 +58,7 @@ def held(
     return Holding(
         container=container,
         container_id=container_id,
-        uid=known[0] if known else of_name[1] if of_name else None,
+        uid=known if known is not None else of_name[1] if of_name else None,
         login=login_of(labels),
         is_running=is_running,
         devices=devices,

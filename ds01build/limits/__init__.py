@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ds01build.limits.resolving import Limits, resolve
 from ds01build.limits.resources import Capacity, resources
-from ds01build.limits.rules import FALLBACK, Rules, members_in, overrides_in, rules_in
+from ds01build.limits.rules import FALLBACK, Rules, members_in, overrides_in, rules_in, wrong
 
 __all__ = [
     "FALLBACK",
@@ -16,4 +16,5 @@ __all__ = [
     "resolve",
     "resources",
     "rules_in",
+    "wrong",
 ]

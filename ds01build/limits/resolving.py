@@ -9,8 +9,8 @@ from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from ds01build.container.names import plain_name
-from ds01build.errors import Ds01Error
 from ds01build.limits.bounds import AGGREGATE, BOUNDS, GIB
+from ds01build.limits.rules import wrong
 from ds01build.quantities import readable
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def resolve(rules: Rules, login: str) -> Limits:
         slice=f"ds01-{name}-{names[1]}.slice" if rules.has_slices and names[1] else "",
         notes=(*notes, *_shadowed(merged)),
     )
-    return _checked(_filled(limits, rules, chosen), chosen)
+    return _checked(_filled(limits, rules, chosen), chosen["memory_swap"])
 
 
 def _merged(lower: Mapping[str, Setting], upper: Mapping[str, Setting]) -> dict[str, Setting]:
@@ -136,25 +136,25 @@ def _filled(limits: Limits, rules: Rules, chosen: Mapping[str, Setting | None]) 
     if chosen["memory_swap"] is None:
         values["memory_swap"] = memory
         origins["memory_swap"] = "memory, since no file says it"
+    shm = values["shm_size"]
     if chosen["shm_size"] is None:
         values["shm_size"] = min(_SHM, memory or _SHM)
         origins["shm_size"] = _ABSENT
+    elif shm is not None and memory is not None and shm > memory:
+        # What lies in it counts as memory, so that there never was more.
+        values["shm_size"] = memory
+        origins["shm_size"] = f"memory, since {origins['shm_size']} ({readable(shm)}) is more"
     return replace(limits, **values, origins=tuple(sorted(origins.items())))
 
 
-def _checked(limits: Limits, chosen: Mapping[str, Setting | None]) -> Limits:
-    """Return limits that an engine can obey, or raise Ds01Error with those that it cannot."""
-    memory, swap, shm = limits.memory, limits.memory_swap, limits.shm_size
+def _checked(limits: Limits, swap: Setting | None) -> Limits:
+    """Return limits that an engine can obey, or raise Ds01Error with what it cannot."""
+    memory, both = limits.memory, limits.memory_swap
+    if swap is None or both is None or (memory is not None and both >= memory):
+        return limits
     shown = "has no limit" if memory is None else f"is {readable(memory)}"
     told = f"memory, which {shown} ({limits.origin('memory')})"
-    problems = []
-    if swap is not None and (memory is None or swap < memory):
-        problems.append(f"{chosen['memory_swap']}: {readable(swap)} are less than {told}")
-    if shm is not None and memory is not None and shm > memory:
-        problems.append(f"{chosen['shm_size']}: {readable(shm)} are more than {told}")
-    if problems:
-        raise Ds01Error("\n".join(problems))
-    return limits
+    raise wrong([f"{swap}: {readable(both)} are less than {told}"], [swap.source])
 
 
 assert {bound.field for bound in BOUNDS} <= {each.name for each in fields(Limits)}

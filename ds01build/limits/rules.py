@@ -7,6 +7,7 @@ warned of, and what is wrong with anything that it knows is an error, with its p
 from __future__ import annotations
 
 import re
+import shlex
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from ds01build.limits.bounds import AGGREGATE, BOUNDS, IGNORED
 from ds01build.limits.document import load
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from ds01build.limits.bounds import Value
 
@@ -29,6 +30,7 @@ __all__ = [
     "members_in",
     "overrides_in",
     "rules_in",
+    "wrong",
 ]
 
 _KNOWN = {name: bound for bound in BOUNDS for name in bound.names}
@@ -147,6 +149,16 @@ def members_in(text: str) -> frozenset[str]:
     return frozenset(filter(None, names))
 
 
+def wrong(problems: Iterable[str], sources: Iterable[str]) -> Ds01Error:
+    """Return the error for what is wrong in files of limits, with what helps."""
+    files = shlex.join(sorted(set(sources)))
+    return Ds01Error(
+        "\n".join(problems),
+        hint=f"who administers this machine puts {files} right;"
+        " DS01_LIMITS=FILE ds01 limits show tries another one out",
+    )
+
+
 class _Reading:
     """Reads one file, and collects what is wrong with it and what is strange."""
 
@@ -167,7 +179,7 @@ class _Reading:
     def finished(self, rules: Rules) -> Rules:
         """Return ``rules`` with what is strange, or raise Ds01Error with what is wrong."""
         if found := self.issues.found():
-            raise Ds01Error("\n".join(f"{self.source}: {issue}" for issue in found))
+            raise wrong((f"{self.source}: {issue}" for issue in found), [self.source])
         strange = tuple(f"{self.source}: {each}" for each in self.warnings.found())
         return replace(rules, warnings=strange)
 

@@ -14,7 +14,28 @@ if TYPE_CHECKING:
     from ds01build.importing.draft import Note
     from ds01build.workflow.containers import Host
 
-__all__ = ["ByHand", "by_hand"]
+__all__ = ["ByHand", "Unsaved", "by_hand"]
+
+_REMOVED = "removed by hand"  # how the reason begins of what is there no more
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unsaved:
+    """Something installed that no recipe can ask for: a package, or a path with an empty version.
+
+    ``why`` it cannot is said for people.
+    """
+
+    name: str
+    version: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version}".rstrip()
+
+    def answer(self) -> dict[str, object]:
+        """Return the object that ``--json`` of upgrade and retire prints."""
+        return {"name": self.name, "version": self.version or None, "why": self.why}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,10 +56,25 @@ class ByHand:
         return tuple(package for each in slices for package in each.packages)
 
     @property
-    def left(self) -> tuple[Note, ...]:
+    def unsaved(self) -> tuple[Unsaved, ...]:
         """What no recipe could ask for, though it was installed."""
+        found = (note for note in self._left if not note.reason.startswith(_REMOVED))
+        return tuple(map(_unsaved, found))
+
+    @property
+    def removed(self) -> tuple[Note, ...]:
+        """What the image has and somebody has removed, which no recipe could say."""
+        return tuple(note for note in self._left if note.reason.startswith(_REMOVED))
+
+    @property
+    def _left(self) -> tuple[Note, ...]:
         notes = self.draft.notes if self.draft else ()
         return tuple(note for note in notes if note.outcome == "dropped")
+
+
+def _unsaved(note: Note) -> Unsaved:
+    name, _, version = (note.text, "", "") if "/" in note.text else note.text.rpartition(" ")
+    return Unsaved(name=name or version, version=version if name else "", why=note.reason)
 
 
 def by_hand(row: Row, host: Host) -> ByHand:

@@ -79,8 +79,9 @@ def _limits(environment: Mapping[str, str], home: Path, report: Report, login: s
     own = user_file(environment, home).with_name(SITE_LIMITS.name)
     if own.exists():
         report(Warned(f"{own} is not read: limits are the machine's, in {SITE_LIMITS}"))
-    path = Path(environment.get("DS01_LIMITS") or SITE_LIMITS)
-    return limits_at(path.absolute(), login, report)
+    named = environment.get("DS01_LIMITS")
+    path = Path(named or SITE_LIMITS).absolute()
+    return limits_at(path, login, report, is_named=bool(named))
 
 
 def _uid(login: str, report: Report) -> int | None:

@@ -15,6 +15,7 @@ from ds01build.container import read, short_name
 from ds01build.engine.inside import EngineInside
 from ds01build.errors import Ds01Error
 from ds01build.workflow import listener, owned
+from ds01build.workflow.selecting import image_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -72,6 +73,7 @@ class Lab:
     kernel: str
     port: int
     published: int
+    image: str  # that of its user which the container is of, or else a full reference
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,6 +156,7 @@ def lab(row: Row, host: Host) -> Lab:
         kernel=home.kernel_name(wish.project or wish.name),
         port=home.listens(wish)[1],
         published=wish.port,
+        image=image_of(wish.image, host.identity.uid) or wish.image,
     )
 
 
@@ -206,7 +209,7 @@ def _token(where: Lab, inside: Inside) -> str:
         raise Ds01Error(
             f"~/{home.TOKEN} in the container {where.name} has no token of 16 to 256 letters,"
             " digits, '.', '_', '~' and '-'",
-            hint=f"container-create --recreate {where.name}",
+            hint=f"container-create --recreate --port {where.published} {where.name}",
         )
     return text
 
@@ -224,7 +227,7 @@ def _look(action: str, where: Lab, inside: Inside) -> _Seen:
     if code == _NO_JUPYTER:
         raise Ds01Error(
             f"the container {where.name} has no Jupyter Lab",
-            hint="image-update --add jupyterlab, and the container anew: container-upgrade",
+            hint=_way_to_jupyter(where),
         )
     try:
         found = json.loads(printed)
@@ -239,6 +242,17 @@ def _look(action: str, where: Lab, inside: Inside) -> _Seen:
         raise Ds01Error(
             f"Python in the container {where.name} does not say who listens (status {code})"
         ) from error
+
+
+def _way_to_jupyter(where: Lab) -> str:
+    """Return the commands after which a container has a Jupyter Lab."""
+    if not any(each in where.image for each in "/:@"):
+        return f"image-update {where.image} --add jupyterlab && container-upgrade {where.name}"
+    image = where.name.lower()
+    return (
+        f"image-create {image} --base {where.image} --jupyter yes --no-container &&"
+        f" container-create --recreate --port {where.published} {where.name} {image}"
+    )
 
 
 def _number(value: object) -> int:
@@ -264,7 +278,7 @@ def _answers(seen: _Seen, where: Lab) -> bool:
         raise Ds01Error(
             f"in the container {where.name}, process {seen.process} listens on port {where.port},"
             " and it is no Jupyter",
-            hint=f"in the container: kill {seen.process}",
+            hint=f"container-run {where.name} -- kill {seen.process}",
         )
     if seen.owner in _GUARDED or seen.stranger == _OK:
         who = "anybody" if seen.stranger == _OK else "who has another token"

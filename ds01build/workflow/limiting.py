@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ds01build.container import short_name
-from ds01build.container.labels import login_of, uid_of
+from ds01build.container.labels import MANAGED, login_of, uid_of
 from ds01build.engine.containers import claims
 from ds01build.errors import Ds01Error
 from ds01build.events import Warned
-from ds01build.limits import FALLBACK, members_in, overrides_in, resolve, rules_in
+from ds01build.limits import FALLBACK, members_in, overrides_in, resolve, rules_in, wrong
 from ds01build.quantities import counted
 from ds01build.workflow.configured import SITE
 
@@ -47,13 +47,16 @@ class Standing:
     containers: tuple[Row, ...] | None
 
 
-def limits_at(path: Path, login: str, report: Report) -> Limits:
+def limits_at(path: Path, login: str, report: Report, *, is_named: bool = False) -> Limits:
     """Return the limits of a user from the files of a site, of which ``path`` is the first.
 
     Files that this user may not read count as empty, as for the site's other programs; that is
-    told. Raises Ds01Error for files that are wrong, none for one that is not there.
+    told. Raises Ds01Error for files that are wrong, none for one that is not there, unless
+    it ``is_named`` by somebody: a slip is not to take all limits away.
     """
     rules = _rules(path, report)
+    if is_named and not rules.source:
+        raise Ds01Error(f"DS01_LIMITS: there is no {path}", hint="unset DS01_LIMITS")
     limits = resolve(rules, login)
     notes = rules.warnings
     if not rules.source:
@@ -105,7 +108,7 @@ def _text(path: Path) -> str | None:
     with path.open(encoding="utf-8", errors="replace") as file:
         text = file.read(_LONGEST + 1)
     if len(text) > _LONGEST:
-        raise Ds01Error(f"{path}: longer than {_LONGEST} characters")
+        raise wrong([f"{path}: longer than {_LONGEST} characters"], [str(path)])
     return text
 
 
@@ -128,7 +131,7 @@ def _owner(row: Row) -> int | None:
     """Return the uid that a container belongs to: by its label, or else by its name."""
     said = uid_of(row.labels)
     named = short_name(row.name)
-    return said[0] if said else named[1] if named else None
+    return said if said is not None else named[1] if named else None
 
 
 def require_room(engine: Engine, uid: int, limits: Limits) -> None:
@@ -162,8 +165,15 @@ def _full(rows: Sequence[Row], limits: Limits, unmade: str = "") -> Ds01Error:
     return Ds01Error(
         f"{begun}you have {counted(len(rows), 'container')}{had}; the limit is"
         f" {limits.max_containers} ({limits.origin('max_containers')})",
-        hint=f"container-retire {_short(by_age[0])}" if by_age else "ds01 limits show",
+        hint=_end(by_age[0]) if by_age else "ds01 limits show",
     )
+
+
+def _end(row: Row) -> str:
+    """Return the command that ends a container and removes it, whatever tool made it."""
+    if row.labels.get(MANAGED) == "true":
+        return f"container-retire {_short(row)}"
+    return f"container-stop {row.name}; container-remove {row.name}"
 
 
 def _short(row: Row) -> str:

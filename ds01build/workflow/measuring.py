@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ds01build.engine import usage
-from ds01build.workflow.owned import called
+from ds01build.workflow.owned import names
 from ds01build.workflow.standing import gpus_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from ds01build.engine.containers import Row
     from ds01build.engine.usage import Sample
@@ -56,13 +56,14 @@ def samples(rows: Iterable[Row], host: Host) -> dict[str, Sample]:
 
 
 def measured(
-    rows: Iterable[Row], before: Mapping[str, Sample], after: Mapping[str, Sample], host: Host
+    rows: Sequence[Row], before: Mapping[str, Sample], after: Mapping[str, Sample], host: Host
 ) -> tuple[Measured, ...]:
     """Return what containers that are in both samples used between them."""
+    called = names(rows, host)
     return tuple(
         Measured(
             row=row,
-            name=called(row, host),
+            name=called[row.name],
             cpu=usage.processors(before[row.container_id], after[row.container_id]),
             now=after[row.container_id],
             gpus=gpus_of(row.labels),

@@ -44,7 +44,7 @@ def foreseen(row: Row, *, force: bool) -> Outcome:
             name=row.name,
             outcome="failed",
             reason=f"it is {row.state}",
-            hint="container-stop, or --force",
+            hint=f"container-stop {row.name}, or container-remove --force {row.name}",
         )
     return Outcome(name=row.name, outcome="removed")
 

@@ -29,6 +29,13 @@ class Renewal:
     image: str = ""  # the tag
     by_hand: ByHand = ByHand()  # noqa: RUF009 (frozen)
 
+    @property
+    def problem(self) -> str:
+        """Why it cannot be upgraded, empty where nothing is in the way."""
+        if self.state == "image gone":
+            return f"the engine has no image {self.image}"
+        return "its labels do not say what it is to be" if self.state == "unknown" else ""
+
     def answer(self) -> dict[str, object]:
         """Return the object that ``container-upgrade --json`` prints, without what came of it."""
         return {
@@ -37,6 +44,7 @@ class Renewal:
             "image": self.image or None,
             "running": self.row.is_running,
             "by_hand": list(self.by_hand.packages),
+            "not_saved": [each.answer() for each in self.by_hand.unsaved],
         }
 
 

@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING
 from ds01build.catalogue import framework_of, frameworks
 from ds01build.container import container_name
 from ds01build.engine.holdings import named
-from ds01build.engine.names import moving_tag
+from ds01build.engine.names import fixed_tag, moving_tag
 from ds01build.errors import Ds01Error
 from ds01build.fields import did_you_mean
 from ds01build.grammar import recipe_name
 from ds01build.labels import BASE
 from ds01build.reference import parse_reference
 from ds01build.workflow.inventory import images
+from ds01build.workflow.stored import find, parse_numbered
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from ds01build.engine.api import Engine
     from ds01build.events import Report
@@ -31,6 +32,7 @@ __all__ = [
     "candidates",
     "default_name",
     "full_reference",
+    "generation_tag",
     "image_of",
     "is_name",
     "meant",
@@ -152,9 +154,27 @@ def full_reference(text: str) -> str:
     try:
         known = parse_reference(text)
     except ValueError as error:
-        raise Ds01Error(f"{text!r:.200} is {error}", hint="image-list") from error
+        raise Ds01Error(f"{text!r:.200}: {error}", hint="image-list") from error
     last = text.rpartition("/")[2]
     return text if known.digest or ":" in last else f"{text}:latest"
+
+
+def generation_tag(text: str, store: Callable[[], DirStore], engine: Callable[[], Engine]) -> str:
+    """Return what an engine calls the generation that NAME@N names, empty for another text.
+
+    That tag never moves. Raises Ds01Error for a generation that is not there, or not in the engine.
+    """
+    if parse_numbered(text) is None:
+        return ""
+    there, at = store(), engine()
+    found = find(there, text)
+    tag = fixed_tag(there.uid, found.name, found.config())
+    if at.inspect(tag) is None:
+        raise Ds01Error(
+            f"the engine at {at.place} has no image of {text}",
+            hint=f"ds01 image load {text}, which lets {found.name} stand for it in the engine",
+        )
+    return tag
 
 
 def is_name(text: str) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from ds01build.container.labels import image_of
 from ds01build.engine.api import attempted
 from ds01build.engine.dependants import origin
-from ds01build.workflow.owned import called, mine
+from ds01build.workflow.owned import mine, names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,7 +35,7 @@ class Standing:
     """A container as its user sees it. What comes from labels is anybody's words."""
 
     row: Row
-    name: str  # without his uid
+    name: str  # without his uid, unless another one is called so
     image: str  # what its image is called, empty where nobody knows
     build: Build
     gpus: str  # as labels tell; empty for none
@@ -69,21 +69,21 @@ class Standing:
 
 def standing(host: Host, *, every: bool) -> tuple[Standing, ...]:
     """Return how the user's containers stand, those that run alone unless ``every``."""
-    engine = host.engine()
+    engine, rows = host.engine(), mine(host)
     known: dict[str, str] = {}
-    return tuple(
-        _standing(row, host, engine, known) for row in mine(host) if every or row.is_running
-    )
+    called = names(rows, host)
+    shown = (row for row in rows if every or row.is_running)
+    return tuple(_standing(row, called[row.name], engine, known) for row in shown)
 
 
-def _standing(row: Row, host: Host, engine: Engine, known: dict[str, str]) -> Standing:
+def _standing(row: Row, name: str, engine: Engine, known: dict[str, str]) -> Standing:
     image = image_name(engine, row)
     if image not in known:
         known[image] = _engine_id(engine, image)
     current = known[image]
     return Standing(
         row=row,
-        name=called(row, host),
+        name=name,
         image=image,
         build="gone" if not current else "current" if current == row.image_id else "old",
         gpus=gpus_of(row.labels),
