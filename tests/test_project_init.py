@@ -338,8 +338,9 @@ def test_a_dry_run_writes_nothing(desk: World) -> None:
     assert f"write {project(desk)}/recipe.toml" in outcome.out.splitlines()
     assert not project(desk).exists()
     answer = made(desk, *FLAGS[:-1], "--dry-run")
-    assert answer["git"] is None
+    assert (answer["dry_run"], answer["git"]) == (True, None)
     assert not project(desk).exists()
+    assert made(desk, *FLAGS)["dry_run"] is False
 
 
 def test_a_project_may_lie_elsewhere(desk: World) -> None:

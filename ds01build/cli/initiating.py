@@ -64,7 +64,7 @@ def init(name: str | None, **rest: Any) -> None:
     beginning.show(found, rest)
     beginning.tell(f"Work on it: {launching.command(draft.directory, Path.home())}", rest)
     if rest["as_json"]:
-        print_json({"schema": "ds01.project/1", **found.answer()})
+        print_json({"schema": "ds01.project/1", "dry_run": False, **found.answer()})
     else:
         click.echo(draft.directory)
 
@@ -92,7 +92,8 @@ def _show_draft(draft: Draft, rest: dict[str, Any]) -> None:
     from ds01build.cli.output import print_json, print_lines
 
     if rest["as_json"]:
-        print_json({"schema": "ds01.project/1", **draft.answer(), "git": None})
+        answer = {**draft.answer(), "git": None}
+        print_json({"schema": "ds01.project/1", "dry_run": True, **answer})
         return
     print_lines(
         f"{'keep' if each.is_there else 'write':<6}{draft.directory / each.path}"
