@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from ds01build.graph import STATE
 from ds01build.lock import LockedDebian
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from ds01build.graph import Graph
+    from ds01build.graph import Graph, Node
     from ds01build.lock import Lock
 
 __all__ = ["BASE", "inherited", "labels_of", "outdated"]
@@ -27,7 +26,7 @@ def labels_of(lock: Lock, graph: Graph) -> dict[str, str]:
         "ds01.recipe": str(lock.recipe),
         "ds01.lock": str(lock.digest),
         **({} if isinstance(lock.base, LockedDebian) else {BASE: lock.base.reference}),
-        **{_key_label(node.name): str(node.key) for node in graph.nodes},
+        **{_key_label(node): str(node.key) for node in graph.nodes},
         **dict(lock.image.labels),
         "org.opencontainers.image.title": lock.name,
     }
@@ -43,5 +42,5 @@ def outdated(labels: Iterable[tuple[str, str]], own: Collection[str]) -> list[st
     return sorted(name for name, _ in labels if _OWN.fullmatch(name) and name not in own)
 
 
-def _key_label(node: str) -> str:
-    return "ds01.state" if node == STATE else f"ds01.tier.{node}"
+def _key_label(node: Node) -> str:
+    return "ds01.state" if node.kind == "state" else f"ds01.tier.{node.name}"

@@ -61,7 +61,6 @@ UNNAMED = {
     "importing.left_by_adding": "it is a remark of ds01 import",
     "inspecting.commands": "it says what a person could type",
     "inspecting.over_what_it_was_made_of": "it is a remark of ds01 import",
-    "launching.command": "it says what a person could type",
     "looking.seen": _ASKING,
     "owned.of_image": _ASKING,
     "projects.declared": _ASKING,

@@ -234,3 +234,10 @@ def test_nothing_commits_a_container() -> None:
         if isinstance(node, ast.Attribute) and node.attr == "commit"
     }
     assert not committers
+
+
+@pytest.mark.parametrize("name", ["lives", "standing", "deploying", "renewing"])
+def test_what_containers_do_needs_nothing_that_images_are_made_with(name: str) -> None:
+    code = f"import sys, ds01build.workflow.{name}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"networkx", "jinja2", "diskcache", "uv"} & set(done.stdout.split())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from ds01build.wizard import Answers
     from ds01build.workflow.projects import Begun, Draft
 
-__all__ = ["base_options", "begun", "drafted", "outlined", "read", "show", "tell"]
+__all__ = ["base_options", "begun", "drafted", "launching", "outlined", "read", "show", "tell"]
 
 F = TypeVar("F", bound="Callable[..., Any]")
 T = TypeVar("T")
@@ -55,6 +56,13 @@ def base_options(function: F) -> F:
     for option in reversed(_BASE):
         function = option(function)
     return function
+
+
+def launching(directory: Path) -> str:
+    """Return the command that launches the project of a directory."""
+    if directory.parent == Path.home() / "workspace":
+        return f"project-launch {shlex.quote(directory.name)}"
+    return f"project-launch --dir {shlex.quote(str(directory))}"
 
 
 def read(flag: str, check: Callable[[str], T], text: str) -> T:

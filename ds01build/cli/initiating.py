@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -49,7 +48,6 @@ def init(name: str | None, **rest: Any) -> None:
     project-init thesis --type nlp --desc "What parties promise" --quick
     """  # noqa: D301
     from ds01build.cli.output import print_json
-    from ds01build.workflow import launching
 
     is_silent = rest["quick"] or rest["yes"] or rest["dry_run"]
     if is_silent and name is None:
@@ -62,7 +60,7 @@ def init(name: str | None, **rest: Any) -> None:
         return
     found = beginning.begun(draft)
     beginning.show(found, rest)
-    beginning.tell(f"Work on it: {launching.command(draft.directory, Path.home())}", rest)
+    beginning.tell(f"Work on it: {beginning.launching(draft.directory)}", rest)
     if rest["as_json"]:
         print_json({"schema": "ds01.project/1", "dry_run": False, **found.answer()})
     else:

@@ -74,7 +74,7 @@ def launch(name: str | None, **rest: Any) -> None:
         return
     tag, did_build = _image(chosen, rest, asker)
     if not tag:
-        tell(f"Later: {_command(chosen)}", rest)
+        tell(f"Later: {beginning.launching(chosen.directory)}", rest)
         return
     launched = _contained(chosen, tag, rest, asker)
     is_open = _opens(rest, asker)
@@ -101,12 +101,6 @@ def projects(as_json: bool) -> None:
     else:
         rows = [[each.name, each.kind or "-", each.image or "-", _state(each)] for each in found]
         print_lines(table(["NAME", "TYPE", "IMAGE", "STATE"], rows).splitlines())
-
-
-def _command(one: Launchable) -> str:
-    from ds01build.workflow import launching
-
-    return launching.command(one.directory, Path.home())
 
 
 def _check(name: str | None, rest: dict[str, Any]) -> None:
@@ -228,7 +222,7 @@ def _image(chosen: Launchable, rest: dict[str, Any], asker: Asker) -> tuple[str,
         if rest["rebuild"] is False and chosen.state == "missing":
             raise Ds01Error(
                 f"{chosen.name} has no image, and --no-rebuild builds none",
-                hint=f"{_command(chosen)} --rebuild",
+                hint=f"{beginning.launching(chosen.directory)} --rebuild",
             )
         if rest["rebuild"] is False or not asker.confirm("Build image now?", default=True):
             return ("", False) if chosen.state == "missing" else (tag, False)

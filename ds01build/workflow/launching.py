@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 __all__ = [
     "Launchable",
     "Launched",
-    "command",
     "launch",
     "launchable",
     "launchables",
@@ -133,13 +132,6 @@ def _launchable(directory: Path, store: DirStore, seen: Known) -> Launchable:
         return make(state="missing")
     verdict = freshness(store, current, str(directory / RECIPE), inside.labels)
     return make(state="ready") if verdict == "fresh" else make(state="stale", reason=verdict)
-
-
-def command(directory: Path, home: Path) -> str:
-    """Return what launches the project of a directory."""
-    if directory.parent == home / "workspace":
-        return f"project-launch {shlex.quote(directory.name)}"
-    return f"project-launch --dir {shlex.quote(str(directory))}"
 
 
 def wish_of(project: Launchable, image: str, host: Host, port: int = 0) -> Wish:
