@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import grp
 import hashlib
 import json
 import os
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 from engines import place
 
+import ds01build.engine.connect as connecting
 from ds01build.engine.address import Address, addresses
 from ds01build.engine.connect import connect, open_engine
 from ds01build.engine.unix import has
@@ -202,22 +204,69 @@ def test_only_a_place_that_nobody_named_is_no_engine(tmp_path: Path) -> None:
     assert [each.is_named for each in addresses({}, tmp_path / "nobody")] == [False, False]
 
 
+def _refused(path: Path, home: Path) -> Unavailable:
+    """Return what somebody else is told who connects to a socket."""
+    groups = os.getgroups()
+    os.setgroups([])
+    os.setegid(65534)
+    os.seteuid(65534)
+    try:
+        with pytest.raises(Unavailable) as caught:
+            connect({"DOCKER_HOST": f"unix://{path}"}, home)
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
+        os.setgroups(groups)
+    return caught.value
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become somebody else")
-def test_a_socket_without_permission_names_the_group(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("mode", "gid", "says"),
+    [
+        (0o660, 1, f"sudo usermod -aG {grp.getgrgid(1).gr_name} $USER, then log in again"),
+        (0o600, 1, f"only root may use it: {UNSET}"),  # the group may not, either
+        (0o660, 0, f"only root may use it: {UNSET}"),  # nobody is to become a member of that
+        (0o660, 64321, f"only root may use it: {UNSET}"),  # which has no name to be added by
+    ],
+)
+def test_a_socket_without_permission_says_who_may_use_it(
+    mode: int, gid: int, says: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "engine.sock"
     with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(str(tmp_path / "engine.sock"))
+        listener.bind(str(path))
         listener.listen()
-        (tmp_path / "engine.sock").chmod(0o600)
+        os.chown(path, 0, gid)
+        path.chmod(mode)
         for folder in (tmp_path, *tmp_path.parents[:2]):
             folder.chmod(0o755)
-        os.seteuid(65534)
-        try:
-            with pytest.raises(Unavailable) as caught:
-                connect({"DOCKER_HOST": f"unix://{tmp_path}/engine.sock"}, tmp_path)
-        finally:
-            os.seteuid(0)
-    assert f"no permission to use the engine's socket {tmp_path}/engine.sock" in str(caught.value)
-    assert "docker $USER" in caught.value.hint
+        told = _refused(path, tmp_path)
+        assert str(told) == f"no permission to use the engine's socket {path} (from DOCKER_HOST)"
+        assert told.hint.startswith(says)
+        tmp_path.chmod(0o700)
+        assert _refused(path, tmp_path).hint == f"namei -l -- {path}"
+
+
+def test_an_engine_that_is_frozen_is_told_in_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connecting, "_PATIENCE", 1)
+    with socket.socket(socket.AF_UNIX) as listener:  # which takes the question, and says nothing
+        listener.bind(str(tmp_path / "x.sock"))
+        listener.listen()
+        with pytest.raises(Unavailable) as caught:
+            connect({"DOCKER_HOST": f"unix://{tmp_path}/x.sock"}, tmp_path)
+    place = f"{tmp_path}/x.sock (from DOCKER_HOST)"
+    assert str(caught.value) == f"no engine answers at {place}: nothing came within 1 seconds"
+
+
+def test_an_engine_that_hangs_up_is_told_in_words(tmp_path: Path) -> None:
+    with (
+        _listener(tmp_path / "x.sock", b"") as host,
+        pytest.raises(Unavailable, match=r": the connection broke$"),
+    ):
+        connect({"DOCKER_HOST": host}, tmp_path)
 
 
 @contextmanager

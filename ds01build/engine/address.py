@@ -62,18 +62,24 @@ class Address:
         """Say that no engine answers here, and why."""
         return f"no engine answers at {self} (from {self.origin}): {reason}"
 
+    @property
+    def another(self) -> str:
+        """What leads to another engine than the one here."""
+        if not self.is_named:
+            return "set DOCKER_HOST, or: docker context use NAME"
+        if self.origin == "DOCKER_HOST":
+            return "unset DOCKER_HOST, or name another: export DOCKER_HOST=unix:///PATH"
+        return "name another of: docker context ls"
+
     def way_out(self, *, is_missing: bool) -> str:
         """Say what to do where no engine answers; ``is_missing`` where there is no such socket."""
         if not self.is_named:
-            return f"{_START}, or set DOCKER_HOST, or: docker context use NAME"
-        another = "name another of: docker context ls"
-        if self.origin == "DOCKER_HOST":
-            another = "unset DOCKER_HOST, or name another: export DOCKER_HOST=unix:///PATH"
+            return f"{_START}, or {self.another}"
         if str(self.socket) in _USUAL:
-            return f"{_START}, or: {another}"
+            return f"{_START}, or: {self.another}"
         if is_missing:
-            return f"{self.origin} names a socket that is not there: {another}"
-        return f"start the engine there, or: {another}"
+            return f"{self.origin} names a socket that is not there: {self.another}"
+        return f"start the engine there, or: {self.another}"
 
     @property
     def remedy(self) -> str:

@@ -40,6 +40,11 @@ T = TypeVar("T")
 _SECONDS = 1800  # an engine says nothing while it unpacks gigabytes
 _SHOWN = 500  # characters of what an engine says
 _ADDRESS = re.compile(r"sha256:[0-9a-f]{64}")
+_WORDS: tuple[tuple[type[Exception], str], ...] = (
+    (requests.exceptions.Timeout, "nothing came in time"),
+    (requests.exceptions.ConnectionError, "the connection broke"),
+    (requests.exceptions.ChunkedEncodingError, "the connection broke"),
+)
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e]+")
 
 
@@ -247,14 +252,15 @@ def shown(text: str) -> str:
 
 
 def cause(error: BaseException) -> str:
-    """Return the innermost cause that the operating system names, else the error's kind."""
+    """Return the innermost cause that the operating system names, else the error in words."""
     seen: BaseException | None = error
     while seen is not None:
         if isinstance(seen, OSError) and seen.strerror:
             return seen.strerror
         inner = next((part for part in seen.args if isinstance(part, BaseException)), None)
         seen = inner or seen.__cause__ or seen.__context__
-    return type(error).__name__
+    said = (words for kind, words in _WORDS if isinstance(error, kind))
+    return next(said, shown(str(error)) or "it does not say why")
 
 
 def _digests(engine_id: str, names: Iterable[str]) -> frozenset[Digest]:

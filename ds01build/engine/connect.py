@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import grp
+import os
+import pwd
 import re
+import shlex
+import stat
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +22,7 @@ from ds01build.engine.unix import UnixConnection
 from ds01build.errors import NoEngine, Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from ds01build.engine.address import Address, Tls
@@ -59,9 +64,12 @@ def open_engine(address: Address) -> Engine:
     """Return the engine at ``address``. Raises Unavailable."""
     if address.socket is not None:
         _reach(address.socket, address)
-    with _introduction(address):
-        with closing(_client(address, _OLDEST, _PATIENCE)) as first:
-            version: dict[str, Any] = first.version(api_version=False)
+    with (
+        _introduction(address, _PATIENCE),
+        closing(_client(address, _OLDEST, _PATIENCE)) as first,
+    ):
+        version: dict[str, Any] = first.version(api_version=False)
+    with _introduction(address, _SECONDS):
         client = _client(address, _negotiated(version, address), _SECONDS)
         description: dict[str, Any] = client.info()
         return Engine(
@@ -74,13 +82,17 @@ def open_engine(address: Address) -> Engine:
 
 
 @contextmanager
-def _introduction(address: Address) -> Iterator[None]:
-    """Raise Unavailable for what does not answer, or otherwise than an engine would."""
+def _introduction(address: Address, seconds: int) -> Iterator[None]:
+    """Raise Unavailable for what does not answer in time, or otherwise than an engine would."""
     try:
         yield
     except docker.errors.APIError as error:
         said = shown(str(error.explanation or ""))
         raise _stranger(address, f"{error.status_code} {said:.80}".rstrip()) from error
+    except requests.exceptions.Timeout as error:
+        hint = address.way_out(is_missing=False)
+        reason = f"nothing came within {seconds} seconds"
+        raise Unavailable(address.unanswered(reason), hint=hint) from error
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise _stranger(address, "no JSON of the right form") from error
     except (docker.errors.DockerException, requests.exceptions.RequestException, OSError) as error:
@@ -103,7 +115,7 @@ def _reach(socket: Path, address: Address) -> None:
     except PermissionError as error:
         raise Unavailable(
             f"no permission to use the engine's socket {socket} (from {address.origin})",
-            hint="sudo usermod -aG docker $USER, then log in again (the group is as good as root)",
+            hint=_admission(socket, address),
         ) from error
     except OSError as error:
         is_missing = isinstance(error, (FileNotFoundError, NotADirectoryError))
@@ -113,6 +125,31 @@ def _reach(socket: Path, address: Address) -> None:
         raise wrong(address.unanswered(reason), hint=hint) from error
     finally:
         connection.close()
+
+
+def _admission(socket: Path, address: Address) -> str:
+    """Say how a user gets at a socket that is closed to him."""
+    try:
+        status = socket.stat()
+    except OSError:  # a directory on the way is closed, too
+        return f"namei -l -- {shlex.quote(str(socket))}"
+    owner = _named(lambda: pwd.getpwuid(status.st_uid).pw_name) or f"uid {status.st_uid}"
+    group = _named(lambda: grp.getgrgid(status.st_gid).gr_name)
+    is_for_group = status.st_gid != 0 and status.st_mode & stat.S_IWGRP
+    if not group or not is_for_group or status.st_gid in (os.getegid(), *os.getgroups()):
+        return f"only {owner} may use it: {address.another}"
+    return (
+        f"sudo usermod -aG {shlex.quote(group)} $USER, then log in again"
+        f" (the group is as good as {owner})"
+    )
+
+
+def _named(look: Callable[[], str]) -> str:
+    """Return a name of an account, empty where nobody knows it."""
+    try:
+        return look()
+    except KeyError:
+        return ""
 
 
 def _client(address: Address, version: tuple[int, int], seconds: int) -> docker.APIClient:
