@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING
 
 import click
 
 from ds01build.cli import options
+from ds01build.cli.output import hung, visible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from ds01build.workflow.checked import Checked
 
 __all__ = ["doctor", "rows"]
 
-_SIGNS = {"ok": "ok", "warning": "warning", "problem": "PROBLEM"}
+_SIGNS = {"ok": "ok", "warning": "warning", "problem": "PROBLEM", "unknown": "unknown"}
+_SIGN = 9  # columns of a sign, and of the space behind it
+_INSIDE = re.compile(r"(?<![,:;]) ")  # a space in a part of a remedy: a command, or a few words
+_HELD = "\0"  # a space that is not broken at
 
 
 @click.command()
@@ -48,10 +54,25 @@ def doctor(offline: bool, as_json: bool) -> None:
 
 
 def rows(found: Iterable[Checked]) -> list[str]:
-    """Return a table of what was looked at, with what to do below each row."""
+    """Return a table of what was looked at, with what to do below each row.
+
+    A terminal gets it as wide as it is. No command is broken, so that it can be copied: it gets a
+    line of its own, further to the left where there is no room for it.
+    """
     lines = []
     for each in found:
-        lines.append(f"{_SIGNS[each.state]:<8} {each.topic:<14} {each.says}".rstrip())
-        if each.remedy:
-            lines.append(f"{'':<8} {'':<14} do: {each.remedy}")
+        head = f"{_SIGNS[each.state]:<8} {each.topic:<14} "
+        for said in each.says.splitlines() or [""]:
+            lines += [line.rstrip() for line in hung(head, visible(said))]
+            head = " " * len(head)
+        lines += _remedy(visible(each.remedy), (len(head), _SIGN)) if each.remedy else []
     return lines
+
+
+def _remedy(remedy: str, indents: Sequence[int]) -> list[str]:
+    """Return what to do, broken between its parts; the first indent that has room for all."""
+    whole = _INSIDE.sub(_HELD, remedy)
+    tries = [hung(f"{' ' * indent}do: ", whole) for indent in indents]
+    width = get_terminal_size().columns
+    fitting = (lines for lines in tries if max(map(len, lines)) <= width)
+    return [line.replace(_HELD, " ") for line in next(fitting, tries[-1])]

@@ -5,20 +5,19 @@ from __future__ import annotations
 import os
 import shlex
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 from ds01build.errors import Ds01Error, Unavailable
 from ds01build.process import attend, run
-from ds01build.workflow import doctor
-from ds01build.workflow.checked import Checked, guarded
+from ds01build.workflow import doctor, settings
+from ds01build.workflow.checked import Checked
 from ds01build.workflow.hosts import identity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from ds01build.workflow.doctor import Machine
+    from ds01build.workflow.doctor import Look, Machine
 
 __all__ = ["Lacking", "lacking", "look", "make_directory", "make_key"]
 
@@ -37,16 +36,17 @@ class Lacking:
 
 def look(looked_at: Machine) -> Iterator[Checked]:
     """Yield how the user of a machine stands. Nothing is changed."""
-    looks = {
-        "configuration": doctor.configuration,
+    looks: dict[str, Look] = {
+        "configuration": settings.configuration,
+        "limits": settings.limits,
         "you": _you,
         "store": doctor.store,
+        "read-only": settings.lenders,
         "engine": doctor.engine,
         "workspace": _workspace,
         "ssh": _ssh,
     }
-    for topic, each in looks.items():
-        yield from guarded(topic, partial(each, looked_at))
+    return doctor.looking(looked_at, looks)
 
 
 def lacking(looked_at: Machine) -> Lacking:

@@ -22,11 +22,10 @@ from ds01build.resolve.session import has_apt
 from ds01build.store import open_store
 from ds01build.store.durable import free_bytes
 from ds01build.store.layout import MOUNTS, refuse_network
-from ds01build.workflow import reaching
+from ds01build.workflow import reaching, settings
 from ds01build.workflow.checked import Checked, guarded
-from ds01build.workflow.configured import SITE, configuration_of, connected, text_of, user_file
+from ds01build.workflow.configured import connected
 from ds01build.workflow.drivers import drivers
-from ds01build.workflow.hosts import host
 from ds01build.workflow.inventory import known
 
 if TYPE_CHECKING:
@@ -35,10 +34,23 @@ if TYPE_CHECKING:
     from ds01build.engine.api import Engine
     from ds01build.workflow.checked import State
 
-__all__ = ["Machine", "configuration", "engine", "examine", "machine", "store"]
+    Look = Callable[["Machine"], Iterator[Checked]]
+
+__all__ = ["Machine", "engine", "examine", "looking", "machine", "store"]
 
 _ROOM, _LEAST = 10_000_000_000, 1_000_000_000  # bytes: to build in comfort, and at all
 _KINDS = {"graph": "Docker", "containerd": "Docker (containerd store)", "podman": "Podman"}
+_ELSEWHERE = "DS01_STORE=DIRECTORY selects another place"
+_REMEDIES = {  # by topic, of errors that have no hint of their own
+    "store": _ELSEWHERE,
+    "disk": _ELSEWHERE,
+    "engine": "docker context ls",
+    "uv": "pip install --force-reinstall uv",
+    "index": "DS01_INDEX_URL=URL names another index",
+    "mirror": "DS01_APT_MIRROR=URL names another mirror",
+}
+_NEEDS = {"read-only": "configuration", "uv": "configuration", "index": "uv"}
+_NEEDS |= {"mirror": "configuration"}
 _SYSTEM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -68,9 +80,11 @@ def machine(environment: Mapping[str, str], home: Path) -> Machine:
 
 def examine(looked_at: Machine, *, offline: bool = False) -> Iterator[Checked]:
     """Yield what was looked at, one after the other; ``offline`` asks no network but the engine."""
-    looks = {
-        "configuration": configuration,
+    looks: dict[str, Look] = {
+        "configuration": settings.configuration,
+        "limits": settings.limits,
         "store": store,
+        "read-only": settings.lenders,
         "disk": _disk,
         "engine": engine,
         "drivers": _drivers,
@@ -79,17 +93,26 @@ def examine(looked_at: Machine, *, offline: bool = False) -> Iterator[Checked]:
         "git": _git,
         **({} if offline else {"index": reaching.index, "mirror": reaching.mirror}),
     }
+    return looking(looked_at, looks)
+
+
+def looking(looked_at: Machine, looks: Mapping[str, Look]) -> Iterator[Checked]:
+    """Yield what each of ``looks`` finds, by its topic.
+
+    What cannot be looked at because of a problem of another topic is no problem of its own.
+    """
+    lost = {} if settings.is_valid(looked_at) else {"configuration": "configuration"}
     for topic, look in looks.items():
-        yield from guarded(topic, partial(look, looked_at))
-
-
-def configuration(looked_at: Machine) -> Iterator[Checked]:
-    """Say which configuration files there are. Raises Ds01Error for one that is not valid."""
-    environment, home = looked_at.environment, looked_at.home
-    configuration_of(environment, home)
-    host(environment, home, lambda _: None)  # which reads the policy of containers
-    files = [str(path) for path in (SITE, user_file(environment, home)) if text_of(path)]
-    yield Checked(topic="configuration", says=", ".join(files) or "the defaults: there is no file")
+        fault = lost.get(_NEEDS.get(topic, ""))
+        if fault:
+            lost[topic] = fault
+            says = f"not looked at, since {fault} has a problem"
+            yield Checked(topic=topic, says=says, state="unknown")
+            continue
+        for each in guarded(topic, partial(look, looked_at), _REMEDIES.get(topic, "")):
+            if each.state == "problem" and topic != "configuration":  # whose others matter to none
+                lost[topic] = topic
+            yield each
 
 
 def store(looked_at: Machine) -> Iterator[Checked]:
@@ -101,7 +124,7 @@ def store(looked_at: Machine) -> Iterator[Checked]:
         if not os.access(there, os.W_OK | os.X_OK):
             raise Ds01Error(
                 f"no store can be made at {root}: you may not write to {there}",
-                hint="DS01_STORE=DIRECTORY selects another place",
+                hint=_ELSEWHERE,
             )
         yield Checked(topic="store", says=f"{root}: the first build makes it")
         return

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from ds01build.events import Report
     from ds01build.limits import Limits
 
-__all__ = ["host", "identity", "standing"]
+__all__ = ["host", "identity", "limits_of", "standing"]
 
 
 def host(environment: Mapping[str, str], home: Path, report: Report) -> Host:
@@ -52,7 +52,7 @@ def host(environment: Mapping[str, str], home: Path, report: Report) -> Host:
         network=configuration_of(environment, home).network,
         policy=_policy(),
         inventory=once(inventory),
-        limits=once(lambda: _limits(environment, home, report, who.login)),
+        limits=once(lambda: limits_of(environment, home, report, who.login)),
     )
 
 
@@ -65,7 +65,7 @@ def standing(
     """
     own = identity()
     login = login or own.login
-    limits = _limits(environment, home, report, login)
+    limits = limits_of(environment, home, report, login)
     uid = own.uid if login == own.login else _uid(login, report)
     try:
         containers = held(connected(environment, home), uid, login)
@@ -75,7 +75,8 @@ def standing(
     return Standing(limits=limits, containers=containers)
 
 
-def _limits(environment: Mapping[str, str], home: Path, report: Report, login: str) -> Limits:
+def limits_of(environment: Mapping[str, str], home: Path, report: Report, login: str) -> Limits:
+    """Return what a user may have. Raises Ds01Error for files of limits that are wrong."""
     own = user_file(environment, home).with_name(SITE_LIMITS.name)
     if own.exists():
         report(Warned(f"{own} is not read: limits are the machine's, in {SITE_LIMITS}"))

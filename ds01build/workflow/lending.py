@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ds01build.workflow.planning import Planned
     from ds01build.workflow.steps import Edges, Facts
 
-__all__ = ["Reach", "Recalled", "Refused", "borrow", "lenders"]
+__all__ = ["Reach", "Recalled", "Refused", "borrow", "lenders", "owners"]
 
 Refused = frozenset[tuple[str, "Digest"]]  # blobs of a store, by its name, that are not used
 
@@ -43,7 +43,7 @@ def lenders(
     configuration: Configuration, store: DirStore, report: Report
 ) -> tuple[ReadOnlyStore, ...]:
     """Return the read-only stores that can be believed; the others are warned of."""
-    trusted = frozenset({store.uid, *_uids(configuration.store_owners, report)})
+    trusted = owners(configuration, store.uid, report)
     found: list[ReadOnlyStore] = []
     for place in configuration.read_only_stores:
         try:
@@ -53,6 +53,11 @@ def lenders(
         else:
             found += [lender] if lender.root != store.root else []
     return tuple(found)
+
+
+def owners(configuration: Configuration, uid: int, report: Report) -> frozenset[int]:
+    """Return whose stores user ``uid`` believes, beside root's; who is no user is warned of."""
+    return frozenset({uid, *_uids(configuration.store_owners, report)})
 
 
 def _uids(names: Iterable[str], report: Report) -> Iterator[int]:
