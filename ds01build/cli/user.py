@@ -12,9 +12,13 @@ import click
 from ds01build.cli import creation, options, terminal
 from ds01build.cli.lazily import LazyGroup
 from ds01build.cli.phases import short
+from ds01build.errors import Ds01Error
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ds01build.asking import Asker
+    from ds01build.workflow.checked import Checked
     from ds01build.workflow.doctor import Machine
 
 __all__ = ["setup", "user"]
@@ -41,16 +45,23 @@ def setup(**rest: Any) -> None:
     user-setup
     user-setup --yes --no-ssh-key
     """  # noqa: D301
-    from ds01build.cli.doctor import rows
-    from ds01build.cli.output import print_json, print_lines
-    from ds01build.workflow import arriving, doctor, hosts
+    from ds01build.workflow import arriving, doctor
 
     if rest["quick"] and (rest["yes"] or rest["workspace"] or rest["ssh_key"]):
         raise click.UsageError("--quick makes nothing: leave it out")
     machine = doctor.machine(os.environ, Path.home())
-    made = [] if rest["quick"] else _made(machine, rest)
-    found = tuple(arriving.look(machine))
-    if not rest["as_json"]:
+    made, failures = ([], []) if rest["quick"] else _made(machine, rest)
+    _print(tuple(arriving.look(machine)), made, as_json=rest["as_json"])
+    if failures:
+        raise failures[0]
+
+
+def _print(found: Sequence[Checked], made: Sequence[Path], *, as_json: bool) -> None:
+    from ds01build.cli.doctor import rows
+    from ds01build.cli.output import print_json, print_lines
+    from ds01build.workflow import hosts
+
+    if not as_json:
         print_lines(rows(found))
         click.echo("Begin a project: project-init", err=True)
         return
@@ -68,24 +79,30 @@ def setup(**rest: Any) -> None:
     )
 
 
-def _made(machine: Machine, rest: dict[str, Any]) -> list[Path]:
-    """Make what is lacking and agreed to, and return it. Without a terminal only flags agree."""
+def _made(machine: Machine, rest: dict[str, Any]) -> tuple[list[Path], list[Ds01Error]]:
+    """Make what is lacking and agreed to, and return it, and why something could not be made.
+
+    Without a terminal only flags agree.
+    """
     from ds01build.workflow import arriving
 
     asker = creation.asker(is_silent=rest["yes"])
     asks = terminal.is_there() and not rest["yes"]
     agreed = partial(_is_agreed, rest=rest, asker=asker, asks=asks)
     lacking = arriving.lacking(machine)
-    made = []
-    path = lacking.workspace
-    if path is not None and agreed("workspace", f"Make {short(path, Path.home())}?"):
-        arriving.make_directory(path)
-        made.append(path)
-    path = lacking.key
-    if path is not None and agreed("ssh_key", f"Make an ssh key, {short(path, Path.home())}?"):
-        arriving.make_key(machine, path, asks=asks)
-        made.append(path)
-    return made
+    made: list[Path] = []
+    failures: list[Ds01Error] = []
+    for path, flag, what, make in (
+        (lacking.workspace, "workspace", "", arriving.make_directory),
+        (lacking.key, "ssh_key", "an ssh key, ", partial(arriving.make_key, machine, asks=asks)),
+    ):
+        if path is not None and agreed(flag, f"Make {what}{short(path, Path.home())}?"):
+            try:
+                make(path)
+                made.append(path)
+            except Ds01Error as error:
+                failures.append(error)
+    return made, failures
 
 
 def _is_agreed(flag: str, question: str, rest: dict[str, Any], asker: Asker, *, asks: bool) -> bool:

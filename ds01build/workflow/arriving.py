@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ds01build.errors import Ds01Error, Unavailable
 from ds01build.process import attend, run
-from ds01build.workflow import doctor, settings
+from ds01build.workflow import doctor, keys, settings
 from ds01build.workflow.checked import Checked
 from ds01build.workflow.hosts import identity
 
@@ -21,9 +22,29 @@ if TYPE_CHECKING:
 
 __all__ = ["Lacking", "lacking", "look", "make_directory", "make_key"]
 
-_KEYS = ("id_ed25519", "id_ed25519_sk", "id_ecdsa", "id_ecdsa_sk", "id_rsa")  # ssh(1)
-_SECONDS = 60.0
+_SECONDS = 60.0  # for ssh-keygen
 _PRIVATE = 0o700
+# What nearly every image has, by uid: Debian's base-passwd, and the user of Ubuntu's images.
+_ACCOUNTS = {
+    "root": 0,
+    "daemon": 1,
+    "bin": 2,
+    "sys": 3,
+    "sync": 4,
+    "games": 5,
+    "man": 6,
+    "lp": 7,
+    "mail": 8,
+    "news": 9,
+    "uucp": 10,
+    "proxy": 13,
+    "www-data": 33,
+    "backup": 34,
+    "list": 38,
+    "irc": 39,
+    "nobody": 65534,
+    "ubuntu": 1000,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +71,11 @@ def look(looked_at: Machine) -> Iterator[Checked]:
 
 
 def lacking(looked_at: Machine) -> Lacking:
-    """Return what the user lacks."""
+    """Return what the user lacks, and can be given."""
     workspace = _place(looked_at)
     return Lacking(
         workspace=None if os.path.lexists(workspace) else workspace,
-        key=None if _keys(looked_at) else looked_at.home / ".ssh" / _KEYS[0],
+        key=keys.room_for_one(looked_at.home / ".ssh"),
     )
 
 
@@ -67,14 +88,17 @@ def make_directory(path: Path) -> None:
 
 
 def make_key(looked_at: Machine, path: Path, *, asks: bool) -> None:
-    """Make an ssh key (ed25519), never over another one.
+    """Make an ssh key (ed25519), never over another one or a half of it.
 
     With ``asks`` ssh-keygen asks its user for a passphrase; otherwise the key has none. Raises
     Ds01Error, Unavailable.
     """
-    if os.path.lexists(path):
-        raise Ds01Error(f"{path} exists, and stays as it is")
+    keys.refuse_taken(path)
     make_directory(path.parent)
+    keys.refuse_open(path.parent)
+    if shutil.which("ssh-keygen", path=looked_at.path) is None:
+        hint = "sudo apt-get install openssh-client"
+        raise Unavailable("ssh-keygen is not installed", hint=hint)
     words = ["ssh-keygen", "-q", "-t", "ed25519", "-C", identity().login, "-f", str(path)]
     environment = {"PATH": looked_at.path, "HOME": str(looked_at.home), "LC_ALL": "C.UTF-8"}
     if asks:
@@ -89,6 +113,8 @@ def make_key(looked_at: Machine, path: Path, *, asks: bool) -> None:
 def _you(_: Machine) -> Iterator[Checked]:
     who = identity()
     says = f"{who.login} (uid {who.uid}, gid {who.gid}); {who.name}, at {who.home}, in containers"
+    if _ACCOUNTS.get(who.name, who.uid) != who.uid:
+        says += f", and {who.name}_2 where the image has a {who.name} of its own"
     yield Checked(topic="you", says=says)
 
 
@@ -98,27 +124,22 @@ def _place(looked_at: Machine) -> Path:
 
 def _workspace(looked_at: Machine) -> Iterator[Checked]:
     path = _place(looked_at)
-    if path.is_dir() and not path.is_symlink() and os.access(path, os.W_OK | os.X_OK):
+    shown = shlex.quote(str(path))
+    link = f", a link to {os.path.realpath(path)}" if path.is_symlink() else ""
+    if path.is_dir() and os.access(path, os.W_OK | os.X_OK):
         count = sum(1 for each in path.iterdir() if each.is_dir())
-        yield Checked(topic="workspace", says=f"{path}: {count} directories")
+        number = "1 directory" if count == 1 else f"{count} directories"
+        yield Checked(topic="workspace", says=f"{path}{link}: {number}")
         return
-    says, remedy = f"{path} is not there yet", f"mkdir -- {shlex.quote(str(path))}"
-    if os.path.lexists(path):
-        says = f"{path} is no directory that you may write to"
-        remedy = f"ls -ld -- {shlex.quote(str(path))}"
+    says, remedy = f"{path} is not there yet", f"mkdir -- {shown}"
+    if link and not path.exists():
+        says = f"{path}{link}, which is not there"
+        remedy = f"mkdir -p -- {shlex.quote(os.path.realpath(path))}"
+    elif os.path.lexists(path):
+        says = f"{path}{link}: no directory that you may write to"
+        remedy = f"ls -ldL -- {shown}"
     yield Checked(topic="workspace", says=says, state="warning", remedy=remedy)
 
 
-def _keys(looked_at: Machine) -> tuple[Path, ...]:
-    places = (looked_at.home / ".ssh" / name for name in _KEYS)
-    return tuple(path for path in places if os.path.lexists(path))
-
-
 def _ssh(looked_at: Machine) -> Iterator[Checked]:
-    found = _keys(looked_at)
-    if found:
-        yield Checked(topic="ssh", says=", ".join(map(str, found)))
-        return
-    says = f"no key in {looked_at.home / '.ssh'}: git servers know you by one"
-    remedy = "user-setup --ssh-key"
-    yield Checked(topic="ssh", says=says, state="warning", remedy=remedy)
+    return keys.look(looked_at.home / ".ssh")
