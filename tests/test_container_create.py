@@ -75,7 +75,7 @@ def test_no_image_is_made_for_a_container(dock: Dock) -> None:
         ("pytorch", "you have no image on pytorch"),
         ("TF", "you have no image on tensorflow"),
         ("a b", "no image of yours is called 'a b'"),
-        ("Up/Per", "is not an image reference"),
+        ("Up/Per", "'Up/Per': not an image reference"),
         ("ds01-0/nosuch", "has no image ds01-0/nosuch:latest"),
     ):
         refused = dock.refused(1, says, CREATE, dock.name("other"), word)
