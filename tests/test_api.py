@@ -45,6 +45,7 @@ _ASKING = "it is about what a person is asked"
 _WRITING = "it writes an answer to a file"
 UNNAMED = {
     "collecting.freed": "it is a remark of image-delete",
+    "containers.loading": "it says what a person could type",
     "creating.is_taken": _ASKING,
     "creating.offers": _ASKING,
     "creating.package_files": _ASKING,
@@ -63,6 +64,7 @@ UNNAMED = {
     "inspecting.over_what_it_was_made_of": "it is a remark of ds01 import",
     "looking.seen": _ASKING,
     "owned.of_image": _ASKING,
+    "ports.require_usable": "ports.port_for does it",
     "projects.declared": _ASKING,
     "projects.is_there": _ASKING,
     "quick.find": "it makes ds01 build fast, and building.build comes to the same",

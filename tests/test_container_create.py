@@ -218,8 +218,7 @@ def test_a_deployed_container_runs_and_a_second_time_is_started(dock: Dock) -> N
     assert dock.quay.described(dock.full("one"))["State"]["Paused"] is False
     assert dock.quay.says(dock.full("one"), "id", "-u") == "0"
     refused = dock.refused(1, "already", DEPLOY, name, "--background")
-    again = f"container-deploy {name}"
-    hint = f"{again} --existing takes it as it is; {again} --recreate makes it anew"
+    hint = "with --existing it is taken as it is; with --recreate it is made anew"
     assert f"hint:  {hint}\n" in refused.err
 
 

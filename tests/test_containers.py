@@ -22,7 +22,7 @@ from ds01build.engine.load import load
 from ds01build.engine.owner import current
 from ds01build.engine.replacing import aside
 from ds01build.errors import Ds01Error
-from ds01build.workflow import containers, owned
+from ds01build.workflow import containers, deploying, launching, owned
 from ds01build.workflow.renewing import renewal
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from ds01build.container import Specification
     from ds01build.engine.api import Engine
+    from ds01build.workflow.containers import Host
 
 
 pytest_plugins = ("engine_fixtures", "container_fixtures")
@@ -339,26 +340,79 @@ def test_a_container_is_replaced_with_its_workspace(quay: Quay) -> None:
     assert quay.names == [made.name]
 
 
-@pytest.mark.parametrize(
-    ("why", "is_new_there"), [("stopped", False), ("ran", False), ("ran", True)]
-)
+def left_behind(quay: Quay, host: Host, why: str) -> tuple[Specification, str]:
+    """Return a container that a dead command was to replace, and its id."""
+    made = containers.create(quay.wish(host), host)
+    dead = current()._replace(uid=host.identity.uid, pid=2**22 - 1)
+    left = f"{made.name}.{why}.{str(dead).replace('/', '.')}.0123abcd"
+    quay.engine.client.rename(made.name, left)
+    return made, str(quay.described(left)["Id"])
+
+
+@pytest.mark.parametrize("why", ["stopped", "ran"])
+@pytest.mark.parametrize("is_new_there", [False, True])
 def test_what_a_killed_replacement_left_is_put_right_by_any_command(
     quay: Quay,
     why: str,
     is_new_there: bool,  # noqa: FBT001
 ) -> None:
     host = quay.host()
-    made = containers.create(quay.wish(host), host)
-    old = quay.described(made.name)["Id"]
-    dead = current()._replace(uid=host.identity.uid, pid=2**22 - 1)
-    left = f"{made.name}.{why}.{str(dead).replace('/', '.')}.0123abcd"
-    quay.engine.client.rename(made.name, left)
+    made, old = left_behind(quay, host, why)
     if is_new_there:
-        creating.create(quay.engine, made)
+        creating.create(quay.engine, replace(made, replaces=old))
     (row,) = (row for row in owned.own(host) if quay.token in row.name)
     assert quay.names == [row.name] == [made.name]
     assert (row.container_id == old) is not is_new_there
     assert row.is_running is (why == "ran" and not is_new_there)
+
+
+def test_what_was_to_be_replaced_and_was_not_is_kept_whatever_has_its_name(quay: Quay) -> None:
+    host = quay.host()
+    made, old = left_behind(quay, host, "ran")
+    creating.create(quay.engine, made)
+    rows = {row.name: row for row in owned.own(host) if quay.token in row.name}
+    second = f"{made.wish.name}-2._.{host.identity.uid}"
+    assert rows.keys() == {made.name, second}
+    assert (rows[second].container_id, rows[second].is_running) == (old, True)
+
+
+def test_nobody_else_gets_the_name_of_a_container_that_is_being_replaced(quay: Quay) -> None:
+    host = quay.host()
+    wish = quay.wish(host)
+    made = containers.bring_up(wish, host)
+    row = owned.find_own(made.name, host)
+    says = f"another command replaces the container {made.name} just now"
+    with aside(quay.engine, row):
+        for act in (
+            lambda: containers.create(wish, host),
+            lambda: deploying.deploy(wish, host, "recreate"),
+            lambda: launching.launch(wish, host, lambda _: True),
+            lambda: owned.find(wish.name, host),
+            lambda: owned.find_own(made.name, host),
+        ):
+            with pytest.raises(Ds01Error, match=says):
+                act()
+        creating.create(quay.engine, replace(made, replaces=row.container_id))
+    assert quay.names == [made.name]
+
+
+def test_a_container_whose_name_is_gone_when_it_is_not_replaced_is_not_lost(quay: Quay) -> None:
+    host = quay.host()
+    made = containers.bring_up(quay.wish(host), host)
+    row = owned.find_own(made.name, host)
+    second = f"{made.wish.name}-2._.{host.identity.uid}"
+
+    def replaced_too_late() -> None:
+        with aside(quay.engine, row):
+            body = {"Image": quay.tag, "Cmd": ["true"]}
+            quay.engine.client.create_container_from_config(body, made.name)
+            containers.create(made.wish, host)
+
+    with pytest.raises(Ds01Error, match=f"the container that was is called {second}"):
+        replaced_too_late()
+    assert quay.names == sorted([second, made.name])
+    found = quay.described(second)
+    assert (found["Id"], found["State"]["Running"]) == (row.container_id, True)
 
 
 def test_who_interrupts_an_engine_that_makes_a_container_leaves_none(

@@ -104,9 +104,16 @@ def projects(as_json: bool) -> None:
 
 
 def _check(name: str | None, rest: dict[str, Any]) -> None:
-    """Raise UsageError for options that do not go together, or lack where nobody is asked."""
+    """Raise UsageError for options that do not go together, or lack where nobody is asked.
+
+    Raises Ds01Error for a port that can be none.
+    """
+    from ds01build.workflow import ports
+
     if rest["background"] and rest["opens"]:
         raise click.UsageError("--background and --open contradict each other")
+    if rest["port"]:
+        ports.require_usable(rest["port"])
     if terminal.is_there() and not rest["yes"]:
         return
     why = "with --yes" if rest["yes"] else "without a terminal"

@@ -9,6 +9,8 @@ import click
 from ds01build.cli import completers, guidance, making, options, terminal
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ds01build.errors import Ds01Error
     from ds01build.workflow.containers import Host
     from ds01build.workflow.renewing import Renewal
@@ -120,4 +122,12 @@ def _answer(
     if problems or (left and not rest["dry_run"]):
         lines = [f"{name}: {problem}" for name, problem in problems.items()]
         lines += [f"{each.row.name} stays: {each.problem}" for each in left]
-        raise Ds01Error("\n".join(lines), hint="image-list; container-list --all")
+        raise Ds01Error("\n".join(lines), hint=_help(left))
+
+
+def _help(left: Sequence[Renewal]) -> str:
+    """Return what helps containers that stay: their images, where engines have lost them."""
+    from ds01build.workflow.containers import loading
+
+    gone = next((each.image for each in left if each.state == "image gone"), "")
+    return loading(gone) if gone else "container-list --all"

@@ -17,10 +17,21 @@ if TYPE_CHECKING:
 
     from ds01build.container.specification import Interface, Network, Specification
 
-__all__ = ["MANAGED", "USER", "image_of", "labels_of", "login_of", "port_of", "read", "uid_of"]
+__all__ = [
+    "MANAGED",
+    "REPLACES",
+    "USER",
+    "image_of",
+    "labels_of",
+    "login_of",
+    "port_of",
+    "read",
+    "uid_of",
+]
 
 MANAGED = "ds01.managed"
 USER = "ds01.uid"
+REPLACES = "ds01.replaces"  # the id of the container that one was made to replace
 _NONE = "-"  # of a mount that there is not, as AIME's tools write it
 _UID = re.compile(r"([0-9]{1,10})(?::[0-9]{1,10})?")
 _NUMBER = re.compile(r"[0-9]{1,5}")
@@ -58,6 +69,8 @@ def labels_of(wanted: Specification) -> dict[str, str]:
         **_gpus(wanted),
     }
     found = {f"ds01.{key}": value for key, value in own.items()}
+    if wanted.replaces:
+        found[REPLACES] = wanted.replaces
     if wanted.legacy:
         found |= {f"{_LEGACY}.{name}": own[key] for key, name in _LEGACY_KEYS.items() if key in own}
         found |= {_LEGACY: wanted.identity.login, f"{_LEGACY}.USER": wanted.identity.login}

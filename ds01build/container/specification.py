@@ -87,6 +87,7 @@ class Specification:
     files: tuple[HomeFile, ...] = field(default=(), repr=False)
     facts: tuple[tuple[str, str], ...] = ()  # what labels say besides: framework, arch, ...
     legacy: bool = False  # labels of AIME's tools, too
+    replaces: str = ""  # the id of the container in whose place it comes
 
     @property
     def name(self) -> str:

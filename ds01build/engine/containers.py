@@ -27,6 +27,7 @@ __all__ = [
     "maps_users",
     "pause",
     "remove",
+    "replaced",
     "rows",
     "start",
     "stop",
@@ -81,6 +82,19 @@ def claims(engine: Engine) -> tuple[Row, ...]:
     """
     found = (row for row, told in _listed(engine) if told is None or told.may_live)
     return tuple(sorted(found, key=lambda row: row.rank))
+
+
+def replaced(engine: Engine, name: str) -> Row | None:
+    """Return the container of that name that a living process replaces just now, if there is one.
+
+    Nobody else may have its name meanwhile.
+    """
+    found = (
+        row
+        for row, told in _listed(engine)
+        if told and row.name == name and told.why != "creating" and told.may_live
+    )
+    return next(found, None)
 
 
 def _listed(engine: Engine, label: str = "") -> Iterator[tuple[Row, Interim | None]]:

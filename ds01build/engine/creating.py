@@ -15,6 +15,7 @@ from ds01build.container import furnishing, payload
 from ds01build.container.identity import ACCOUNTS, places
 from ds01build.engine.api import asking
 from ds01build.engine.changes import contents_of
+from ds01build.engine.containers import replaced
 from ds01build.engine.interim import interim_name
 from ds01build.errors import Ds01Error, Unavailable
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from ds01build.container import Specification
     from ds01build.engine.api import Engine
 
-__all__ = ["CONFLICT", "create", "taken"]
+__all__ = ["CONFLICT", "create", "lost", "refuse_replaced", "taken"]
 
 CONFLICT = 409  # HTTP: another container has the name
 _NONE = 404
@@ -40,7 +41,8 @@ def create(
 
     It gets its name when it is whole: what fails or dies before leaves nothing of that name, and
     ``sweep`` removes it. ``settle`` gets its id right before, and raises where it may not be.
-    Raises Ds01Error for a name that is taken, Unavailable.
+    Raises Ds01Error for a name that is taken, or that another command is about to give to a
+    container in the place of the one that has it; Unavailable.
     """
     client, name = engine.client, interim_name(wanted.name, "creating")
     with asking(engine.place, f"to create the container {wanted.name}"):
@@ -48,6 +50,7 @@ def create(
         try:
             _furnish(engine, made, wanted)
             settle(made)
+            refuse_replaced(engine, wanted.name, wanted.replaces)
             _name(engine, made, wanted.name)
         except BaseException:
             with suppress(Exception):
@@ -150,10 +153,26 @@ def _name(engine: Engine, container_id: str, name: str) -> None:
         raise taken(name) from error
 
 
-def taken(name: str, command: str = "container-create") -> Ds01Error:
-    """Return the error for a name that a container has already; ``command`` is what was asked."""
-    again = f"{command} {name.partition('._.')[0]}"
+def refuse_replaced(engine: Engine, name: str, besides: str = "") -> None:
+    """Raise Ds01Error where another command replaces the container of that name just now.
+
+    The one with the id ``besides`` is one's own to replace.
+    """
+    found = replaced(engine, name)
+    if found is not None and found.container_id != besides:
+        raise lost(name)
+
+
+def lost(name: str) -> Ds01Error:
+    """Return the error for a container that another command replaces just now."""
+    return Ds01Error(
+        f"another command replaces the container {name} just now", hint="container-list --all"
+    )
+
+
+def taken(name: str) -> Ds01Error:
+    """Return the error for a name that a container has already."""
     return Ds01Error(
         f"there is a container {name} already",
-        hint=f"{again} --existing takes it as it is; {again} --recreate makes it anew",
+        hint="with --existing it is taken as it is; with --recreate it is made anew",
     )

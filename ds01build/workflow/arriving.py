@@ -107,7 +107,10 @@ def make_key(looked_at: Machine, path: Path, *, asks: bool) -> None:
         done = run([*words, "-N", ""], environment=environment, cwd=path.parent, seconds=_SECONDS)
         code, said = done.code, done.stderr.strip()
     if code != 0 or not path.exists():
-        raise Unavailable(f"ssh-keygen ended with {code}{f': {said:.200}' if said else ''}")
+        raise Ds01Error(
+            f"ssh-keygen ended with {code}{f': {said:.200}' if said else ''}",
+            hint=f"getent passwd {os.geteuid()}; ssh-keygen -t ed25519",
+        )
 
 
 def _you(_: Machine) -> Iterator[Checked]:

@@ -22,6 +22,7 @@ from ds01build.container import (
 )
 from ds01build.engine import containers, creating
 from ds01build.engine.capacity import capacity
+from ds01build.engine.holdings import named
 from ds01build.engine.replacing import aside
 from ds01build.errors import Ds01Error
 from ds01build.events import Note
@@ -43,6 +44,7 @@ __all__ = [
     "Host",
     "bring_up",
     "create",
+    "loading",
     "recreate",
     "replaced",
     "specified",
@@ -112,8 +114,7 @@ def specified(wish: Wish, host: Host, besides: str = "") -> Specification:
     image = engine.inspect(wish.image)
     if image is None:
         raise Ds01Error(
-            f"the engine at {engine.place} has no image {wish.image}",
-            hint="image-list shows what there is; ds01 image load NAME loads one of the store",
+            f"the engine at {engine.place} has no image {wish.image}", hint=loading(wish.image)
         )
     variables = dict(
         str(each).split("=", 1) for each in image.config.get("Env") or () if "=" in each
@@ -132,7 +133,16 @@ def specified(wish: Wish, host: Host, besides: str = "") -> Specification:
         path=variables.get("PATH", ""),
         facts=tuple(sorted(facts.items())),
         legacy=host.policy.mlc_labels or wish.has_mlc_labels,
+        replaces=besides,
     )
+
+
+def loading(tag: str) -> str:
+    """Return what helps where an engine lacks an image, which the store may have."""
+    parts = named(tag)
+    if parts is None:
+        return "image-list shows what there is"
+    return f"ds01 image load {parts[1]}, if image-list shows it"
 
 
 def _base_of(image: EngineImage, reference: str) -> dict[str, str]:
@@ -219,7 +229,8 @@ def replaced(row: Row, wish: Wish, host: Host, *, is_started: bool) -> Specifica
     """
     specified(wish, host, row.container_id)  # which fails before anything is stopped
     if row.is_running:
-        host.report(Note(f"{row.name} runs: what runs in it ends"))
+        then = "" if is_started else ", and the new one is stopped: container-start"
+        host.report(Note(f"{row.name} runs: what runs in it ends{then}"))
     with aside(host.engine(), row):
         if is_started:
             return _brought_up(wish, host, row.container_id)

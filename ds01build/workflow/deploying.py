@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from ds01build.container import full_name
 from ds01build.engine import containers as engines
-from ds01build.engine.creating import taken
+from ds01build.engine.creating import refuse_replaced, taken
 from ds01build.errors import Ds01Error
 from ds01build.workflow import containers, lives, owned
 
@@ -38,6 +38,8 @@ def there(name: str, host: Host) -> Row | None:
     """
     full = full_name(name, host.identity.uid)
     found = next((row for row in owned.own(host) if row.name == full), None)
+    if found is None:
+        refuse_replaced(host.engine(), full)
     if found is None and engines.find(host.engine(), full) is not None:
         raise Ds01Error(
             f"there is a container {full} that ds01 did not create for you",
@@ -59,7 +61,7 @@ def make(wish: Wish, host: Host, clash: Clash = "refuse") -> Made:
     One in the place of another has its name; where anything fails it is as before. Raises
     Ds01Error, Unavailable.
     """
-    row = _in_the_way(wish, host, clash, "container-create")
+    row = _in_the_way(wish, host, clash)
     if row is None:
         return _created(containers.create(wish, host))
     if clash == "use":
@@ -72,7 +74,7 @@ def deploy(wish: Wish, host: Host, clash: Clash = "refuse") -> Made:
 
     Raises Ds01Error, Unavailable.
     """
-    row = _in_the_way(wish, host, clash, "container-deploy")
+    row = _in_the_way(wish, host, clash)
     if row is None:
         return _created(containers.bring_up(wish, host))
     if clash == "use":
@@ -81,10 +83,10 @@ def deploy(wish: Wish, host: Host, clash: Clash = "refuse") -> Made:
     return _recreated(containers.replaced(row, wish, host, is_started=True))
 
 
-def _in_the_way(wish: Wish, host: Host, clash: Clash, command: str) -> Row | None:
+def _in_the_way(wish: Wish, host: Host, clash: Clash) -> Row | None:
     row = there(wish.name, host)
     if row is not None and clash == "refuse":
-        raise taken(row.name, command)
+        raise taken(row.name)
     return row
 
 

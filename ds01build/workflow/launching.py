@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from ds01build.container import full_name, read
+from ds01build.engine.creating import refuse_replaced
 from ds01build.errors import Ds01Error
 from ds01build.project.tree import RECIPE
 from ds01build.workflow import containers, lives, owned
@@ -157,6 +158,7 @@ def there(wish: Wish, host: Host) -> Row | None:
     name = full_name(wish.name, host.identity.uid)
     row = next((each for each in owned.own(host) if each.name == name), None)
     if row is None:
+        refuse_replaced(host.engine(), name)
         return None
     found = read(row.labels)
     workspace = found.workspace if found else ""

@@ -82,7 +82,8 @@ def _require_workspace(row: Row) -> None:
     path, shown = Path(wish.workspace), shlex.quote(wish.workspace)
     if path.is_symlink():
         raise Ds01Error(
-            f"the workspace of {row.name} is a link by now: {path}", hint=f"readlink -f -- {shown}"
+            f"the workspace of {row.name} is a link by now: {path}",
+            hint=f"container-create {wish.name} {wish.image} --recreate --workspace DIR",
         )
     if not path.is_dir():
         raise Ds01Error(f"the workspace of {row.name} is gone: {path}", hint=f"mkdir -p -- {shown}")

@@ -9,6 +9,7 @@ from ds01build.container import container_name, full_name
 from ds01build.container.labels import MANAGED, uid_of
 from ds01build.container.ownership import belongs, shown_name
 from ds01build.engine import containers
+from ds01build.engine.creating import refuse_replaced
 from ds01build.engine.replacing import sweep
 from ds01build.errors import Ds01Error
 from ds01build.events import Note
@@ -60,6 +61,8 @@ def find(name: str, host: Host) -> Row:
         )
     found = by_name.get(full) or by_name.get(name) or _of_id(name, rows)
     if found is None:
+        for each in (full, name):
+            refuse_replaced(host.engine(), each)
         near = did_you_mean(name, list(names(rows, host).values()))
         raise Ds01Error(f"you have no container {name!r:.130}{near}", hint="container-list --all")
     return found

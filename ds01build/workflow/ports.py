@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from ds01build.engine.api import Engine
 
-__all__ = ["ANY", "free_port", "port_for"]
+__all__ = ["ANY", "free_port", "port_for", "require_usable"]
 
 ANY = 0  # stands for a port that is free
 _PRIVILEGED = 1024  # those below are root's
@@ -40,11 +40,17 @@ def port_for(wanted: int, engine: Engine, besides: str = "") -> int:
     return _checked(wanted, taken)
 
 
-def _checked(port: int, taken: Mapping[int, str]) -> int:
+def require_usable(port: int) -> None:
+    """Raise Ds01Error for a port that is never a user's."""
     if not _PRIVILEGED <= port < 2**16:
         raise Ds01Error(
-            f"port {port} is none that a user may have", hint="--port 0 chooses a free one"
+            f"port {port} is none that a user may have: those are {_PRIVILEGED} to 65535",
+            hint="--port 0 chooses a free one",
         )
+
+
+def _checked(port: int, taken: Mapping[int, str]) -> int:
+    require_usable(port)
     if port in taken:
         raise Ds01Error(
             f"the container {taken[port]} has port {port}", hint="--port 0 chooses a free one"

@@ -58,18 +58,27 @@ def _unusable(path: Path, error: OSError) -> Ds01Error:
     return Ds01Error(f"{path} cannot be used: {error.strerror}", hint=f"ls -ld -- {above}")
 
 
+def _making(path: Path) -> str:
+    """Return what makes a directory, or shows why this user cannot."""
+    above = next(each for each in path.parents if each.exists())
+    if os.access(above, os.W_OK | os.X_OK):
+        return f"mkdir -p -- {shlex.quote(str(path))}"
+    return f"ls -ld -- {shlex.quote(str(above))}"
+
+
 def _require(path: Path, host: Host, *, is_own: bool) -> None:
     """Raise Ds01Error for a directory that cannot be mounted."""
     shown = shlex.quote(str(path))
     try:
         found = path.lstat()
     except FileNotFoundError as error:
-        raise Ds01Error(f"{path} is no directory", hint=f"mkdir -p -- {shown}") from error
+        raise Ds01Error(f"{path} is no directory", hint=_making(path)) from error
     except OSError as error:
         raise _unusable(path, error) from error
     if stat.S_ISLNK(found.st_mode):
         raise Ds01Error(
-            f"{path} is a link: it is not said what is mounted", hint=f"readlink -f -- {shown}"
+            f"{path} is a link: it is not said what is mounted",
+            hint=f'name what it leads to: "$(readlink -f -- {shown})"',
         )
     if not stat.S_ISDIR(found.st_mode):
         raise Ds01Error(f"{path} is no directory", hint=f"ls -ld -- {shown}")
