@@ -7,8 +7,10 @@ import hashlib
 import json
 import os
 import socket
+import tempfile
 import threading
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,7 +24,6 @@ from ds01build.errors import Ds01Error, NoEngine, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
     from ds01build.engine.api import Engine
 
@@ -230,22 +231,22 @@ def _refused(path: Path, home: Path) -> Unavailable:
         (0o660, 64321, f"only root may use it: {UNSET}"),  # which has no name to be added by
     ],
 )
-def test_a_socket_without_permission_says_who_may_use_it(
-    mode: int, gid: int, says: str, tmp_path: Path
-) -> None:
-    path = tmp_path / "engine.sock"
-    with socket.socket(socket.AF_UNIX) as listener:
+def test_a_socket_without_permission_says_who_may_use_it(mode: int, gid: int, says: str) -> None:
+    with (
+        tempfile.TemporaryDirectory() as made,  # of pytest's own, the outer ones are root's alone
+        socket.socket(socket.AF_UNIX) as listener,
+    ):
+        path = Path(made) / "engine.sock"
         listener.bind(str(path))
         listener.listen()
         os.chown(path, 0, gid)
         path.chmod(mode)
-        for folder in (tmp_path, *tmp_path.parents[:2]):
-            folder.chmod(0o755)
-        told = _refused(path, tmp_path)
+        path.parent.chmod(0o755)
+        told = _refused(path, path.parent)
         assert str(told) == f"no permission to use the engine's socket {path} (from DOCKER_HOST)"
         assert told.hint.startswith(says)
-        tmp_path.chmod(0o700)
-        assert _refused(path, tmp_path).hint == f"namei -l -- {path}"
+        path.parent.chmod(0o700)
+        assert _refused(path, path.parent).hint == f"namei -l -- {path}"
 
 
 def test_an_engine_that_is_frozen_is_told_in_words(
