@@ -386,7 +386,7 @@ def test_an_image_that_there_is_not_is_asked_for_again(desk: World) -> None:
         shown.answer("? Image", wrong, ENTER)
         shown.await_text("error: ")
         shown.press(ENTER)  # an image again
-        shown.await_text(f"? Image {wrong}")
+        shown.await_text(f"? Image {wrong}", times=2)
         shown.press(*[BACKSPACE] * len(":nosuch"), ENTER)
         shown.answer("View full package list?", INTERRUPT)
         assert shown.end() == 130
