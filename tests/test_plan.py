@@ -221,9 +221,13 @@ def test_a_plan_is_the_same_value_each_time() -> None:
 
 
 def seconds_of(lock: Lock) -> float:
-    start = time.process_time()
-    assert len(make(lock).steps) == 1002
-    return time.process_time() - start
+    """Return the processor time of a plan: the least of three, since others take turns with it."""
+    taken = []
+    for _ in range(3):
+        start = time.process_time()
+        assert len(make(lock).steps) == 1002
+        taken.append(time.process_time() - start)
+    return min(taken)
 
 
 def test_a_thousand_python_tiers_are_planned_in_a_second() -> None:
