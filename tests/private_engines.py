@@ -18,7 +18,7 @@ from ds01build.engine.connect import connect
 from ds01build.errors import Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
     from ds01build.engine.api import Engine
 
@@ -60,10 +60,40 @@ def private(
     socket = directory / "engine.sock" if is_here else root / f"socket/{directory.name}"
     inside = str(socket) if is_here else f"/socket/{directory.name}"
     shell = ["unshare", "--mount", "--propagation", "private", "sh", "-euc", _START, "sh"]
+    words = [*shell, str(root), size, _PLAIN % _FEATURES[kind], inside, kind]
+    with _serving(words, socket, directory) as found:
+        yield found
+
+
+@contextmanager
+def rootless() -> Iterator[Engine]:
+    """Yield Podman as a user without privileges runs it, and without ranges of other uids."""
+    require("podman", "setpriv", root=True)
+    with tempfile.TemporaryDirectory() as made:
+        directory = Path(made)
+        os.chown(directory, _ROOTLESS, _ROOTLESS)
+        user = ["setpriv", f"--reuid={_ROOTLESS}", f"--regid={_ROOTLESS}", "--clear-groups"]
+        stores = ["--storage-driver=vfs", f"--root={made}/root", f"--runroot={made}/run"]
+        socket = directory / "engine.sock"
+        words = [*user, "podman", *stores, "system", "service", "--time=0", f"unix://{socket}"]
+        own = {"PATH": os.environ["PATH"], "HOME": made, "XDG_RUNTIME_DIR": made}
+        with _serving(words, socket, directory, own) as (engine, _process):
+            yield engine
+
+
+@contextmanager
+def _serving(
+    words: Sequence[str],
+    socket: Path,
+    directory: Path,
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[tuple[Engine, subprocess.Popen[bytes]]]:
+    """Yield the engine that a command starts at a socket, and its process, which ends with it."""
     with (
         (directory / "engine.log").open("wb") as log,
         subprocess.Popen(
-            [*shell, str(root), size, _PLAIN % _FEATURES[kind], inside, kind],
+            words,
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -78,36 +108,6 @@ def private(
             process.terminate()
             process.wait()
             socket.unlink(missing_ok=True)
-
-
-@contextmanager
-def rootless() -> Iterator[Engine]:
-    """Yield Podman as a user without privileges runs it, and without ranges of other uids."""
-    require("podman", "setpriv", root=True)
-    with tempfile.TemporaryDirectory() as made:
-        directory = Path(made)
-        os.chown(directory, _ROOTLESS, _ROOTLESS)
-        user = ["setpriv", f"--reuid={_ROOTLESS}", f"--regid={_ROOTLESS}", "--clear-groups"]
-        stores = ["--storage-driver=vfs", f"--root={made}/root", f"--runroot={made}/run"]
-        socket = directory / "engine.sock"
-        with (
-            (directory / "engine.log").open("wb") as log,
-            subprocess.Popen(
-                [*user, "podman", *stores, "system", "service", "--time=0", f"unix://{socket}"],
-                env={"PATH": os.environ["PATH"], "HOME": made, "XDG_RUNTIME_DIR": made},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            ) as process,
-        ):
-            try:
-                engine = _answering(socket, process, directory)
-                yield engine
-                engine.close()
-            finally:
-                process.terminate()
-                process.wait()
 
 
 def _root(kind: str) -> Path:
