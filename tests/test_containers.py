@@ -15,7 +15,7 @@ from engines import Tars, image, tar
 from quays import at_once
 from tools_image import tools
 
-from ds01build.container import Policy, Wish, labels_of, payload, read
+from ds01build.container import Policy, Wish, full_name, labels_of, payload, read
 from ds01build.engine import containers as engines
 from ds01build.engine import creating
 from ds01build.engine.load import load
@@ -240,6 +240,31 @@ def test_what_ends_at_once_takes_nobodys_place(quay: Quay) -> None:
     found = quay.described(made.name)
     assert (found["Id"], found["State"]["Running"]) == (before, True)
     assert quay.names == [made.name]
+
+
+def test_a_launch_puts_nothing_that_ends_at_once_in_the_place_of_a_stopped_one(quay: Quay) -> None:
+    host = quay.host()
+    wish = quay.wish(host)
+    made = containers.create(wish, host)
+    before = quay.described(made.name)["Id"]
+    with pytest.raises(Ds01Error, match="ended as soon as it was started"):
+        launching.launch(replace(wish, image=broken(quay)), host, lambda _: True)
+    assert quay.described(made.name)["Id"] == before
+    assert quay.names == [made.name]
+
+
+def test_a_launch_takes_no_container_whose_labels_do_not_say_its_workspace(
+    quay: Quay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = quay.host()
+    wish = quay.wish(host)
+    labels = {"ds01.managed": "true", "ds01.uid": f"{host.identity.uid}:{host.identity.gid}"}
+    name = full_name(wish.name, host.identity.uid)
+    body = {"Image": quay.tag, "Cmd": ["true"], "Labels": labels}
+    quay.engine.client.create_container_from_config(body, name)
+    monkeypatch.chdir(wish.workspace)  # where an empty path would lead
+    with pytest.raises(Ds01Error, match="works on what its labels do not say"):
+        launching.launch(wish, host, lambda _: True)
 
 
 def test_a_container_that_ends_at_once_is_not_left(quay: Quay) -> None:

@@ -161,8 +161,8 @@ def there(wish: Wish, host: Host) -> Row | None:
         refuse_replaced(host.engine(), name)
         return None
     found = read(row.labels)
-    workspace = found.workspace if found else ""
-    if os.path.realpath(workspace) != os.path.realpath(wish.workspace):
+    if found is None or os.path.realpath(found.workspace) != os.path.realpath(wish.workspace):
+        workspace = found.workspace if found else "what its labels do not say"
         raise Ds01Error(
             f"the container {name} works on {workspace}, and not on {wish.workspace}",
             hint=f"another name = in {wish.workspace}/{RECIPE} gives an image and a container of"
@@ -186,9 +186,9 @@ def launch(wish: Wish, host: Host, replaces: Callable[[Row], bool]) -> Launched:
             if row is None:  # nor has another command created it meanwhile
                 raise
     is_old = _is_old(row, wish, host)
-    if is_old and replaces(row):
-        containers.recreate(row, host, wish.image)
-        lives.wake(owned.find_own(row.name, host), host)
+    kept = read(row.labels)
+    if is_old and kept and replaces(row):
+        containers.replaced(row, replace(kept, image=wish.image), host, is_started=True)
         return Launched(container=row.name, did="recreated")
     did: Did = "running" if lives.wake(row, host) == "running" else "started"
     return Launched(container=row.name, did=did, is_old=is_old)
