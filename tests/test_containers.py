@@ -421,6 +421,23 @@ def test_nobody_else_gets_the_name_of_a_container_that_is_being_replaced(quay: Q
     assert quay.names == [made.name]
 
 
+def test_a_container_that_another_command_has_replaced_is_left_to_that(quay: Quay) -> None:
+    host = quay.host()
+    made = containers.create(quay.wish(host), host)
+    row = owned.find_own(made.name, host)
+
+    def beaten() -> None:
+        with aside(quay.engine, row):
+            creating.create(quay.engine, replace(made, replaces=row.container_id))
+            raise Ds01Error("the other one was faster")
+
+    with pytest.raises(Ds01Error, match="another command replaces"):
+        beaten()
+    new, old = quay.names
+    assert new == made.name
+    assert old.startswith(f"{made.name}.stopped."), "that one removes it"
+
+
 def test_a_container_whose_name_is_gone_when_it_is_not_replaced_is_not_lost(quay: Quay) -> None:
     host = quay.host()
     made = containers.bring_up(quay.wish(host), host)
